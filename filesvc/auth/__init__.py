@@ -1,0 +1,1 @@
+"""Who is there: SPNEGO, NTLM, users and Twisted credentials."""

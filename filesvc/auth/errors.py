@@ -1,0 +1,21 @@
+"""What goes wrong when somebody logs on."""
+
+from __future__ import annotations
+
+
+class MalformedToken(ValueError):
+    """The bytes break the specification of SPNEGO or NTLM. The text says how."""
+
+
+class LogonFailure(Exception):
+    """
+    Somebody may not log on. One type for all reasons: a client must not learn whether the user or the password was wrong.
+
+    @ivar reason: what was wrong, for the debug log only.
+    @ivar user: the name that was sent, with its domain if there was one; empty if nobody said who it is.
+    """
+
+    def __init__(self, reason: str, user: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.user = user

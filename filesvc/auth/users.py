@@ -1,0 +1,62 @@
+"""Who is logged on: the avatars that a portal gives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.cred.checkers import ANONYMOUS
+from twisted.cred.portal import IRealm
+from zope.interface import Attribute, Interface, implementer
+
+GUEST_NAME = "guest"
+
+
+class IUser(Interface):
+    """Somebody who is logged on. C{uid}, C{gid} and C{groups} say whom the operating system takes them for."""
+
+    name = Attribute("C{str}: the account's name.")
+    uid = Attribute("C{int}: the Unix user.")
+    gid = Attribute("C{int}: the Unix user's group.")
+    groups = Attribute("C{tuple} of C{int}: other groups of the Unix user.")
+    is_guest = Attribute("C{bool}: it is not known who this is.")
+
+
+@implementer(IUser)
+@dataclass(slots=True, frozen=True)
+class User:
+    """A user by name."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    is_guest: bool = False
+
+
+@implementer(IRealm)
+class UserRealm:
+    """
+    Makes a L{User} of every name. All of them act as the user that this process runs as: files belong to nobody else.
+
+    The anonymous avatar is the guest. Another realm may give users of its own that provide L{IUser}.
+    """
+
+    def requestAvatar(
+        self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]
+    ) -> tuple[Any, User, Callable[[], None]]:
+        """
+        The L{IUser} of a name, UTF-8, and nothing to do when it logs off.
+
+        @raise NotImplementedError: something else than an L{IUser} is wanted.
+        """
+        if IUser not in interfaces:
+            raise NotImplementedError("this realm has only users")
+        name = GUEST_NAME if avatarId == ANONYMOUS else bytes(avatarId).decode("utf-8")
+        return IUser, User(name, os.geteuid(), os.getegid(), tuple(os.getgroups()), avatarId == ANONYMOUS), _log_off
+
+
+def _log_off() -> None:
+    pass

@@ -1,0 +1,104 @@
+"""The C{filesvc} command: C{filesvc passwd} and C{filesvc check}. The server itself is C{twistd filesvc}."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from getpass import getpass
+from importlib.metadata import version
+
+from filesvc.auth.smbpasswd import remove_user, set_password
+from filesvc.config import ConfigError, describe, notes
+from filesvc.configfile import read
+from filesvc.provision import endpoints, provide
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message tells why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 for a mistake in what it was given, 2 for one in its usage."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except (Refused, ConfigError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="filesvc", description="Tools for an SMB file server. To start the server: twistd -n filesvc", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"filesvc {version('filesvc')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    passwd = commands.add_parser("passwd", help="add, change or delete a user in an smbpasswd file", description=_passwd.__doc__)
+    passwd.add_argument("file", metavar="FILE", help="the smbpasswd(5) file; made if it is not there")
+    passwd.add_argument("user", metavar="USER")
+    how = passwd.add_mutually_exclusive_group()
+    how.add_argument("--stdin", action="store_true", help="read the password from one line of standard input")
+    how.add_argument("--delete", action="store_true", help="delete the user")
+    passwd.set_defaults(run=_passwd)
+
+    check = commands.add_parser("check", help="check a configuration file", description=_check.__doc__)
+    check.add_argument("config", metavar="CONFIG", help="the TOML file, as for twistd filesvc --config")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _passwd(chosen: argparse.Namespace) -> None:
+    """Add a user to an smbpasswd file, or change the password of one. Asks for the password twice."""
+    try:
+        if chosen.delete:
+            remove_user(chosen.file, chosen.user)
+        else:
+            set_password(chosen.file, chosen.user, _line_of_input() if chosen.stdin else _ask_twice())
+    except KeyError:
+        raise Refused(f"{chosen.file} has no user {chosen.user}") from None
+    except OSError as error:
+        raise Refused(f"{chosen.file}: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _line_of_input() -> str:
+    try:
+        line = sys.stdin.buffer.readline().decode()
+    except UnicodeDecodeError:
+        raise Refused("the password on standard input is not UTF-8") from None
+    password = line.removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise Refused("there is no password on standard input")
+    return password
+
+
+def _ask_twice() -> str:
+    try:
+        password = getpass("Password: ")
+        if password and getpass("The same again: ") != password:
+            raise Refused("these were two different passwords; nothing is changed")
+    except EOFError:
+        password = ""
+    if not password:
+        raise Refused("no password; nothing is changed")
+    return password
+
+
+def _check(chosen: argparse.Namespace) -> None:
+    """Check a configuration file as a start would, but without listening. Tells what it would serve, or every mistake in it."""
+    # Here, because the other commands need no reactor.
+    from twisted.internet import reactor
+
+    mistakes: list[str] = []
+    config = read(chosen.config, mistakes)
+    endpoints(config.listen, reactor, mistakes, activated=False)
+    provide(config, {}, mistakes).close()
+    print(f"{chosen.config}: would serve {describe(config)}")
+    for note in notes(config):
+        print(note)

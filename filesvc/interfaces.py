@@ -1,0 +1,261 @@
+"""
+The vocabulary that stores, servers and plugins share.
+
+Everything here is a L{zope.interface} interface or a plain value. This module imports nothing of filesvc, so that a plugin can depend on
+it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, IntFlag
+from errno import EAGAIN
+from typing import TypeAlias
+
+from zope.interface import Attribute, Interface
+
+Path: TypeAlias = tuple[str, ...]
+"""Names from the root of a store downwards; C{()} is the root itself. No name is empty, C{"."}, C{".."} or holds a C{"/"} or NUL."""
+
+
+class FileAttributes(IntFlag):
+    """What DOS and Windows remember about a file (MS-FSCC 2.6)."""
+
+    READONLY = 0x1
+    HIDDEN = 0x2
+    SYSTEM = 0x4
+    DIRECTORY = 0x10
+    ARCHIVE = 0x20
+    NORMAL = 0x80
+    TEMPORARY = 0x100
+    SPARSE_FILE = 0x200
+    REPARSE_POINT = 0x400
+    COMPRESSED = 0x800
+    OFFLINE = 0x1000
+    NOT_CONTENT_INDEXED = 0x2000
+    ENCRYPTED = 0x4000
+    INTEGRITY_STREAM = 0x8000
+    NO_SCRUB_DATA = 0x20000
+
+
+class Creation(Enum):
+    """What L{IFileStore.open} does about existence."""
+
+    EXISTING = "existing"
+    """Open what is there; C{FileNotFoundError} if nothing is."""
+    NEW = "new"
+    """Make it; C{FileExistsError} if something (by any case of the name) is there."""
+
+
+class Kind(Enum):
+    """What a name stands for."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    OTHER = "other"
+    """A device, socket, pipe or symbolic link: listed, never opened."""
+
+
+@dataclass(slots=True, frozen=True)
+class FileIdentity:
+    """One file, whatever its names: equal for all hard links, different for all files that exist at a time."""
+
+    device: int
+    inode: int
+
+
+@dataclass(slots=True)
+class Stat:
+    """
+    What a store knows of a file. Times are nanoseconds since 1970 UTC; sizes are bytes.
+
+    C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and 0.
+    """
+
+    identity: FileIdentity
+    kind: Kind
+    size: int
+    allocation: int
+    created: int
+    accessed: int
+    written: int
+    changed: int
+    attributes: FileAttributes
+    links: int = 1
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(slots=True)
+class Entry:
+    """One name in a directory, with what it stands for."""
+
+    name: str
+    stat: Stat
+
+
+@dataclass(slots=True)
+class Times:
+    """Times to set, as in L{Stat}; C{None} leaves one as it is."""
+
+    created: int | None = None
+    accessed: int | None = None
+    written: int | None = None
+    changed: int | None = None
+
+
+@dataclass(slots=True)
+class Volume:
+    """The volume below a store. Sizes are bytes; C{available} is what an unprivileged writer may still use."""
+
+    label: str
+    serial: int
+    created: int
+    total: int
+    free: int
+    available: int
+    block: int = 4096
+    filesystem: str = "NTFS"
+
+
+class ParentNotFound(FileNotFoundError):
+    """A directory on the way to a name is missing (or is no directory, or leads out of the store)."""
+
+
+class FileBusy(BlockingIOError):
+    """
+    Someone must let go of a file before it can be opened: another process that holds a lease, or our own streams.
+
+    @ivar identity: the file.
+    """
+
+    def __init__(self, identity: FileIdentity) -> None:
+        super().__init__(EAGAIN, "a lease on the file must be given back first")
+        self.identity = identity
+
+
+class IOpenFile(Interface):
+    """
+    An open file or directory. Methods are synchronous and raise C{OSError} with its C{errno} set.
+
+    After C{close} no other method may be called.
+    """
+
+    identity = Attribute("L{FileIdentity}.")
+    kind = Attribute("L{Kind.FILE} or L{Kind.DIRECTORY}.")
+    path = Attribute("L{Path} with the names as the store spells them; follows C{rename}.")
+    writable = Attribute("C{bool}: it was opened for writing.")
+
+    def stat() -> Stat:
+        """What is true of it now."""
+
+    def read_into(offset: int, buffer: memoryview) -> int:
+        """Fill C{buffer} from C{offset}; returns the bytes read, fewer only at the end of the file, 0 past it."""
+
+    def write(offset: int, data: memoryview) -> None:
+        """Write all of C{data} at C{offset}, growing the file (with zeros between) if need be."""
+
+    def truncate(size: int) -> None:
+        """Set the size, growing with zeros."""
+
+    def allocate(size: int) -> None:
+        """Reserve room for C{size} bytes without changing the size; C{ENOSPC} if there is none."""
+
+    def punch(offset: int, length: int) -> None:
+        """Make a range read as zeros, giving back its room where possible; the size stays."""
+
+    def allocated_ranges(offset: int, length: int) -> list[tuple[int, int]]:
+        """The C{(offset, length)} ranges inside the given one that may hold other than zeros, ascending."""
+
+    def flush() -> None:
+        """Return when what was written is on stable storage."""
+
+    def set_times(times: Times) -> None:
+        """Set those times that are not C{None}."""
+
+    def set_attributes(attributes: FileAttributes) -> None:
+        """Set the DOS attributes; C{DIRECTORY} and C{NORMAL} are ignored."""
+
+    def set_owner(uid: int | None, gid: int | None, mode: int | None) -> None:
+        """Set POSIX's owner, group and permission bits; C{None} leaves one as it is."""
+
+    def list_names() -> Iterator[str]:
+        """The names in this directory, lazily, without C{"."} and C{".."}, in the store's order."""
+
+    def entry(name: str) -> Entry:
+        """What a name that C{list_names} gave stands for; C{FileNotFoundError} if it is gone."""
+
+    def get_xattr(name: str) -> bytes:
+        """A named value kept with the file; C{ENODATA} if there is none. Names have no C{user.} before them."""
+
+    def set_xattr(name: str, value: bytes) -> None:
+        """Keep a named value with the file; C{ENOSPC} or C{E2BIG} where it is too large, C{ENOTSUP} where there are none."""
+
+    def remove_xattr(name: str) -> None:
+        """Forget a named value; C{ENODATA} if there is none."""
+
+    def list_xattrs() -> list[str]:
+        """The names of all named values."""
+
+    def close() -> None:
+        """Give back what it holds. Never raises."""
+
+
+class IDescriptorFile(IOpenFile):
+    """A file that has a descriptor of the operating system, and so gets zero copy for free."""
+
+    def fileno() -> int:
+        """The descriptor; it stays the file's."""
+
+
+class IFileStore(Interface):
+    """
+    A tree of files and directories that a share serves. Names match by any case and keep the case they were given.
+
+    Methods are synchronous and raise C{OSError} with its C{errno} set: L{ParentNotFound}, C{FileNotFoundError}, C{FileExistsError},
+    C{PermissionError}, C{IsADirectoryError}, C{NotADirectoryError}, or others.
+    """
+
+    blocking = Attribute("C{bool}: calls may wait for long (a network, a slow disk), so the server makes them in the share's threads.")
+
+    def open(path: Path, creation: Creation, kind: Kind | None, writable: bool, mode: int | None = None) -> IOpenFile:
+        """
+        Open or make a file or directory.
+
+        C{kind} is what is wanted (required for L{Creation.NEW}), C{None} whatever is there. C{writable} asks for
+        C{write}, C{truncate}, C{allocate} and C{punch}; metadata can be set either way. C{mode} is POSIX's, for L{Creation.NEW}.
+        A directory is never writable; it is opened for reading if C{kind} leaves room for one. L{FileBusy} says that another process
+        (or our own streams) must let go of the file first: retry.
+        """
+
+    def rename(file: IOpenFile, path: Path, replace: bool) -> None:
+        """Give an open file or directory another name; C{FileExistsError} if that is taken and C{replace} is false."""
+
+    def link(file: IOpenFile, path: Path, replace: bool) -> None:
+        """Give an open file one more name."""
+
+    def remove(file: IOpenFile) -> None:
+        """Remove the name an open file or empty directory was opened by; C{ENOTEMPTY} for a directory with entries."""
+
+    def copy_range(source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
+        """Copy inside the store without the data leaving it; returns the bytes copied, 0 at the source's end."""
+
+    def volume() -> Volume:
+        """The volume below."""
+
+    def close() -> None:
+        """Give back what the store holds."""
+
+
+class IStorePlugin(Interface):
+    """
+    A kind of store for C{--share NAME=scheme:target}. Provide it and L{twisted.plugin.IPlugin} from a module in
+    C{twisted/plugins/}.
+    """
+
+    scheme = Attribute("C{str}: what stands before the colon.")
+
+    def open_store(target: str, read_only: bool) -> IFileStore:
+        """The store that C{target}, what stands behind the colon, names; C{ValueError} with a sentence if it names none."""

@@ -1,0 +1,195 @@
+"""The local security authority, on C{\\pipe\\lsarpc}: names and SIDs into each other (MS-LSAT), and whose they are (MS-LSAD)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import partial
+from uuid import UUID
+
+from filesvc.rpc.dcerpc import Operation
+from filesvc.rpc.errors import FaultStatus, MalformedRpc, RpcFault
+from filesvc.rpc.facts import Caller, Facts, Principal, SidUse
+from filesvc.rpc.lookup import (
+    UNKNOWN_NAME,
+    WriteTranslated,
+    translated_name,
+    translated_name_ex,
+    translated_sid,
+    translated_sid_ex,
+    translated_sid_ex2,
+    unknown_sid,
+    write_lookup,
+)
+from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
+from filesvc.rpc.pdu import SyntaxId
+from filesvc.rpc.well_known import ANONYMOUS, well_known_by_name, well_known_by_sid
+from filesvc.smb2.sid import Sid
+from filesvc.smb2.status import Status
+
+_HANDLE_LENGTH = 20
+_NO_HANDLE = bytes(_HANDLE_LENGTH)
+_MAX_HANDLES = 1024
+_MAX_NAMES = 1000
+_MAX_SIDS = 20480
+_UNICODE_STRING_LENGTH = 8
+_POINTER_LENGTH = 4
+
+
+class PolicyInformation(IntEnum):
+    """C{POLICY_INFORMATION_CLASS} (MS-LSAD 2.2.4.1)."""
+
+    PRIMARY_DOMAIN = 3
+    ACCOUNT_DOMAIN = 5
+    DNS_DOMAIN = 12
+    LOCAL_ACCOUNT_DOMAIN = 14
+
+
+_POLICY_INFORMATION = frozenset(PolicyInformation)
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    if "\\" in text:
+        domain, _, name = text.partition("\\")
+    else:
+        name, _, domain = text.partition("@")
+    return domain, name
+
+
+class LsaService:
+    """
+    MS-LSAD and MS-LSAT for one caller, as far as showing names for SIDs needs them.
+
+    A policy handle gives no right but to look up, so the access it is opened with does not matter. Anonymous callers get none.
+    """
+
+    syntax = SyntaxId(UUID("12345778-1234-abcd-ef00-0123456789ab"), 0)
+
+    def __init__(self, facts: Facts, caller: Caller) -> None:
+        self._facts = facts
+        self._caller = caller
+        self._handles: set[bytes] = set()
+        self._handles_made = 0
+        self.operations: dict[int, Operation] = {
+            0: self.close,
+            6: self.open_policy,
+            7: self.query_information_policy,
+            14: partial(self.lookup_names, translated_sid),
+            15: partial(self.lookup_sids, translated_name),
+            44: self.open_policy,
+            45: self.get_user_name,
+            46: self.query_information_policy,
+            57: partial(self.lookup_sids, translated_name_ex),
+            58: partial(self.lookup_names, translated_sid_ex),
+            68: partial(self.lookup_names, translated_sid_ex2),
+            76: self.refuse,
+            77: self.refuse,
+        }
+
+    def refuse(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarLookupSids3} and C{LsarLookupNames4}, which are for TCP and machine accounts only (MS-LSAT 2.1)."""
+        raise RpcFault(FaultStatus.ACCESS_DENIED)
+
+    def open_policy(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarOpenPolicy} and C{LsarOpenPolicy2} (MS-LSAD 3.1.4.4.2, 3.1.4.4.1)."""
+        handle, status = _NO_HANDLE, Status.SUCCESS
+        if not self._caller.name:
+            status = Status.ACCESS_DENIED
+        elif len(self._handles) >= _MAX_HANDLES:
+            status = Status.INSUFFICIENT_RESOURCES
+        else:
+            self._handles_made += 1
+            handle = self._handles_made.to_bytes(_HANDLE_LENGTH, "big")
+            self._handles.add(handle)
+        results.raw(handle)
+        results.u32(status)
+
+    def _handle(self, arguments: NdrDecoder) -> bytes:
+        handle = arguments.raw(_HANDLE_LENGTH)
+        if handle not in self._handles:
+            raise RpcFault(FaultStatus.CONTEXT_MISMATCH)
+        return handle
+
+    def close(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarClose} (MS-LSAD 3.1.4.9.4)."""
+        self._handles.remove(self._handle(arguments))
+        results.raw(_NO_HANDLE)
+        results.u32(Status.SUCCESS)
+
+    def query_information_policy(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarQueryInformationPolicy} and C{LsarQueryInformationPolicy2} (MS-LSAD 3.1.4.4.4, 3.1.4.4.3)."""
+        self._handle(arguments)
+        level = arguments.u16()
+        server = self._facts.server
+
+        def information() -> None:
+            results.u16(level)
+            match level:
+                case PolicyInformation.PRIMARY_DOMAIN:
+                    results.unicode_string(server.domain)
+                    results.pointer(None)
+                case PolicyInformation.DNS_DOMAIN:
+                    for name in (server.domain, "", ""):
+                        results.unicode_string(name)
+                    results.raw(UUID(int=0).bytes_le)
+                    results.pointer(None)
+                case _:
+                    results.unicode_string(server.name)
+                    results.pointer(lambda: results.sid(server.sid))
+
+        known = level in _POLICY_INFORMATION
+        results.pointer(information if known else None)
+        results.finish()
+        results.u32(Status.SUCCESS if known else Status.INVALID_PARAMETER)
+
+    def get_user_name(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarGetUserName} (MS-LSAT 3.1.4.4): the caller's own name, and its domain if it asks for that."""
+        _system_name = arguments.string_pointer()
+        if arguments.pointer() and arguments.unicode_string_header():
+            arguments.characters()
+        wants_domain = arguments.pointer()
+        name, domain = self._caller.name, self._caller.domain or self._facts.server.name
+        if not name:
+            name, domain = ANONYMOUS.name, ANONYMOUS.domain
+        results.pointer(lambda: results.unicode_string(name))
+        results.finish()
+        results.pointer((lambda: results.pointer(lambda: results.unicode_string(domain))) if wants_domain else None)
+        results.finish()
+        results.u32(Status.SUCCESS)
+
+    def lookup_names(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarLookupNames} and its successors (MS-LSAT 3.1.4.8, 3.1.4.7, 3.1.4.6)."""
+        self._handle(arguments)
+        count = arguments.u32()
+        if count > _MAX_NAMES or arguments.array(_UNICODE_STRING_LENGTH) != count:
+            raise MalformedRpc(f"{count} names to look up")
+        present = [arguments.unicode_string_header() for _ in range(count)]
+        names = [arguments.characters() if there else "" for there in present]
+        write_lookup(results, [self._by_name(name) or UNKNOWN_NAME for name in names], write_translated)
+
+    def lookup_sids(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarLookupSids} and C{LsarLookupSids2} (MS-LSAT 3.1.4.11, 3.1.4.10)."""
+        self._handle(arguments)
+        count = arguments.u32()
+        if count > _MAX_SIDS:
+            raise MalformedRpc(f"{count} SIDs to look up")
+        there = arguments.array(_POINTER_LENGTH) if arguments.pointer() else 0
+        if there != count or not all(arguments.pointer() for _ in range(count)):
+            raise MalformedRpc(f"{there} SIDs of {count} to look up")
+        sids = [arguments.sid() for _ in range(count)]
+        write_lookup(results, [self._by_sid(sid) or unknown_sid(sid) for sid in sids], write_translated)
+
+    def _by_name(self, text: str) -> Principal | None:
+        domain, name = _split_name(text)
+        server = self._facts.server
+        if not domain and name.casefold() == server.name.casefold():
+            return self._account_domain()
+        return well_known_by_name(domain, name) or self._facts.names.principal_by_name(domain, name)
+
+    def _by_sid(self, sid: Sid) -> Principal | None:
+        if sid == self._facts.server.sid:
+            return self._account_domain()
+        return well_known_by_sid(sid) or self._facts.names.principal_by_sid(sid)
+
+    def _account_domain(self) -> Principal:
+        server = self._facts.server
+        return Principal(server.sid, server.name, "", SidUse.DOMAIN)

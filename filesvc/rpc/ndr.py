@@ -1,0 +1,202 @@
+"""
+Network Data Representation: how arguments of a call become bytes (C706 chapter 14, MS-RPCE 2.2.4).
+
+This is NDR 2.0, little-endian: the transfer syntax that every peer speaks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TypeAlias
+
+from filesvc.rpc.errors import MalformedRpc
+from filesvc.smb2.errors import MalformedMessage
+from filesvc.smb2.sid import Sid
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+_U16 = struct.Struct("<H")
+_U16X2 = struct.Struct("<HH")
+_U32 = struct.Struct("<I")
+_U32X3 = struct.Struct("<III")
+_FIRST_REFERENT = 0x00020000
+_SID_HEADER_LENGTH = 8
+_SID_COUNT_OFFSET = 1
+
+
+class NdrEncoder:
+    """
+    Writes arguments in order.
+
+    The pointees of embedded pointers come behind the outermost structure that holds the pointers: L{pointer} remembers them and
+    L{finish} writes them. Call it at the end of every argument that holds a pointer.
+    """
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._deferred: list[Callable[[], None]] = []
+        self._referent = _FIRST_REFERENT
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def getvalue(self) -> bytes:
+        """What was written."""
+        return bytes(self._data)
+
+    def align(self, boundary: int) -> None:
+        """Pad to a multiple of C{boundary}."""
+        self._data += bytes(-len(self._data) % boundary)
+
+    def u8(self, value: int) -> None:
+        """An octet."""
+        self._data.append(value)
+
+    def u16(self, value: int) -> None:
+        """A short, or an enum that is no C{v1_enum}."""
+        self.align(2)
+        self._data += _U16.pack(value)
+
+    def u32(self, value: int) -> None:
+        """A long."""
+        self.align(4)
+        self._data += _U32.pack(value)
+
+    def raw(self, data: Buffer) -> None:
+        """Octets without a count."""
+        self._data += data
+
+    def pointer(self, write: Callable[[], None] | None) -> None:
+        """A unique or full pointer; C{write} writes what it points at, later, and C{None} is null."""
+        if write is None:
+            self.u32(0)
+            return
+        self.u32(self._referent)
+        self._referent += 4
+        self._deferred.append(write)
+
+    def finish(self) -> None:
+        """Write what the pointers point at, each followed by what its own pointers point at."""
+        deferred, self._deferred = self._deferred, []
+        for write in deferred:
+            write()
+            self.finish()
+
+    def string(self, value: str) -> None:
+        """C{[string] wchar_t *}: a conformant and varying string with its terminator, in place."""
+        self._characters((value + "\0").encode("utf-16-le", "surrogatepass"))
+
+    def string_pointer(self, value: str | None) -> None:
+        """C{[unique, string] wchar_t *}."""
+        self.pointer(None if value is None else lambda: self.string(value))
+
+    def unicode_string(self, value: str) -> None:
+        """C{RPC_UNICODE_STRING} (MS-DTYP 2.3.10)."""
+        encoded = value.encode("utf-16-le", "surrogatepass")
+        self.align(4)
+        self._data += _U16X2.pack(len(encoded), len(encoded))
+        self.pointer(lambda: self._characters(encoded))
+
+    def _characters(self, encoded: bytes) -> None:
+        length = len(encoded) // 2
+        self.align(4)
+        self._data += _U32X3.pack(length, 0, length)
+        self._data += encoded
+
+    def sid(self, sid: Sid) -> None:
+        """C{RPC_SID} (MS-DTYP 2.4.2.3), in place."""
+        self.u32(len(sid.subauthorities))
+        self._data += sid.encode()
+
+
+class NdrDecoder:
+    """
+    Reads arguments in order. What embedded pointers point at is the caller's to read, behind the outermost structure.
+
+    Every method raises L{MalformedRpc} where the bytes end too early or break a rule.
+    """
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = memoryview(data)
+        self._offset = 0
+
+    def _take(self, length: int) -> memoryview:
+        end = self._offset + length
+        if end > len(self._data):
+            raise MalformedRpc(f"{length} bytes of stub data expected, {len(self._data) - self._offset} left")
+        taken = self._data[self._offset : end]
+        self._offset = end
+        return taken
+
+    def align(self, boundary: int) -> None:
+        """Skip to a multiple of C{boundary}."""
+        self._take(-self._offset % boundary)
+
+    def u8(self) -> int:
+        """An octet."""
+        return self._take(1)[0]
+
+    def u16(self) -> int:
+        """A short, or an enum that is no C{v1_enum}."""
+        self.align(2)
+        return int.from_bytes(self._take(2), "little")
+
+    def u32(self) -> int:
+        """A long."""
+        self.align(4)
+        return int.from_bytes(self._take(4), "little")
+
+    def raw(self, length: int) -> bytes:
+        """Octets without a count."""
+        return bytes(self._take(length))
+
+    def pointer(self) -> bool:
+        """A unique or full pointer: whether it points at something."""
+        return self.u32() != 0
+
+    def array(self, element_length: int) -> int:
+        """The count of a conformant array, whose elements take C{element_length} bytes or more each."""
+        count = self.u32()
+        if count * element_length > len(self._data) - self._offset:
+            raise MalformedRpc(f"an array of {count} elements in {len(self._data) - self._offset} bytes")
+        return count
+
+    def characters(self) -> str:
+        """A conformant and varying array of UTF-16 code units, in place."""
+        self.align(4)
+        maximum, offset, length = _U32X3.unpack(self._take(_U32X3.size))
+        if offset or length > maximum:
+            raise MalformedRpc(f"{length} characters from {offset} on in an array of {maximum}")
+        try:
+            return str(self._take(2 * length), "utf-16-le", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise MalformedRpc("a string that is not UTF-16") from error
+
+    def string(self) -> str:
+        """C{[string] wchar_t *}: a conformant and varying string with its terminator, in place."""
+        value = self.characters()
+        if not value.endswith("\0"):
+            raise MalformedRpc("a string without a terminator")
+        return value[:-1]
+
+    def string_pointer(self) -> str | None:
+        """C{[unique, string] wchar_t *} as an argument of its own."""
+        return self.string() if self.pointer() else None
+
+    def unicode_string_header(self) -> bool:
+        """The fixed part of an C{RPC_UNICODE_STRING}: whether L{characters} follow, later."""
+        self.align(4)
+        self._take(4)
+        return self.pointer()
+
+    def sid(self) -> Sid:
+        """C{RPC_SID}, in place."""
+        count = self.array(4)
+        octets = self._take(_SID_HEADER_LENGTH + 4 * count)
+        if octets[_SID_COUNT_OFFSET] != count:
+            raise MalformedRpc(f"a SID with {octets[_SID_COUNT_OFFSET]} subauthorities in an array of {count}")
+        try:
+            return Sid.parse(octets)
+        except MalformedMessage as error:
+            raise MalformedRpc(str(error)) from error

@@ -1,0 +1,31 @@
+"""The pipes of IPC$, and what is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeAlias
+
+from filesvc.rpc.dcerpc import RpcConnection, Service
+from filesvc.rpc.facts import Caller, Facts
+from filesvc.rpc.lsarpc import LsaService
+from filesvc.rpc.srvsvc import ServerService
+from filesvc.rpc.wkssvc import WorkstationService
+
+PipeServices: TypeAlias = Mapping[str, Callable[[], RpcConnection]]
+"""By lower-case name, without a backslash: what opens a pipe."""
+
+_SERVICES: Mapping[str, Callable[[Facts, Caller], Service]] = {
+    "srvsvc": ServerService,
+    "wkssvc": WorkstationService,
+    "lsarpc": LsaService,
+}
+
+
+def pipes(facts: Facts, caller: Caller) -> PipeServices:
+    """The pipes that a caller can open."""
+    return {name: partial(_open, name, facts, caller) for name in _SERVICES}
+
+
+def _open(name: str, facts: Facts, caller: Caller) -> RpcConnection:
+    return RpcConnection([_SERVICES[name](facts, caller)], rf"\PIPE\{name}")

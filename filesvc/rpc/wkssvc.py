@@ -1,0 +1,57 @@
+"""The workstation service, on C{\\pipe\\wkssvc}: what kind of machine this is (MS-WKST)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from filesvc.rpc.dcerpc import Operation
+from filesvc.rpc.facts import Caller, Facts, ServerFacts
+from filesvc.rpc.levels import Levels, enumerate_info, never_any, write_info
+from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
+from filesvc.rpc.pdu import SyntaxId
+
+_PLATFORM_ID_NT = 500
+
+
+def _wksta_info_100(out: NdrEncoder, server: ServerFacts) -> None:
+    out.u32(_PLATFORM_ID_NT)
+    out.string_pointer(server.name)
+    out.string_pointer(server.domain)
+    for part in server.version:
+        out.u32(part)
+
+
+def _wksta_info_101(out: NdrEncoder, server: ServerFacts) -> None:
+    _wksta_info_100(out, server)
+    out.string_pointer("")
+
+
+def _wksta_info_102(out: NdrEncoder, server: ServerFacts) -> None:
+    _wksta_info_101(out, server)
+    out.u32(0)
+
+
+_WKSTA_LEVELS: Levels[ServerFacts] = {100: _wksta_info_100, 101: _wksta_info_101, 102: _wksta_info_102}
+
+
+_USER_LEVELS = never_any(0, 1)
+
+
+class WorkstationService:
+    """MS-WKST. Nobody is logged on at the console of a file server."""
+
+    syntax = SyntaxId(UUID("6bffd098-a112-3610-9833-46c3f87e345a"), 1)
+
+    def __init__(self, facts: Facts, caller: Caller) -> None:
+        self._facts = facts
+        self.operations: dict[int, Operation] = {0: self.wksta_get_info, 2: self.wksta_user_enum}
+
+    def wksta_get_info(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{NetrWkstaGetInfo} (3.2.4.1)."""
+        _server_name = arguments.string_pointer()
+        write_info(results, arguments.u32(), _WKSTA_LEVELS, self._facts.server)
+
+    def wksta_user_enum(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{NetrWkstaUserEnum} (3.2.4.3)."""
+        _server_name = arguments.string_pointer()
+        enumerate_info(arguments, results, _USER_LEVELS, ())

@@ -1,0 +1,42 @@
+"""What a store knows of a file, in the words of the wire."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from filesvc.interfaces import FileAttributes, Kind, Stat
+from filesvc.smb2.filetime import to_filetime
+
+
+class NetworkTimes(TypedDict):
+    """The fields that CREATE and CLOSE responses tell of a file. Times are FILETIMEs, sizes bytes."""
+
+    creation_time: int
+    last_access_time: int
+    last_write_time: int
+    change_time: int
+    allocation_size: int
+    end_of_file: int
+    file_attributes: int
+
+
+def wire_attributes(stat: Stat) -> int:
+    """FileAttributes as they are on the wire, where none at all is NORMAL."""
+    attributes = int(stat.attributes)
+    if stat.kind is Kind.DIRECTORY:
+        return attributes | FileAttributes.DIRECTORY
+    return attributes or int(FileAttributes.NORMAL)
+
+
+def network_times(stat: Stat) -> NetworkTimes:
+    """What is true of a file, for a CREATE or CLOSE response. Directories have no size."""
+    directory = stat.kind is Kind.DIRECTORY
+    return {
+        "creation_time": to_filetime(stat.created),
+        "last_access_time": to_filetime(stat.accessed),
+        "last_write_time": to_filetime(stat.written),
+        "change_time": to_filetime(stat.changed),
+        "allocation_size": 0 if directory else stat.allocation,
+        "end_of_file": 0 if directory else stat.size,
+        "file_attributes": wire_attributes(stat),
+    }

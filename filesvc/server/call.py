@@ -1,0 +1,135 @@
+"""One request on its way through the server, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filesvc.server.errors import StatusError
+from filesvc.server.open import AnyOpen, Open, PipeOpen
+from filesvc.smb2.error import ErrorResponse
+from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.header import Header, HeaderFlags
+from filesvc.smb2.status import Status
+from filesvc.zerocopy.copy import Copied
+from filesvc.zerocopy.preflight import Stream
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+    from filesvc.server.dispatch import Compound
+    from filesvc.server.payload import Payload
+    from filesvc.server.session import Channel, Session
+    from filesvc.server.tree import TreeConnect
+
+CREDIT_UNIT = 65536
+READ_HEAD_LENGTH = 4 + 64 + 16
+"""What stands before the data of a READ response: the frame's prefix, the header and the fixed part."""
+
+_SIGNED = int(HeaderFlags.SIGNED)
+
+
+@dataclass(slots=True)
+class Reply:
+    """
+    What a command answers: the body behind the header, and for READ C{length} bytes of payload behind the body.
+
+    The payload is one of three: C{stream}, sent from its file; C{copied}, in a buffer that has room for what goes before it; C{payload},
+    any memory, given back with C{release}. C{on_encoded} is given the message as it goes on the wire, before it is signed.
+    """
+
+    body: bytes
+    status: int = Status.SUCCESS
+    length: int = 0
+    stream: Stream | None = None
+    copied: Copied | None = None
+    payload: memoryview | None = None
+    release: Callable[[], None] | None = None
+    on_encoded: Callable[[bytes], None] | None = None
+
+    def discard(self) -> None:
+        """It will not be sent: give back what it holds."""
+        for holder in (self.stream, self.copied):
+            if holder is not None:
+                holder.release()
+        if self.release is not None:
+            self.release()
+
+
+def error_reply(status: Status, data: bytes = b"") -> Reply:
+    """The ERROR response that carries a status (MS-SMB2 2.2.2)."""
+    return Reply(ErrorResponse(error_data=data).encode(), status)
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    A request being processed.
+
+    C{file_id} is the one that a related request of a compound inherits. C{payload} stands for the bytes of a WRITE that are still on the
+    way.
+    """
+
+    connection: Connection
+    header: Header
+    message: memoryview
+    compound: Compound
+    channel: Channel | None = None
+    tree: TreeConnect | None = None
+    encrypted: bool = False
+    payload: Payload | None = None
+    cancel: Callable[[], None] | None = None
+    async_id: int = 0
+
+    @property
+    def session(self) -> Session:
+        """The session of a command that needs one."""
+        assert self.channel is not None
+        return self.channel.session
+
+    @property
+    def streamable(self) -> bool:
+        """Whether the answer may be sent from a file: it is alone in its frame, and nobody has to look at its bytes."""
+        if not self.connection.zero_copy or self.encrypted or not self.compound.single:
+            return False
+        channel = self.channel
+        return channel is None or not (channel.session.signing_required or channel.session.encrypt_data or self.header.flags & _SIGNED)
+
+    def charge(self, size: int) -> None:
+        """
+        Check that the credit charge covers C{size} bytes of request or response (MS-SMB2 3.3.5.2.5).
+
+        @raise StatusError: INVALID_PARAMETER.
+        """
+        if size > CREDIT_UNIT and (size - 1) // CREDIT_UNIT + 1 > (self.header.credit_charge or 1) and self.connection.multi_credit:
+            raise StatusError(Status.INVALID_PARAMETER)
+
+    def find_open(self, file_id: FileId) -> AnyOpen:
+        """
+        The open, of a file or a pipe, that a file id names.
+
+        @raise StatusError: FILE_CLOSED if there is none.
+        """
+        if file_id == RELATED_FILE_ID:
+            file_id = self.compound.related_file_id()
+        open = self.session.opens.get(file_id.volatile)
+        if open is None or open.file_id != file_id or open.tree is not self.tree:
+            raise StatusError(Status.FILE_CLOSED)
+        self.compound.file_id = file_id
+        return open
+
+    def file(self, file_id: FileId) -> Open:
+        """
+        The open of a file or directory that a file id names.
+
+        @raise StatusError: FILE_CLOSED if there is none; INVALID_DEVICE_REQUEST if it is a pipe.
+        """
+        open = self.find_open(file_id)
+        if isinstance(open, PipeOpen):
+            raise StatusError(Status.INVALID_DEVICE_REQUEST)
+        return open
+
+    def pending(self, cancel: Callable[[], None]) -> None:
+        """Tell the client that the answer takes time (STATUS_PENDING); C{cancel} is called if it does not want it any more."""
+        self.cancel = cancel
+        self.compound.go_async(self)

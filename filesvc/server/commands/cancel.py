@@ -1,0 +1,14 @@
+"""CANCEL: the client no longer wants an answer that takes time (MS-SMB2 3.3.5.16)."""
+
+from __future__ import annotations
+
+from filesvc.server.call import Call, Reply
+from filesvc.smb2.cancel import CancelRequest
+
+
+def cancel(request: CancelRequest, call: Call) -> Reply:
+    """Cancel the request that the header names, if it still waits. A CANCEL itself is never answered."""
+    waiting = call.connection.find_request(call.header)
+    if waiting is not None and waiting.cancel is not None:
+        waiting.cancel()
+    return Reply(b"")

@@ -1,0 +1,21 @@
+"""CLOSE: a client is done with an open (MS-SMB2 3.3.5.10)."""
+
+from __future__ import annotations
+
+from filesvc.server.attributes import network_times
+from filesvc.server.call import Call, Reply
+from filesvc.server.open import PipeOpen
+from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
+
+_BARE = CloseResponse().encode()
+
+
+async def close(request: CloseRequest, call: Call) -> Reply:
+    """Close it, and tell the last attributes if asked."""
+    open = call.find_open(request.file_id)
+    body = _BARE
+    if request.flags & CloseFlags.POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
+        stat = await open.tree.run(open.file.stat)
+        body = CloseResponse(flags=CloseFlags.POSTQUERY_ATTRIB, **network_times(stat)).encode()
+    await open.close()
+    return Reply(body)

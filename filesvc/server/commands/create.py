@@ -1,0 +1,103 @@
+"""CREATE: open or make a file, directory or pipe (MS-SMB2 3.3.5.9)."""
+
+from __future__ import annotations
+
+from filesvc.server.access import ALL
+from filesvc.server.attributes import network_times
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.extended_attributes import set_extended_attributes
+from filesvc.server.names import parse_name
+from filesvc.server.open import Open
+from filesvc.server.opening import Opening
+from filesvc.server.pipes import open_pipe
+from filesvc.smb2.access import AccessMask, map_generic
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel
+from filesvc.smb2.create_contexts import (
+    ALLOCATION_SIZE,
+    EA_BUFFER,
+    QUERY_MAXIMAL_ACCESS,
+    QUERY_ON_DISK_ID,
+    TIMEWARP_TOKEN,
+    AllocationSize,
+    CreateContext,
+    QueryMaximalAccessResponse,
+    QueryOnDiskIdResponse,
+)
+from filesvc.smb2.status import Status
+
+_INVALID_ATTRIBUTES = 0xFFFF8048
+_INVALID_OPTIONS = 0xFF000000
+_UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)
+_SHARE_ACCESS = 0x7
+
+
+async def create(request: CreateRequest, call: Call) -> Reply:
+    """Open what the name stands for, in the way that disposition, options and contexts say."""
+    tree = call.tree
+    assert tree is not None
+    _check(request)
+    if tree.share is None:
+        return open_pipe(request, call)
+    if len(call.session.opens) >= call.connection.settings.limits.opens:
+        raise StatusError(Status.TOO_MANY_OPENED_FILES)
+    contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
+    if TIMEWARP_TOKEN in contexts:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    opening = Opening(
+        tree,
+        parse_name(request.name),
+        request.desired_access,
+        request.share_access,
+        request.create_disposition,
+        request.create_options,
+        request.file_attributes,
+    )
+    if ALLOCATION_SIZE in contexts:
+        opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
+    if opening.name.stream:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    open, action = await opening.open()
+    try:
+        if EA_BUFFER in contexts and action:
+            await set_extended_attributes(open, contexts[EA_BUFFER])
+        stat = await tree.run(open.file.stat)
+    except BaseException:
+        await open.close()
+        raise
+    call.compound.file_id = open.file_id
+    return Reply(CreateResponse(open.file_id, action, **network_times(stat), create_contexts=_answer(contexts, open)).encode())
+
+
+def _check(request: CreateRequest) -> None:
+    """What is wrong with a request whatever the file is like."""
+    if request.impersonation_level not in ImpersonationLevel.__members__.values():
+        raise StatusError(Status.BAD_IMPERSONATION_LEVEL)
+    options = request.create_options
+    if request.create_disposition not in CreateDisposition.__members__.values() or options & _INVALID_OPTIONS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if options & _UNSUPPORTED_OPTIONS:
+        raise StatusError(Status.NOT_SUPPORTED)
+    if request.file_attributes & _INVALID_ATTRIBUTES or request.share_access & ~_SHARE_ACCESS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if options & CreateOptions.DIRECTORY_FILE:
+        if options & CreateOptions.NON_DIRECTORY_FILE:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OPEN_IF):
+            raise StatusError(Status.INVALID_PARAMETER)
+    deletes = AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED
+    if options & CreateOptions.DELETE_ON_CLOSE and not map_generic(request.desired_access) & deletes:
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+def _answer(contexts: dict[bytes, memoryview], open: Open) -> list[CreateContext]:
+    """The contexts of the response."""
+    answers = []
+    if QUERY_MAXIMAL_ACCESS in contexts:
+        maximal = QueryMaximalAccessResponse(Status.SUCCESS, open.tree.maximal_access & ALL)
+        answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, maximal.encode()))
+    if QUERY_ON_DISK_ID in contexts:
+        identity = open.file.identity
+        on_disk = QueryOnDiskIdResponse(identity.inode & 0xFFFFFFFFFFFFFFFF, identity.device & 0xFFFFFFFFFFFFFFFF)
+        answers.append(CreateContext(QUERY_ON_DISK_ID, on_disk.encode()))
+    return answers

@@ -1,0 +1,13 @@
+"""ECHO: is the server there (MS-SMB2 3.3.5.17)."""
+
+from __future__ import annotations
+
+from filesvc.server.call import Call, Reply
+from filesvc.smb2.echo import EchoRequest, EchoResponse
+
+_REPLY = EchoResponse().encode()
+
+
+def echo(request: EchoRequest, call: Call) -> Reply:
+    """It is."""
+    return Reply(_REPLY)

@@ -1,0 +1,107 @@
+"""IOCTL: control codes (MS-SMB2 3.3.5.15)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from filesvc.server import file_control
+from filesvc.server.call import Call, Reply
+from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
+from filesvc.server.errors import ConnectionBroken, StatusError
+from filesvc.server.host_interfaces import network_interfaces
+from filesvc.server.open import PipeOpen
+from filesvc.server.pipes import peek, transceive
+from filesvc.smb2.fsctl import Fsctl
+from filesvc.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
+from filesvc.smb2.network_interface_info import encode_network_interfaces
+from filesvc.smb2.status import Status
+from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
+
+
+async def ioctl(request: IoctlRequest, call: Call) -> Reply:
+    """Do what a control code stands for, of those that a file server has a meaning for."""
+    call.charge(max(len(request.input), len(request.output), request.max_output_response + request.max_input_response))
+    if request.flags != IoctlFlags.IS_FSCTL:
+        raise StatusError(Status.NOT_SUPPORTED)
+    if max(len(request.input), request.max_output_response, request.max_input_response) > call.connection.max_transfer:
+        raise StatusError(Status.INVALID_PARAMETER)
+    of_server = _OF_SERVER.get(request.ctl_code)
+    if of_server is not None:
+        return _reply(request, of_server(request, call))
+    open = call.find_open(request.file_id)
+    request.file_id = open.file_id
+    if isinstance(open, PipeOpen):
+        match request.ctl_code:
+            case Fsctl.PIPE_TRANSCEIVE:
+                return transceive(open, request)
+            case Fsctl.PIPE_PEEK:
+                return _reply(request, peek(open))
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    of_file = _OF_FILE.get(request.ctl_code)
+    if of_file is None:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    return await of_file(request, call)
+
+
+def _reply(request: IoctlRequest, output: bytes) -> Reply:
+    if len(output) > request.max_output_response:
+        raise StatusError(Status.BUFFER_TOO_SMALL)
+    return Reply(IoctlResponse(request.ctl_code, request.file_id, output).encode())
+
+
+def _validate_negotiate(request: IoctlRequest, call: Call) -> bytes:
+    """Tell again what was negotiated; whoever changed it on the way is found out (MS-SMB2 3.3.5.15.12)."""
+    connection = call.connection
+    said = ValidateNegotiateInfoRequest.parse(memoryview(request.input))
+    negotiated = connection.negotiate_request
+    assert negotiated is not None
+    assert connection.dialect is not None
+    if (
+        said.guid != negotiated.client_guid
+        or said.capabilities != negotiated.capabilities
+        or said.security_mode != negotiated.security_mode
+        or list(said.dialects) != negotiated.dialects
+    ):
+        raise ConnectionBroken("the negotiation was tampered with")
+    return ValidateNegotiateInfoResponse(
+        server_capabilities(connection), connection.server.guid, server_security_mode(connection), connection.dialect
+    ).encode()
+
+
+def _interfaces(request: IoctlRequest, call: Call) -> bytes:
+    interfaces = network_interfaces(loopback=call.connection.over_loopback)
+    if not interfaces:
+        raise StatusError(Status.NOT_SUPPORTED)
+    return encode_network_interfaces(interfaces)
+
+
+def _no_dfs(request: IoctlRequest, call: Call) -> bytes:
+    raise StatusError(Status.FS_DRIVER_REQUIRED)
+
+
+def _no_pipe_wait(request: IoctlRequest, call: Call) -> bytes:
+    """Pipes here are always ready to be opened."""
+    return b""
+
+
+_OF_SERVER: dict[int, Callable[[IoctlRequest, Call], bytes]] = {
+    Fsctl.VALIDATE_NEGOTIATE_INFO: _validate_negotiate,
+    Fsctl.QUERY_NETWORK_INTERFACE_INFO: _interfaces,
+    Fsctl.DFS_GET_REFERRALS: _no_dfs,
+    Fsctl.DFS_GET_REFERRALS_EX: _no_dfs,
+    Fsctl.PIPE_WAIT: _no_pipe_wait,
+}
+
+_OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
+    Fsctl.SRV_REQUEST_RESUME_KEY: file_control.resume_key,
+    Fsctl.SRV_COPYCHUNK: file_control.copychunk,
+    Fsctl.SRV_COPYCHUNK_WRITE: file_control.copychunk,
+    Fsctl.SET_SPARSE: file_control.set_sparse,
+    Fsctl.SET_ZERO_DATA: file_control.set_zero_data,
+    Fsctl.QUERY_ALLOCATED_RANGES: file_control.allocated_ranges,
+    Fsctl.FILE_LEVEL_TRIM: file_control.trim,
+    Fsctl.GET_COMPRESSION: file_control.get_compression,
+    Fsctl.SET_COMPRESSION: file_control.set_compression,
+    Fsctl.CREATE_OR_GET_OBJECT_ID: file_control.object_id,
+    Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.no_snapshots,
+}

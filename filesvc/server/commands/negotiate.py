@@ -1,0 +1,157 @@
+"""NEGOTIATE: agree on a dialect and what goes with it (MS-SMB2 3.3.5.3, 3.3.5.4)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import ConnectionBroken, StatusError
+from filesvc.server.settings import Encryption, Signing
+from filesvc.smb2.encryption import EncryptionAlgorithm
+from filesvc.smb2.filetime import to_filetime
+from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
+from filesvc.smb2.negotiate_contexts import (
+    EncryptionCapabilities,
+    HashAlgorithm,
+    NegotiateContext,
+    PreauthIntegrityCapabilities,
+    SigningCapabilities,
+)
+from filesvc.smb2.signing import SigningAlgorithm
+from filesvc.smb2.status import Status
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+
+C = TypeVar("C")
+
+_SMALL_TRANSFER = 65536
+_SALT_LENGTH = 32
+_CIPHERS = (
+    EncryptionAlgorithm.AES_128_GCM,
+    EncryptionAlgorithm.AES_256_GCM,
+    EncryptionAlgorithm.AES_128_CCM,
+    EncryptionAlgorithm.AES_256_CCM,
+)
+_SIGNING = (SigningAlgorithm.AES_GMAC, SigningAlgorithm.AES_CMAC, SigningAlgorithm.HMAC_SHA256)
+
+
+def negotiate(request: NegotiateRequest, call: Call) -> Reply:
+    """Choose the newest dialect that both sides speak."""
+    connection = call.connection
+    if connection.dialect is not None:
+        raise ConnectionBroken("a second NEGOTIATE")
+    if not request.dialects:
+        raise StatusError(Status.INVALID_PARAMETER)
+    dialect = _choose(request.dialects, connection)
+    contexts: list[NegotiateContext] = []
+    if dialect is Dialect.SMB_3_1_1:
+        connection.preauth.update(call.message)
+        contexts = _answer_contexts(request.negotiate_contexts, connection)
+    if dialect is not Dialect.SMB_2_WILDCARD:
+        _settle(request, connection, dialect)
+    response = NegotiateResponse(
+        dialect,
+        _security_mode(connection),
+        connection.server.guid,
+        _capabilities(request, connection, dialect),
+        connection.max_transfer,
+        connection.max_transfer,
+        connection.max_transfer,
+        to_filetime(time.time_ns()),
+        connection.server.acceptor.negotiate_token(),
+        contexts,
+    )
+    return Reply(response.encode(), on_encoded=connection.preauth.update if dialect is Dialect.SMB_3_1_1 else None)
+
+
+def _choose(offered: list[int], connection: Connection) -> Dialect:
+    """The newest common dialect. The wildcard, which only an SMB1 NEGOTIATE can offer, promises an SMB2 one to follow."""
+    settings = connection.settings
+    if Dialect.SMB_2_WILDCARD in offered and connection.smb1_negotiated:
+        return Dialect.SMB_2_WILDCARD
+    common = [
+        dialect
+        for dialect in Dialect
+        if dialect in offered and dialect is not Dialect.SMB_2_WILDCARD and settings.min_dialect <= dialect <= settings.max_dialect
+    ]
+    if not common:
+        raise StatusError(Status.NOT_SUPPORTED)
+    return max(common)
+
+
+def _settle(request: NegotiateRequest, connection: Connection, dialect: Dialect) -> None:
+    connection.dialect = dialect
+    connection.negotiate_request = request
+    connection.multi_credit = dialect >= Dialect.SMB_2_1
+    connection.max_transfer = connection.settings.limits.transfer if connection.multi_credit else _SMALL_TRANSFER
+    if dialect in (Dialect.SMB_3_0, Dialect.SMB_3_0_2):
+        connection.signing_algorithm = SigningAlgorithm.AES_CMAC
+        if request.capabilities & Capabilities.ENCRYPTION and connection.settings.encryption is not Encryption.OFF:
+            connection.cipher = EncryptionAlgorithm.AES_128_CCM
+
+
+def _security_mode(connection: Connection) -> int:
+    mode = SecurityMode.SIGNING_ENABLED
+    if connection.settings.signing is Signing.REQUIRED:
+        mode |= SecurityMode.SIGNING_REQUIRED
+    return mode
+
+
+def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Dialect) -> int:
+    capabilities = Capabilities(0)
+    if dialect >= Dialect.SMB_2_1:
+        capabilities |= Capabilities.LARGE_MTU
+    if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:
+        capabilities |= Capabilities.ENCRYPTION
+    return capabilities
+
+
+def server_capabilities(connection: Connection) -> int:
+    """Connection.ServerCapabilities, as FSCTL_VALIDATE_NEGOTIATE_INFO repeats them."""
+    assert connection.dialect is not None
+    assert connection.negotiate_request is not None
+    return _capabilities(connection.negotiate_request, connection, connection.dialect)
+
+
+def server_security_mode(connection: Connection) -> int:
+    """Connection.ServerSecurityMode."""
+    return _security_mode(connection)
+
+
+def _only(kind: type[C], contexts: Iterable[NegotiateContext]) -> C | None:
+    """The context of a kind, of which there may be one."""
+    found = [context for context in contexts if isinstance(context, kind)]
+    if len(found) > 1:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return found[0] if found else None
+
+
+def _answer_contexts(contexts: list[NegotiateContext], connection: Connection) -> list[NegotiateContext]:
+    """What of a 3.1.1 client's offers is taken."""
+    preauth = _only(PreauthIntegrityCapabilities, contexts)
+    if preauth is None or not preauth.hash_algorithms:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if HashAlgorithm.SHA_512 not in preauth.hash_algorithms:
+        raise StatusError(Status.SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP)
+    answers: list[NegotiateContext] = [PreauthIntegrityCapabilities([HashAlgorithm.SHA_512], os.urandom(_SALT_LENGTH))]
+    encryption = _only(EncryptionCapabilities, contexts)
+    if encryption is not None:
+        if not encryption.ciphers:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if connection.settings.encryption is not Encryption.OFF:
+            connection.cipher = next((cipher for cipher in _CIPHERS if cipher in encryption.ciphers), None)
+        answers.append(EncryptionCapabilities([connection.cipher or 0]))
+    connection.signing_algorithm = SigningAlgorithm.AES_CMAC
+    signing = _only(SigningCapabilities, contexts)
+    if signing is not None:
+        if not signing.signing_algorithms:
+            raise StatusError(Status.INVALID_PARAMETER)
+        connection.signing_algorithm = next(
+            (algorithm for algorithm in _SIGNING if algorithm in signing.signing_algorithms), SigningAlgorithm.AES_CMAC
+        )
+        answers.append(SigningCapabilities([connection.signing_algorithm]))
+    return answers

@@ -1,0 +1,89 @@
+"""QUERY_DIRECTORY: list a directory (MS-SMB2 3.3.5.18)."""
+
+from __future__ import annotations
+
+from filesvc.interfaces import Entry, Kind
+from filesvc.server.attributes import network_times
+from filesvc.server.call import Call, Reply
+from filesvc.server.enumeration import Enumeration
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
+from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.status import Status
+
+_ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
+
+
+async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
+    """Fill the client's buffer with the entries that come next."""
+    call.charge(request.output_buffer_length)
+    open = call.file(request.file_id)
+    _check(request, call, open)
+    enumeration = await _enumeration(request, open)
+    buffer = await open.tree.run(_fill, enumeration, request)
+    return Reply(QueryDirectoryResponse(buffer).encode())
+
+
+def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:
+    if not open.is_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if request.file_information_class not in DIRECTORY_MINIMUM_LENGTH:
+        raise StatusError(Status.INVALID_INFO_CLASS)
+    if request.output_buffer_length > call.connection.max_transfer:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if request.output_buffer_length < DIRECTORY_MINIMUM_LENGTH[request.file_information_class]:
+        raise StatusError(Status.INFO_LENGTH_MISMATCH)
+    open.require(AccessMask.FILE_LIST_DIRECTORY)
+
+
+async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeration:
+    """Where the client is; at the start, if it asks for that or for another pattern than before."""
+    enumeration = open.enumeration
+    if enumeration is not None and not request.flags & _ANEW:
+        return enumeration
+    if enumeration is not None:
+        await open.tree.run(enumeration.close)
+    pattern = request.file_name
+    if enumeration is not None and not request.flags & QueryDirectoryFlags.REOPEN and not pattern:
+        pattern = enumeration.pattern
+    if not pattern:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    open.enumeration = Enumeration(open.file, pattern)
+    return open.enumeration
+
+
+def _fill(enumeration: Enumeration, request: QueryDirectoryRequest) -> bytearray:
+    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
+    single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
+    count = 0
+    while (entry := enumeration.next()) is not None:
+        if not encoder.add(_wire_entry(entry)):
+            enumeration.push_back(entry)
+            if not count:
+                raise StatusError(Status.BUFFER_OVERFLOW)
+            break
+        count += 1
+        if single:
+            break
+    first, enumeration.started = not enumeration.started, True
+    if not count:
+        raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
+    return encoder.finish()
+
+
+def _wire_entry(entry: Entry) -> DirectoryEntry:
+    stat = entry.stat
+    times = network_times(stat)
+    return DirectoryEntry(
+        entry.name,
+        times["file_attributes"],
+        times["creation_time"],
+        times["last_access_time"],
+        times["last_write_time"],
+        times["change_time"],
+        0 if stat.kind is Kind.DIRECTORY else stat.size,
+        times["allocation_size"],
+        stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
+    )

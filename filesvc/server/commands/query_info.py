@@ -1,0 +1,69 @@
+"""QUERY_INFO: what is true of a file, its volume or its security (MS-SMB2 3.3.5.20)."""
+
+from __future__ import annotations
+
+from filesvc.server import file_query, volume_query
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open, PipeOpen
+from filesvc.server.pipes import query_pipe
+from filesvc.server.security import descriptor_of, select
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.error import ErrorResponse
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.security_descriptor import SecurityInformation
+from filesvc.smb2.status import Status
+
+
+async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
+    """Answer what is asked, cut to the client's buffer where the information class may be."""
+    call.charge(max(request.output_buffer_length, len(request.input_buffer)))
+    if request.output_buffer_length > call.connection.max_transfer:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open = call.find_open(request.file_id)
+    limit = request.output_buffer_length
+    if isinstance(open, PipeOpen):
+        return _reply(query_pipe(open, request.info_type, request.file_info_class), limit, 0)
+    match request.info_type:
+        case InfoType.FILE:
+            query = file_query.QUERIES.get(request.file_info_class)
+            if query is None:
+                raise StatusError(Status.INVALID_INFO_CLASS)
+            if query.access:
+                open.require(query.access)
+            if limit < query.minimum:
+                raise StatusError(Status.INFO_LENGTH_MISMATCH)
+            return _reply(await query.answer(open, request), limit, query.minimum)
+        case InfoType.FILESYSTEM:
+            volume = volume_query.QUERIES.get(request.file_info_class)
+            if volume is None:
+                raise StatusError(Status.INVALID_INFO_CLASS)
+            if limit < volume.minimum:
+                raise StatusError(Status.INFO_LENGTH_MISMATCH)
+            return _reply(await volume.answer(open), limit, volume.minimum)
+        case InfoType.SECURITY:
+            return await _security(request, open)
+        case InfoType.QUOTA:
+            raise StatusError(Status.NOT_SUPPORTED)
+    raise StatusError(Status.INVALID_PARAMETER)
+
+
+def _reply(data: bytes, limit: int, minimum: int) -> Reply:
+    if len(data) <= limit:
+        return Reply(QueryInfoResponse(data).encode())
+    if not minimum:
+        raise StatusError(Status.INFO_LENGTH_MISMATCH)
+    return Reply(QueryInfoResponse(data[:limit]).encode(), Status.BUFFER_OVERFLOW)
+
+
+async def _security(request: QueryInfoRequest, open: Open) -> Reply:
+    parts = request.additional_information
+    if parts & (SecurityInformation.OWNER | SecurityInformation.GROUP | SecurityInformation.DACL):
+        open.require(AccessMask.READ_CONTROL)
+    if parts & SecurityInformation.SACL:
+        open.require(AccessMask.ACCESS_SYSTEM_SECURITY)
+    data = select(descriptor_of(await open.tree.run(open.file.stat)), parts).encode()
+    if len(data) > request.output_buffer_length:
+        needed = ErrorResponse(len(data).to_bytes(4, "little")).encode()
+        return Reply(needed, Status.BUFFER_TOO_SMALL)
+    return Reply(QueryInfoResponse(data).encode())

@@ -1,0 +1,116 @@
+"""READ: data of a file leaves (MS-SMB2 3.3.5.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from filesvc.server.call import READ_HEAD_LENGTH, Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open, PipeOpen
+from filesvc.server.pipes import read_pipe
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.status import Status
+from filesvc.zerocopy.copy import Copied
+from filesvc.zerocopy.preflight import Copy, Refuse, Stream, Verdict
+
+_MAY_READ = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
+_MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
+
+
+def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]:
+    """
+    Answer with data: straight from the page cache where the length cannot change under us, else copied.
+
+    This is where the promise of the data path is made; L{filesvc.zerocopy.preflight} decides how it is kept.
+    """
+    call.charge(request.length)
+    open = call.find_open(request.file_id)
+    if isinstance(open, PipeOpen):
+        return read_pipe(open, request)
+    _check(request, call, open)
+    if not request.length:
+        return Reply(ReadResponse.fixed(0))
+    descriptor = open.descriptor
+    if descriptor is None:
+        return _read_store(request, call, open)
+    server = call.connection.server
+    if not call.streamable:
+        return _copy(request, call, open, descriptor)
+    verdict = server.preflight.check(descriptor, open.node.key, request.offset, request.length, ())
+    if isinstance(verdict, Deferred):
+        return _later(request, call, open, descriptor, verdict)
+    return _follow(request, call, open, descriptor, verdict)
+
+
+def _check(request: ReadRequest, call: Call, open: Open) -> None:
+    if open.is_directory:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    open.require(_MAY_READ)
+    if request.length > call.connection.max_transfer or request.offset + request.length > _MAX_OFFSET:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if open.node.locks.forbids(open, request.offset, request.length, write=False):
+        raise StatusError(Status.FILE_LOCK_CONFLICT)
+
+
+async def _later(request: ReadRequest, call: Call, open: Open, descriptor: int, waiting: Deferred[Verdict]) -> Reply:
+    outcome = _follow(request, call, open, descriptor, await waiting)
+    return outcome if isinstance(outcome, Reply) else await outcome
+
+
+def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdict: Verdict) -> Reply | Coroutine[Any, Any, Reply]:
+    """Do what the pre-flight check found to be right."""
+    server = call.connection.server
+    match verdict:
+        case Refuse(error=error):
+            raise StatusError(Status.END_OF_FILE) if isinstance(error, EOFError) else error
+        case Stream(source=source):
+            if source.length < request.minimum_count:
+                verdict.release()
+                raise StatusError(Status.END_OF_FILE)
+            server.read_ahead.after(open.sequence, descriptor, request.offset, source.length)
+            return Reply(ReadResponse.fixed(source.length), length=source.length, stream=verdict)
+        case Copy():
+            return _copy(request, call, open, descriptor)
+
+
+def _copy(request: ReadRequest, call: Call, open: Open, descriptor: int) -> Reply | Coroutine[Any, Any, Reply]:
+    server = call.connection.server
+    try:
+        copied = server.copier.read(descriptor, request.offset, request.length, room=READ_HEAD_LENGTH)
+    except EOFError:
+        raise StatusError(Status.END_OF_FILE) from None
+    server.read_ahead.after(open.sequence, descriptor, request.offset, request.length)
+    if isinstance(copied, Deferred):
+        return _await_copy(request, copied)
+    return _reply(request, copied)
+
+
+async def _await_copy(request: ReadRequest, waiting: Deferred[Copied]) -> Reply:
+    try:
+        return _reply(request, await waiting)
+    except EOFError:
+        raise StatusError(Status.END_OF_FILE) from None
+
+
+def _reply(request: ReadRequest, copied: Copied) -> Reply:
+    if copied.length < max(request.minimum_count, 1):
+        copied.release()
+        raise StatusError(Status.END_OF_FILE)
+    return Reply(ReadResponse.fixed(copied.length), length=copied.length, copied=copied)
+
+
+async def _read_store(request: ReadRequest, call: Call, open: Open) -> Reply:
+    """Read from a file that has no descriptor."""
+    buffer = call.connection.server.buffers.acquire(request.length)
+    try:
+        length = await open.tree.run(open.file.read_into, request.offset, buffer.view[: request.length])
+        if length < max(request.minimum_count, 1):
+            raise StatusError(Status.END_OF_FILE)
+    except BaseException:
+        buffer.release()
+        raise
+    return Reply(ReadResponse.fixed(length), length=length, payload=buffer.view[:length], release=buffer.release)

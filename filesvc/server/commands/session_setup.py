@@ -1,0 +1,122 @@
+"""SESSION_SETUP: a user logs on (MS-SMB2 3.3.5.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from filesvc.auth.acceptor import Accepted, Continue
+from filesvc.auth.errors import LogonFailure, MalformedToken
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.session import Channel, Session, SessionState
+from filesvc.server.settings import Encryption, Signing
+from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.keys import session_keys
+from filesvc.smb2.negotiate import Dialect, SecurityMode
+from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.signing import signer_for
+from filesvc.smb2.status import Status
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+
+log = Logger()
+
+
+async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
+    """One step of a logon: of a new session, or of a session that authenticates again."""
+    connection = call.connection
+    if connection.settings.encryption is Encryption.REQUIRED and connection.cipher is None:
+        raise StatusError(Status.ACCESS_DENIED)
+    channel = _find_channel(request, call)
+    session = channel.session
+    if channel.conversation is None:
+        channel.conversation = connection.server.acceptor.start(connection.peer)
+    if channel.preauth is not None:
+        channel.preauth.update(call.message)
+    try:
+        outcome = await channel.conversation.step(bytes(request.security_buffer))
+    except (LogonFailure, MalformedToken) as error:
+        user = error.user if isinstance(error, LogonFailure) else ""
+        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=user or "no user")
+        log.debug("{peer}: because {error}", peer=connection.peer, error=error)
+        channel.conversation = None
+        await session.close()
+        connection.server.sessions.pop(session.session_id, None)
+        raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
+    if isinstance(outcome, Continue):
+        body = SessionSetupResponse(outcome.token).encode()
+        return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)
+    channel.conversation = None
+    await _logged_on(request, connection, channel, outcome)
+    return Reply(SessionSetupResponse(outcome.token, _flags(session)).encode())
+
+
+def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
+    """The session a step belongs to: a new one, or one that the header names."""
+    connection, header = call.connection, call.header
+    if request.flags & SessionSetupFlags.BINDING:
+        raise StatusError(Status.REQUEST_NOT_ACCEPTED)
+    if header.session_id:
+        channel = connection.channels.get(header.session_id)
+        if channel is None:
+            raise StatusError(Status.USER_SESSION_DELETED)
+        return channel
+    if len(connection.channels) >= connection.settings.limits.sessions:
+        raise StatusError(Status.INSUFFICIENT_RESOURCES)
+    session = Session(connection.server.next_session_id())
+    channel = session.add_channel(connection)
+    header.session_id = session.session_id
+    call.channel = channel
+    if connection.dialect is Dialect.SMB_3_1_1:
+        channel.preauth = connection.preauth.copy()
+    return channel
+
+
+async def _logged_on(request: SessionSetupRequest, connection: Connection, channel: Channel, outcome: Accepted) -> None:
+    session, server = channel.session, connection.server
+    again = session.state is not SessionState.IN_PROGRESS
+    if session.log_off is not None:
+        session.log_off()
+    session.user, session.guest, session.anonymous, session.log_off = outcome.user, outcome.guest, outcome.anonymous, outcome.log_off
+    session.state = SessionState.VALID
+    if not again:
+        _make_keys(request, connection, channel, outcome.session_key)
+        server.sessions[session.session_id] = session
+    channel.preauth = None
+    connection.logged_on()
+    log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
+    previous = server.sessions.get(request.previous_session_id)
+    if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:
+        server.sessions.pop(previous.session_id, None)
+        await previous.close()
+
+
+def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Channel, session_key: bytes) -> None:
+    """Derive what signs and encrypts. Guests and anonymous users have no secret to derive it from."""
+    session, settings = channel.session, connection.settings
+    if session.guest or session.anonymous:
+        return
+    assert connection.dialect is not None
+    preauth = channel.preauth.value if channel.preauth is not None else b""
+    session.session_key = session_key
+    keys = session_keys(connection.dialect, session_key, preauth, connection.cipher or EncryptionAlgorithm.AES_128_CCM)
+    channel.signer = signer_for(connection.signing_algorithm, keys.signing)
+    session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
+    if connection.cipher is not None:
+        session.sealer = Sealer(connection.cipher, keys.server_to_client, session.session_id)
+        session.opener = Opener(connection.cipher, keys.client_to_server)
+        session.encrypt_data = settings.encryption is Encryption.REQUIRED
+
+
+def _flags(session: Session) -> int:
+    flags = SessionFlags(0)
+    if session.anonymous:
+        flags |= SessionFlags.IS_NULL
+    elif session.guest:
+        flags |= SessionFlags.IS_GUEST
+    if session.encrypt_data:
+        flags |= SessionFlags.ENCRYPT_DATA
+    return flags

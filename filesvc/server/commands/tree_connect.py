@@ -1,0 +1,58 @@
+"""TREE_CONNECT: a client enters a share (MS-SMB2 3.3.5.7)."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from filesvc.server import access
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.settings import Share
+from filesvc.server.tree import TreeConnect
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+
+log = Logger()
+
+_PIPES = "ipc$"
+
+
+def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
+    """Enter the share that the last part of the path names, if this user may."""
+    connection, session = call.connection, call.session
+    share = _find_share(request.path, call)
+    if len(session.trees) >= connection.settings.limits.trees:
+        raise StatusError(Status.INSUFFICIENT_RESOURCES)
+    maximal = access.READ_ONLY if share is None or share.read_only else access.ALL
+    tree = TreeConnect(session.next_tree_id(), session, connection.server, share, maximal)
+    session.trees[tree.tree_id] = tree
+    call.header.tree_id = tree.tree_id
+    assert session.user is not None
+    log.info("{peer}: {user} connected to {share}", peer=connection.peer, user=session.user.name, share=share.name if share else "IPC$")
+    if share is None:
+        return Reply(TreeConnectResponse(ShareType.PIPE, ShareFlags.NO_CACHING, 0, maximal).encode())
+    flags = ShareFlags.ENCRYPT_DATA if share.encrypt else ShareFlags.MANUAL_CACHING
+    return Reply(TreeConnectResponse(ShareType.DISK, flags, 0, maximal).encode())
+
+
+def _find_share(path: str, call: Call) -> Share | None:
+    r"""
+    The share of C{\\server\share}; C{None} is IPC$.
+
+    @raise StatusError: BAD_NETWORK_NAME if there is none; ACCESS_DENIED if it is not for this user, or only for encrypted requests.
+    """
+    parts = path.split("\\")
+    if len(parts) != 4 or parts[0] or parts[1]:
+        raise StatusError(Status.INVALID_PARAMETER)
+    name = parts[3].casefold()
+    if name == _PIPES:
+        return None
+    share = call.connection.server.shares.get(name)
+    if share is None:
+        raise StatusError(Status.BAD_NETWORK_NAME)
+    session = call.session
+    if (session.guest or session.anonymous) and not share.guest:
+        raise StatusError(Status.ACCESS_DENIED)
+    if share.encrypt and session.sealer is None:
+        raise StatusError(Status.ACCESS_DENIED)
+    return share

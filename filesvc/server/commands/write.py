@@ -1,0 +1,63 @@
+"""WRITE: data comes into a file (MS-SMB2 3.3.5.13)."""
+
+from __future__ import annotations
+
+from twisted.internet.threads import deferToThreadPool
+
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open, PipeOpen
+from filesvc.server.pipes import write_pipe
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
+from filesvc.zerocopy.reserve import Reservation
+
+_MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+_MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
+_APPEND = 0xFFFFFFFFFFFFFFFF
+
+
+async def write(request: WriteRequest, call: Call) -> Reply:
+    """
+    Put the request's data into the file: straight from the socket if it is still on its way, else from the buffer it was collected in.
+
+    Everything that can be refused is refused before the first byte is taken, room on the disk included.
+    """
+    call.charge(request.length)
+    open = call.find_open(request.file_id)
+    if isinstance(open, PipeOpen):
+        return write_pipe(open, request)
+    _check(request, call, open)
+    if request.length:
+        await _store(request, call, open)
+        if request.flags & WriteFlags.WRITE_THROUGH:
+            server = call.connection.server
+            await deferToThreadPool(server.reactor, server.reactor.getThreadPool(), open.file.flush)
+    return Reply(WriteResponse(request.length).encode())
+
+
+def _check(request: WriteRequest, call: Call, open: Open) -> None:
+    if open.is_directory:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    open.require(_MAY_WRITE)
+    if request.length > call.connection.max_transfer:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if request.offset == _APPEND:
+        request.offset = open.file.stat().size
+    elif request.offset + request.length > _MAX_OFFSET:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if open.node.locks.forbids(open, request.offset, request.length, write=True):
+        raise StatusError(Status.FILE_LOCK_CONFLICT)
+
+
+async def _store(request: WriteRequest, call: Call, open: Open) -> None:
+    descriptor = open.descriptor
+    if descriptor is not None:
+        if open.reservation is None:
+            open.reservation = Reservation(descriptor)
+        open.reservation.ensure(request.offset, request.length)
+        if call.payload is not None:
+            await call.payload.into(descriptor, request.offset)
+            return
+    await open.tree.run(open.file.write, request.offset, memoryview(request.data))

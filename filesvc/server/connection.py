@@ -1,0 +1,309 @@
+"""One client's connection (MS-SMB2 3.3.1.7): frames in, replies out."""
+
+from __future__ import annotations
+
+import typing
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from filesvc.server.call import Call, Reply
+from filesvc.server.dispatch import Compound
+from filesvc.server.errors import ConnectionBroken
+from filesvc.server.open import Open
+from filesvc.server.payload import Payload
+from filesvc.server.receiver import FrameReceiver
+from filesvc.server.sending import Sender
+from filesvc.server.session import Channel, Session
+from filesvc.server.settings import Settings
+from filesvc.server.window import SequenceWindow
+from filesvc.smb2.compound import split
+from filesvc.smb2.encryption import EncryptionAlgorithm, TransformHeader
+from filesvc.smb2.errors import MalformedMessage
+from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.negotiate import Dialect, NegotiateRequest
+from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.signing import SigningAlgorithm
+from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
+from filesvc.smb2.write import WriteRequest
+from filesvc.zerocopy.buffers import PooledBuffer
+from filesvc.zerocopy.outbox import Outbox
+from filesvc.zerocopy.producer import Transport
+from filesvc.zerocopy.receive import Source
+
+if TYPE_CHECKING:
+    from filesvc.server.server import Server
+
+log = Logger()
+
+_SMB2 = b"\xfeSMB"
+_TRANSFORM = b"\xfdSMB"
+_SMB1 = b"\xffSMB"
+_SMB1_DIALECTS: dict[str, int] = {SMB_2_002: Dialect.SMB_2_0_2, SMB_2_WILDCARD: Dialect.SMB_2_WILDCARD}
+_WRITE_HEAD = HEADER_LENGTH + 48
+_SMALL_TRANSFER = 65536
+_NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
+
+
+class StreamTransport(Transport, Source, typing.Protocol):
+    """What is used of the transports that Twisted's stream endpoints give."""
+
+    def getPeer(self) -> IAddress: ...
+    def getHost(self) -> IAddress: ...
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+    def loseConnection(self) -> None: ...
+
+
+class Connection(Protocol):
+    """
+    A client's transport connection.
+
+    What a command's rules need to know of it is in the attributes, named as in MS-SMB2.
+    """
+
+    transport: StreamTransport  # type: ignore[assignment]
+    outbox: Outbox
+    peer: str
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.settings: Settings = server.settings
+        self.window = SequenceWindow(self.settings.limits.credits)
+        self.channels: dict[int, Channel] = {}
+        self.dialect: Dialect | None = None
+        self.multi_credit = False
+        self.negotiate_request: NegotiateRequest | None = None
+        self.preauth = PreauthIntegrity()
+        self.cipher: EncryptionAlgorithm | None = None
+        self.signing_algorithm = SigningAlgorithm.HMAC_SHA256
+        self.smb1_negotiated = False
+        self.max_transfer = _SMALL_TRANSFER
+        self._payload: Payload | None = None
+        self._finishing = False
+        self._async: dict[int, Call] = {}
+        self._last_async_id = 0
+        self._running: set[Compound] = set()
+        self._logon_deadline: IDelayedCall | None = None
+        self._lost = False
+
+    def connectionMade(self) -> None:
+        """Begin: the client has a limited time to log on."""
+        limits = self.settings.limits
+        path = self.settings.data_path
+        self.peer = describe(self.transport.getPeer())
+        self.outbox = Outbox(self.transport, self.server.reactor, self.server.drain_budget, path.stall_timeout)
+        self._sender = Sender(self)
+        self._receiver = FrameReceiver(
+            self.server.buffers,
+            limits.frame,
+            _WRITE_HEAD,
+            path.recvfile_minimum if path.zero_copy else limits.frame + 1,
+            self._frame_received,
+            self._head_received,
+            self._too_long,
+        )
+        self.transport.setTcpNoDelay(True)
+        if not self.server.add(self):
+            self.abort("too many connections")
+            return
+        log.info("{peer}: connected", peer=self.peer)
+        self._logon_deadline = self.server.reactor.callLater(limits.logon_timeout, self._not_logged_on)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Process what arrived. A mistake of the client's ends this connection and no other."""
+        try:
+            self._receiver.feed(data)
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let go of all that the client held."""
+        self._lost = True
+        self.logged_on()
+        if not hasattr(self, "_receiver"):
+            return
+        self._receiver.close()
+        if self._payload is not None:
+            self._payload.connection_lost(reason)
+        self.outbox.connection_lost(reason)
+        for call in list(self._async.values()):
+            if call.cancel is not None:
+                call.cancel()
+        for channel in list(self.channels.values()):
+            Deferred.fromCoroutine(self.server.drop_channel(channel)).addErrback(lambda failure: log.failure("closing a session", failure))
+        self.server.remove(self)
+        log.info("{peer}: disconnected", peer=self.peer)
+
+    def abort(self, reason: str) -> None:
+        """Close at once, because of something the client did."""
+        if not self._lost:
+            log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
+            self._receiver.close()
+            self.transport.abortConnection()
+
+    @property
+    def zero_copy(self) -> bool:
+        """Whether file data may move without being copied."""
+        return self.settings.data_path.zero_copy
+
+    @property
+    def over_loopback(self) -> bool:
+        """Whether the client is on this host."""
+        host = getattr(self.transport.getHost(), "host", None)
+        return host is not None and ip_address(host).is_loopback
+
+    def logged_on(self) -> None:
+        """The client need not hurry any more."""
+        if self._logon_deadline is not None:
+            if self._logon_deadline.active():
+                self._logon_deadline.cancel()
+            self._logon_deadline = None
+
+    def _not_logged_on(self) -> None:
+        self._logon_deadline = None
+        if not any(channel.session.user is not None for channel in self.channels.values()):
+            self.abort("no logon in time")
+
+    # Receiving
+
+    def _too_long(self, length: int) -> None:
+        raise ConnectionBroken(f"a frame of {length} bytes")
+
+    def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
+        protocol = bytes(frame[:4])
+        sealed: Session | None = None
+        if protocol == _TRANSFORM:
+            frame, sealed = self._decrypt(frame)
+            protocol = bytes(frame[:4])
+        if protocol == _SMB2:
+            self._process(split(frame), sealed, buffer)
+        elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
+            self._smb1_negotiate(frame)
+        else:
+            raise ConnectionBroken(f"protocol {protocol!r}")
+
+    def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
+        """MS-SMB2 3.3.5.2.1."""
+        channel = self.channels.get(TransformHeader.parse(frame).session_id)
+        if channel is None or channel.session.opener is None:
+            raise ConnectionBroken("an encrypted message for no session")
+        return channel.session.opener.open(frame), channel.session
+
+    def _smb1_negotiate(self, frame: memoryview) -> None:
+        """Old clients open with SMB1's NEGOTIATE (MS-SMB2 3.3.5.3)."""
+        offered = parse_negotiate(frame)
+        dialects = [dialect for name, dialect in _SMB1_DIALECTS.items() if name in offered]
+        if not dialects:
+            raise ConnectionBroken("a client that speaks SMB1 only")
+        self.smb1_negotiated = True
+        request = Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest(dialects).encode()
+        self._process([memoryview(request)], None, None)
+
+    def _process(
+        self, messages: list[memoryview], sealed: Session | None, buffer: PooledBuffer | None, payload: Payload | None = None
+    ) -> None:
+        requests = []
+        for message in messages:
+            header = Header.parse(message)
+            if header.command != Command.CANCEL:
+                charge = max(header.credit_charge, 1) if self.multi_credit else 1
+                if not self.window.take(header.message_id, charge):
+                    raise ConnectionBroken(f"message id {header.message_id} (charge {charge}) is outside the window")
+            if header.flags & HeaderFlags.SERVER_TO_REDIR:
+                raise ConnectionBroken("a response")
+            requests.append((header, message))
+        compound = Compound(self, requests, sealed, payload)
+        self._running.add(compound)
+        compound.done = lambda: self._done(compound, buffer, payload)
+        compound.run()
+
+    def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
+        self._running.discard(compound)
+        if buffer is not None:
+            buffer.release()
+        if payload is not None and not self._lost:
+            payload.finish()
+
+    def _head_received(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """A large frame begins: if it is a WRITE that can go to its file without being collected, process it now."""
+        if head[:4] != _SMB2:
+            return False
+        header = Header.parse(head)
+        if header.command != Command.WRITE or header.flags & _NO_PAYLOAD_AHEAD or header.next_command:
+            return False
+        channel = self.channels.get(header.session_id)
+        if channel is None or channel.session.signing_required or channel.session.encrypt_data:
+            return False
+        request = WriteRequest.parse_fixed(head)
+        open = channel.session.opens.get(request.file_id.volatile)
+        if (
+            request.data_offset != _WRITE_HEAD
+            or request.length != length - _WRITE_HEAD
+            or not isinstance(open, Open)
+            or open.descriptor is None
+        ):
+            return False
+        self._receiver.pause()
+        self._payload = payload = Payload(self, request.length, bytes(rest), self._payload_done)
+        self._process([head], None, None, payload)
+        return True
+
+    def _payload_done(self) -> None:
+        self._payload = None
+        self._receiver.resume()
+
+    # Requests in progress
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being worked on, those that wait for something to happen aside."""
+        waiting = {call.compound for call in self._async.values()}
+        return self._running <= waiting
+
+    def finish(self, now: bool) -> None:
+        """The server ends: take no more requests, and close when all replies have left; or C{now}."""
+        if now:
+            self.transport.abortConnection()
+            return
+        if not self._finishing:
+            self._finishing = True
+            self._receiver.pause()
+        if self.idle and not self.outbox.pending:
+            self.transport.loseConnection()
+
+    def register_async(self, call: Call) -> int:
+        """Connection.AsyncCommandList: give a request that waits an id."""
+        self._last_async_id += 1
+        self._async[self._last_async_id] = call
+        return self._last_async_id
+
+    def forget_async(self, call: Call) -> None:
+        """A request waits no longer."""
+        self._async.pop(call.async_id, None)
+
+    def find_request(self, header: Header) -> Call | None:
+        """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16)."""
+        if header.flags & HeaderFlags.ASYNC_COMMAND:
+            return self._async.get(header.async_id)
+        return next((call for call in self._async.values() if call.header.message_id == header.message_id), None)
+
+    # Sending
+
+    def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
+        """Answer: in one frame, signed or encrypted as the requests were."""
+        if self._lost:
+            for _, reply in replies:
+                reply.discard()
+        else:
+            self._sender.send(replies, sealed)
+
+
+def describe(address: IAddress) -> str:
+    """An address as it stands in the log."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return f"{host}:{port}" if host is not None else str(address)

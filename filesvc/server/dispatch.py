@@ -1,0 +1,239 @@
+"""From messages to commands and from their outcomes to replies (MS-SMB2 3.3.5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from filesvc.server.call import Call, Reply, error_reply
+from filesvc.server.errors import ConnectionBroken, StatusError, status_of
+from filesvc.server.rules import RULES, Rule
+from filesvc.server.session import Session, SessionState
+from filesvc.server.settings import Encryption
+from filesvc.smb2.errors import MalformedMessage
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command, Header, HeaderFlags
+from filesvc.smb2.signing import signed_parts
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+    from filesvc.server.payload import Payload
+
+log = Logger()
+
+_ERROR = 0xC0000000
+_RELATED = int(HeaderFlags.RELATED_OPERATIONS)
+_SIGNED = int(HeaderFlags.SIGNED)
+_ASYNC = int(HeaderFlags.ASYNC_COMMAND)
+_OUTLIVE_EXPIRY = frozenset({Command.LOGOFF, Command.CLOSE, Command.LOCK, Command.SESSION_SETUP})
+
+
+class Compound:
+    """
+    The messages of one frame: processed in order, answered together.
+
+    A related message inherits the session, the tree and the file of the one before it, and its failure
+    (MS-SMB2 3.3.5.2.7.2).
+    """
+
+    __slots__ = (
+        "_failure",
+        "_index",
+        "_messages",
+        "_payload",
+        "_replies",
+        "_session_id",
+        "_tree_id",
+        "connection",
+        "done",
+        "file_id",
+        "sealed",
+    )
+
+    def __init__(
+        self, connection: Connection, messages: list[tuple[Header, memoryview]], sealed: Session | None, payload: Payload | None = None
+    ) -> None:
+        self.connection = connection
+        self.sealed = sealed
+        self.file_id: FileId | None = None
+        self.done: Callable[[], None] | None = None
+        self._messages = messages
+        self._payload = payload
+        self._index = 0
+        self._replies: list[tuple[Call, Reply]] = []
+        self._session_id = 0
+        self._tree_id = 0
+        self._failure: Status | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether the frame held one message."""
+        return len(self._messages) == 1
+
+    def related_file_id(self) -> FileId:
+        """
+        The file of the message before.
+
+        @raise StatusError: that message's status if it failed; INVALID_PARAMETER if it had no file.
+        """
+        if self.file_id is not None:
+            return self.file_id
+        raise StatusError(self._failure or Status.INVALID_PARAMETER)
+
+    def run(self) -> None:
+        """Process the messages until one takes time, or all are answered."""
+        while self._index < len(self._messages):
+            header, message = self._messages[self._index]
+            call = Call(self.connection, header, message, self, encrypted=self.sealed is not None, payload=self._payload)
+            outcome = self._process(call)
+            if isinstance(outcome, Deferred):
+                outcome.addBoth(self._late, call)
+                return
+            self._finish(call, outcome)
+        self._send()
+
+    def go_async(self, call: Call) -> None:
+        """
+        Let the client wait for a request.
+
+        Only the last message of a frame gets an interim response; what was answered before it is sent first.
+        """
+        connection = self.connection
+        call.async_id = connection.register_async(call)
+        if self._index == len(self._messages) - 1:
+            self._flush()
+            connection.send([(call, error_reply(Status.PENDING))], self.sealed)
+
+    def _process(self, call: Call) -> Reply | Deferred[Reply]:
+        try:
+            rule = self._verify(call)
+            request = rule.parse(call.message) if call.payload is None else WriteRequest.parse_fixed(call.message)
+            outcome = rule.handler(request, call)
+        except ConnectionBroken:
+            raise
+        except Exception as error:
+            return self._explain(call, error)
+        if isinstance(outcome, Reply):
+            return outcome
+        waiting = Deferred.fromCoroutine(outcome)
+        if waiting.called and not waiting.paused:
+            results: list[Reply | Failure] = []
+            waiting.addBoth(results.append)
+            return self._settle(call, results[0])
+        return waiting
+
+    def _late(self, result: Reply | Failure, call: Call) -> None:
+        if call.async_id:
+            self.connection.forget_async(call)
+        try:
+            self._finish(call, self._settle(call, result))
+            self.run()
+        except ConnectionBroken as error:
+            self.connection.abort(str(error))
+
+    def _settle(self, call: Call, result: Reply | Failure) -> Reply:
+        if isinstance(result, Reply):
+            return result
+        error = result.value
+        if isinstance(error, ConnectionBroken):
+            raise error
+        return self._explain(call, error, result)
+
+    def _explain(self, call: Call, error: BaseException | None, failure: Failure | None = None) -> Reply:
+        """Turn what went wrong into the reply that says so."""
+        match error:
+            case StatusError():
+                return error_reply(error.status, error.data)
+            case MalformedMessage():
+                log.info("{peer}: malformed {command}: {error}", peer=self.connection.peer, command=call.header.command, error=error)
+                return error_reply(Status.INVALID_PARAMETER)
+            case OSError():
+                log.debug("{command}: {error}", command=call.header.command, error=error)
+                return error_reply(status_of(error))
+        log.failure("a bug in command {command}", failure, command=call.header.command)
+        return error_reply(Status.INTERNAL_ERROR)
+
+    def _finish(self, call: Call, reply: Reply) -> None:
+        if reply.status & _ERROR == _ERROR:
+            if self.file_id is None or call.header.command == Command.CREATE:
+                self._failure = Status(reply.status)
+                self.file_id = None
+        else:
+            self._failure = None
+        self._session_id = call.header.session_id
+        self._tree_id = call.header.tree_id
+        if call.header.command != Command.CANCEL:
+            self._replies.append((call, reply))
+        self._index += 1
+
+    def _flush(self) -> None:
+        if self._replies:
+            replies, self._replies = self._replies, []
+            self.connection.send(replies, self.sealed)
+
+    def _send(self) -> None:
+        self._flush()
+        if self.done is not None:
+            self.done()
+
+    def _verify(self, call: Call) -> Rule:
+        """What must be true of any request before its command looks at it (MS-SMB2 3.3.5.2.4 to 3.3.5.2.11)."""
+        connection, header = self.connection, call.header
+        rule = RULES.get(header.command)
+        if header.flags & _RELATED:
+            if not self._index:
+                raise StatusError(Status.INVALID_PARAMETER)
+            header.session_id = self._session_id
+            if not header.flags & _ASYNC:
+                header.tree_id = self._tree_id
+        else:
+            self.file_id = None
+            self._failure = None
+        if rule is None:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if connection.dialect is None and header.command != Command.NEGOTIATE:
+            raise ConnectionBroken("a request before NEGOTIATE")
+        channel = call.channel = connection.channels.get(header.session_id) if header.session_id else None
+        if channel is not None:
+            self._verify_signature(call)
+        if rule.session:
+            if channel is None or channel.session.state is SessionState.IN_PROGRESS:
+                raise StatusError(Status.USER_SESSION_DELETED)
+            session = channel.session
+            if session.state is SessionState.EXPIRED and header.command not in _OUTLIVE_EXPIRY:
+                raise StatusError(Status.NETWORK_SESSION_EXPIRED)
+            if session.encrypt_data and self.sealed is None and connection.settings.encryption is Encryption.REQUIRED:
+                raise StatusError(Status.ACCESS_DENIED)
+            if rule.tree:
+                call.tree = session.trees.get(header.tree_id)
+                if call.tree is None:
+                    raise StatusError(Status.NETWORK_NAME_DELETED)
+                if call.tree.must_encrypt and self.sealed is None:
+                    raise StatusError(Status.ACCESS_DENIED)
+        return rule
+
+    def _verify_signature(self, call: Call) -> None:
+        """MS-SMB2 3.3.5.2.4."""
+        channel, header = call.channel, call.header
+        assert channel is not None
+        if self.sealed is not None:
+            if self.sealed is not channel.session:
+                raise ConnectionBroken("a request encrypted for another session")
+            return
+        if header.flags & _SIGNED:
+            signer = channel.signer
+            if signer is None:
+                if header.command != Command.SESSION_SETUP:
+                    raise StatusError(Status.ACCESS_DENIED)
+                return
+            if not signer.verify(header.signature, signed_parts(call.message), header.message_id, is_response=False):
+                log.info("{peer}: bad signature", peer=self.connection.peer)
+                raise StatusError(Status.ACCESS_DENIED)
+        elif channel.session.signing_required and header.command != Command.SESSION_SETUP:
+            raise StatusError(Status.ACCESS_DENIED)

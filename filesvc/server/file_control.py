@@ -1,0 +1,181 @@
+"""Control codes for files (MS-FSCC 2.3, MS-SMB2 3.3.5.15)."""
+
+from __future__ import annotations
+
+from filesvc.interfaces import FileAttributes
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import CompressionFormat
+from filesvc.smb2.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_set_sparse
+from filesvc.smb2.fsctl import Fsctl
+from filesvc.smb2.fsctl_structures import CompressionState, ObjectIdBuffer, SrvSnapshotArray
+from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.status import Status
+
+_MAX_CHUNKS = 256
+_MAX_CHUNK = 1 << 20
+_MAX_COPY = 16 << 20
+_RESUME_KEY = 24
+_RANGE_LENGTH = 16
+_MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+
+
+def _reply(request: IoctlRequest, output: bytes = b"", status: Status = Status.SUCCESS) -> Reply:
+    return Reply(IoctlResponse(request.ctl_code, request.file_id, output).encode(), status)
+
+
+def _require_room(request: IoctlRequest, length: int) -> None:
+    if request.max_output_response < length:
+        raise StatusError(Status.BUFFER_TOO_SMALL)
+
+
+async def resume_key(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SRV_REQUEST_RESUME_KEY: a name for an open file, as the source of a copy (MS-SMB2 3.3.5.15.5)."""
+    open = call.file(request.file_id)
+    key = SrvRequestResumeKeyResponse(open.file_id.pack().ljust(_RESUME_KEY, b"\0")).encode()
+    _require_room(request, len(key))
+    return _reply(request, key)
+
+
+async def copychunk(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SRV_COPYCHUNK: copy between files without the data leaving the server (MS-SMB2 3.3.5.15.6)."""
+    target = call.file(request.file_id)
+    _require_room(request, 12)
+    copy = SrvCopychunkCopy.parse(memoryview(request.input))
+    source = call.session.opens.get(FileId.unpack(copy.source_key).volatile)
+    if not isinstance(source, Open) or source.file_id.pack() != copy.source_key[:16]:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    if source.tree.store is not target.tree.store:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    if (
+        len(copy.chunks) > _MAX_CHUNKS
+        or any(not 0 < chunk.length <= _MAX_CHUNK for chunk in copy.chunks)
+        or sum(chunk.length for chunk in copy.chunks) > _MAX_COPY
+    ):
+        return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
+    _check_copy(request, source, target)
+    total = 0
+    for chunk in copy.chunks:
+        total += await _copy_chunk(chunk, source, target)
+    return _reply(request, SrvCopychunkResponse(len(copy.chunks), 0, total).encode())
+
+
+def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
+    if source.is_directory or target.is_directory:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    target.require(_MAY_WRITE)
+    source.require(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
+    if request.ctl_code == Fsctl.SRV_COPYCHUNK:
+        target.require(AccessMask.FILE_READ_DATA)
+
+
+async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
+    if source.node.locks.forbids(source, chunk.source_offset, chunk.length, write=False) or target.node.locks.forbids(
+        target, chunk.target_offset, chunk.length, write=True
+    ):
+        raise StatusError(Status.FILE_LOCK_CONFLICT)
+    if chunk.source_offset + chunk.length > (await source.tree.run(source.file.stat)).size:
+        raise StatusError(Status.INVALID_VIEW_SIZE)
+    done = 0
+    while done < chunk.length:
+        copied = await target.tree.run(
+            target.tree.store.copy_range,
+            source.file,
+            chunk.source_offset + done,
+            target.file,
+            chunk.target_offset + done,
+            chunk.length - done,
+        )
+        if not copied:
+            raise StatusError(Status.INVALID_VIEW_SIZE)
+        done += copied
+    return done
+
+
+async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SET_SPARSE: files here always can have holes; what is set is the attribute that says so."""
+    open = call.file(request.file_id)
+    if open.is_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.require(_MAY_WRITE | AccessMask.FILE_WRITE_ATTRIBUTES)
+    stat = await open.tree.run(open.file.stat)
+    sparse = FileAttributes.SPARSE_FILE
+    attributes = stat.attributes | sparse if parse_set_sparse(memoryview(request.input)) else stat.attributes & ~sparse
+    await open.tree.run(open.file.set_attributes, attributes)
+    return _reply(request)
+
+
+async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SET_ZERO_DATA: punch a hole, as far as the file reaches."""
+    open = call.file(request.file_id)
+    zero = SetZeroData.parse(memoryview(request.input))
+    if open.is_directory or not 0 <= zero.file_offset <= zero.beyond_final_zero:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.require(AccessMask.FILE_WRITE_DATA)
+    end = min(zero.beyond_final_zero, (await open.tree.run(open.file.stat)).size)
+    length = end - zero.file_offset
+    if length > 0:
+        if open.node.locks.forbids(open, zero.file_offset, length, write=True):
+            raise StatusError(Status.FILE_LOCK_CONFLICT)
+        await open.tree.run(open.file.punch, zero.file_offset, length)
+    return _reply(request)
+
+
+async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_QUERY_ALLOCATED_RANGES: where a file has data."""
+    open = call.file(request.file_id)
+    asked = FileRange.parse(memoryview(request.input))
+    if open.is_directory or asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > 0x7FFFFFFFFFFFFFFF:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.require(AccessMask.FILE_READ_DATA)
+    ranges = await open.tree.run(open.file.allocated_ranges, asked.offset, asked.length) if asked.length else []
+    room = request.max_output_response // _RANGE_LENGTH
+    if ranges and not room:
+        raise StatusError(Status.BUFFER_TOO_SMALL)
+    return _reply(request, encode_ranges(ranges[:room]), Status.BUFFER_OVERFLOW if len(ranges) > room else Status.SUCCESS)
+
+
+async def trim(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_FILE_LEVEL_TRIM: a hint that data is not needed; what a disk makes of it is its own affair."""
+    open = call.file(request.file_id)
+    if FileLevelTrim.parse(memoryview(request.input)).key:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.require(_MAY_WRITE)
+    return _reply(request)
+
+
+async def get_compression(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_GET_COMPRESSION: nothing is compressed."""
+    call.file(request.file_id)
+    state = CompressionState(CompressionFormat.NONE).encode()
+    _require_room(request, len(state))
+    return _reply(request, state)
+
+
+async def set_compression(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SET_COMPRESSION: nothing can be, and stays so."""
+    open = call.file(request.file_id)
+    open.require(_MAY_WRITE)
+    if CompressionState.parse(memoryview(request.input)).compression_format != CompressionFormat.NONE:
+        raise StatusError(Status.NOT_SUPPORTED)
+    return _reply(request)
+
+
+async def object_id(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_CREATE_OR_GET_OBJECT_ID: made from what identifies the file anyway."""
+    identity = call.file(request.file_id).file.identity
+    device = identity.device.to_bytes(16, "little")
+    own = ObjectIdBuffer((identity.inode & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") + device[:8], device).encode()
+    _require_room(request, len(own))
+    return _reply(request, own)
+
+
+async def no_snapshots(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SRV_ENUMERATE_SNAPSHOTS: there are none."""
+    call.file(request.file_id)
+    _require_room(request, 16)
+    return _reply(request, SrvSnapshotArray(0, []).encode(request.max_output_response))

@@ -1,0 +1,184 @@
+"""File information classes that can be queried (MS-FSCC 2.4, MS-FSA 2.1.5.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from filesvc.interfaces import Stat
+from filesvc.server.attributes import network_times, wire_attributes
+from filesvc.server.errors import StatusError
+from filesvc.server.extended_attributes import get_extended_attributes
+from filesvc.server.names import join_name
+from filesvc.server.open import Open
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.ea import encode_full_eas, full_eas_length, parse_get_eas
+from filesvc.smb2.file_information import (
+    CompressionFormat,
+    FileAccessInformation,
+    FileAlignmentInformation,
+    FileAttributeTagInformation,
+    FileBasicInformation,
+    FileCompressionInformation,
+    FileEaInformation,
+    FileIdInformation,
+    FileInformationClass,
+    FileInternalInformation,
+    FileModeInformation,
+    FileNetworkOpenInformation,
+    FilePositionInformation,
+    FileStandardInformation,
+)
+from filesvc.smb2.name_information import (
+    FileAllInformation,
+    FileNameInformation,
+    FileNormalizedNameInformation,
+    FileStreamInformation,
+    encode_streams,
+)
+from filesvc.smb2.query_info import QueryInfoRequest
+from filesvc.smb2.status import Status
+
+_INODE = 0xFFFFFFFFFFFFFFFF
+
+
+class FileQuery(NamedTuple):
+    """How one class is answered: the shortest buffer it fits in at all, and the right it takes."""
+
+    answer: Callable[[Open, QueryInfoRequest], Awaitable[bytes]]
+    minimum: int
+    access: int = 0
+
+
+async def _stat(open: Open) -> Stat:
+    return await open.tree.run(open.file.stat)
+
+
+def _basic_of(stat: Stat) -> FileBasicInformation:
+    times = network_times(stat)
+    return FileBasicInformation(
+        times["creation_time"], times["last_access_time"], times["last_write_time"], times["change_time"], times["file_attributes"]
+    )
+
+
+def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
+    times = network_times(stat)
+    pending = open.node.delete_pending
+    return FileStandardInformation(times["allocation_size"], times["end_of_file"], stat.links - pending, pending, open.is_directory)
+
+
+async def _basic(open: Open, request: QueryInfoRequest) -> bytes:
+    return _basic_of(await _stat(open)).encode()
+
+
+async def _standard(open: Open, request: QueryInfoRequest) -> bytes:
+    return _standard_of(open, await _stat(open)).encode()
+
+
+async def _internal(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileInternalInformation(open.file.identity.inode & _INODE).encode()
+
+
+async def _ea(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileEaInformation(full_eas_length(await get_extended_attributes(open))).encode()
+
+
+async def _access(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileAccessInformation(open.granted_access).encode()
+
+
+async def _name(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileNameInformation("\\" + join_name(open.path)).encode()
+
+
+async def _normalized_name(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileNormalizedNameInformation(join_name(open.path)).encode()
+
+
+async def _alternate_name(open: Open, request: QueryInfoRequest) -> bytes:
+    raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+
+
+async def _position(open: Open, request: QueryInfoRequest) -> bytes:
+    return FilePositionInformation(open.position).encode()
+
+
+async def _mode(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileModeInformation(open.mode).encode()
+
+
+async def _alignment(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileAlignmentInformation(0).encode()
+
+
+async def _all(open: Open, request: QueryInfoRequest) -> bytes:
+    stat = await _stat(open)
+    return FileAllInformation(
+        _basic_of(stat),
+        _standard_of(open, stat),
+        FileInternalInformation(open.file.identity.inode & _INODE),
+        FileEaInformation(full_eas_length(await get_extended_attributes(open))),
+        FileAccessInformation(open.granted_access),
+        FilePositionInformation(open.position),
+        FileModeInformation(open.mode),
+        FileAlignmentInformation(0),
+        FileNameInformation("\\" + join_name(open.path)),
+    ).encode()
+
+
+async def _network_open(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileNetworkOpenInformation(**network_times(await _stat(open))).encode()
+
+
+async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileAttributeTagInformation(wire_attributes(await _stat(open)), 0).encode()
+
+
+async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
+    if open.is_directory:
+        return b""
+    stat = await _stat(open)
+    return encode_streams([FileStreamInformation("::$DATA", stat.size, stat.allocation)])
+
+
+async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
+    return FileCompressionInformation((await _stat(open)).size, CompressionFormat.NONE, 0, 0, 0).encode()
+
+
+async def _id(open: Open, request: QueryInfoRequest) -> bytes:
+    identity = open.file.identity
+    return FileIdInformation(identity.device & _INODE, identity.inode.to_bytes(16, "little")).encode()
+
+
+async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
+    attributes = await get_extended_attributes(open)
+    if request.input_buffer:
+        wanted = {name.upper() for name in parse_get_eas(memoryview(request.input_buffer))}
+        attributes = [attribute for attribute in attributes if attribute.name.upper() in wanted]
+    if not attributes:
+        raise StatusError(Status.NO_EAS_ON_FILE)
+    return encode_full_eas(attributes)
+
+
+_READ_ATTRIBUTES = int(AccessMask.FILE_READ_ATTRIBUTES)
+
+QUERIES: dict[int, FileQuery] = {
+    FileInformationClass.BASIC: FileQuery(_basic, 40, _READ_ATTRIBUTES),
+    FileInformationClass.STANDARD: FileQuery(_standard, 24),
+    FileInformationClass.INTERNAL: FileQuery(_internal, 8),
+    FileInformationClass.EA: FileQuery(_ea, 4),
+    FileInformationClass.ACCESS: FileQuery(_access, 4),
+    FileInformationClass.NAME: FileQuery(_name, 8),
+    FileInformationClass.POSITION: FileQuery(_position, 8),
+    FileInformationClass.MODE: FileQuery(_mode, 4),
+    FileInformationClass.ALIGNMENT: FileQuery(_alignment, 4),
+    FileInformationClass.ALL: FileQuery(_all, 104, _READ_ATTRIBUTES),
+    FileInformationClass.ALTERNATE_NAME: FileQuery(_alternate_name, 8),
+    FileInformationClass.STREAM: FileQuery(_streams, 0),
+    FileInformationClass.NETWORK_OPEN: FileQuery(_network_open, 56, _READ_ATTRIBUTES),
+    FileInformationClass.ATTRIBUTE_TAG: FileQuery(_attribute_tag, 8, _READ_ATTRIBUTES),
+    FileInformationClass.COMPRESSION: FileQuery(_compression, 16),
+    FileInformationClass.NORMALIZED_NAME: FileQuery(_normalized_name, 4),
+    FileInformationClass.ID: FileQuery(_id, 24),
+    FileInformationClass.FULL_EA: FileQuery(_full_ea, 8, int(AccessMask.FILE_READ_EA)),
+}

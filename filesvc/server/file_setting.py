@@ -1,0 +1,183 @@
+"""File information classes that can be set (MS-FSCC 2.4, MS-FSA 2.1.5.15)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from filesvc.interfaces import FileAttributes, Kind, Path, Times
+from filesvc.server.errors import StatusError
+from filesvc.server.extended_attributes import set_extended_attributes
+from filesvc.server.names import parse_name
+from filesvc.server.open import Open
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.file_information import (
+    DispositionFlags,
+    FileAllocationInformation,
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileDispositionInformationEx,
+    FileEndOfFileInformation,
+    FileInformationClass,
+    FileModeInformation,
+    FilePositionInformation,
+    FileValidDataLengthInformation,
+)
+from filesvc.smb2.filetime import NO_CHANGE, RESUME_UPDATES, STOP_UPDATES, from_filetime
+from filesvc.smb2.name_information import (
+    FileLinkInformation,
+    FileRenameInformation,
+)
+from filesvc.smb2.status import Status
+
+_MAX_SIZE = 0x7FFFFFFFFFFFFFFF
+_MODES = 0x103E
+_TEMPORARY_OR_KIND = FileAttributes.DIRECTORY | FileAttributes.NORMAL
+
+
+class FileSetting(NamedTuple):
+    """How one class is set: the shortest buffer that holds it, and the right it takes."""
+
+    apply: Callable[[Open, memoryview], Awaitable[None]]
+    minimum: int
+    access: int = 0
+
+
+async def _basic(open: Open, buffer: memoryview) -> None:
+    basic = FileBasicInformation.parse(buffer)
+    attributes = basic.file_attributes
+    if attributes:
+        directory = open.is_directory
+        if attributes & FileAttributes.DIRECTORY and not directory:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if attributes & FileAttributes.TEMPORARY and directory:
+            raise StatusError(Status.INVALID_PARAMETER)
+    times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
+    if attributes:
+        await open.tree.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
+    await open.tree.run(open.file.set_times, times)
+
+
+def _time(filetime: int) -> int | None:
+    """Nanoseconds; C{None} for the values that leave a time alone."""
+    if filetime in (NO_CHANGE, STOP_UPDATES, RESUME_UPDATES):
+        return None
+    if filetime < 0:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return from_filetime(filetime)
+
+
+async def _rename(open: Open, buffer: memoryview) -> None:
+    rename = FileRenameInformation.parse(buffer)
+    path = _target(open, rename.file_name)
+    _check_replaceable(open, path, rename.replace_if_exists)
+    await open.tree.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
+
+
+async def _link(open: Open, buffer: memoryview) -> None:
+    link = FileLinkInformation.parse(buffer)
+    if open.is_directory:
+        raise StatusError(Status.FILE_IS_A_DIRECTORY)
+    await open.tree.run(open.tree.store.link, open.file, _target(open, link.file_name), link.replace_if_exists)
+
+
+def _target(open: Open, name: str) -> Path:
+    if not name:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    target = parse_name(name)
+    if target.stream:
+        raise StatusError(Status.NOT_SUPPORTED)
+    if not open.path:
+        raise StatusError(Status.ACCESS_DENIED)
+    return target.path
+
+
+def _check_replaceable(open: Open, target: Path, replace: bool) -> None:
+    """Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11)."""
+    store = open.tree.store
+    nodes = open.tree.server.nodes
+    if open.is_directory and nodes.any_below(store, open.path):
+        raise StatusError(Status.ACCESS_DENIED)
+    if replace and target != open.path and nodes.any_at(store, target, besides=open.node):
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+async def _disposition(open: Open, buffer: memoryview) -> None:
+    await _set_delete_pending(open, FileDispositionInformation.parse(buffer).delete_pending)
+
+
+async def _disposition_ex(open: Open, buffer: memoryview) -> None:
+    flags = FileDispositionInformationEx.parse(buffer).flags
+    if flags & DispositionFlags.POSIX_SEMANTICS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    await _set_delete_pending(open, bool(flags & DispositionFlags.DELETE), bool(flags & DispositionFlags.IGNORE_READONLY_ATTRIBUTE))
+
+
+async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool = False) -> None:
+    if pending:
+        if not open.path:
+            raise StatusError(Status.CANNOT_DELETE)
+        stat = await open.tree.run(open.file.stat)
+        if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
+            raise StatusError(Status.CANNOT_DELETE)
+        if open.is_directory and await open.tree.run(_has_entries, open):
+            raise StatusError(Status.DIRECTORY_NOT_EMPTY)
+    open.node.delete_pending = pending
+
+
+def _has_entries(open: Open) -> bool:
+    return next(iter(open.file.list_names()), None) is not None
+
+
+async def _position(open: Open, buffer: memoryview) -> None:
+    open.position = FilePositionInformation.parse(buffer).current_byte_offset
+
+
+async def _mode(open: Open, buffer: memoryview) -> None:
+    mode = FileModeInformation.parse(buffer).mode
+    if mode & ~_MODES:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.mode = mode
+
+
+async def _allocation(open: Open, buffer: memoryview) -> None:
+    size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
+    if size < (await open.tree.run(open.file.stat)).size:
+        await open.tree.run(open.file.truncate, size)
+    elif size:
+        await open.tree.run(open.file.allocate, size)
+
+
+async def _end_of_file(open: Open, buffer: memoryview) -> None:
+    await open.tree.run(open.file.truncate, _size(open, FileEndOfFileInformation.parse(buffer).end_of_file))
+
+
+async def _valid_data_length(open: Open, buffer: memoryview) -> None:
+    length = _size(open, FileValidDataLengthInformation.parse(buffer).valid_data_length)
+    if length > (await open.tree.run(open.file.stat)).size:
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
+def _size(open: Open, size: int) -> int:
+    if open.file.kind is Kind.DIRECTORY or not 0 <= size <= _MAX_SIZE:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return size
+
+
+_WRITE_DATA = int(AccessMask.FILE_WRITE_DATA)
+_WRITE_ATTRIBUTES = int(AccessMask.FILE_WRITE_ATTRIBUTES)
+_DELETE = int(AccessMask.DELETE)
+
+SETTINGS: dict[int, FileSetting] = {
+    FileInformationClass.BASIC: FileSetting(_basic, 40, _WRITE_ATTRIBUTES),
+    FileInformationClass.RENAME: FileSetting(_rename, 20, _DELETE),
+    FileInformationClass.LINK: FileSetting(_link, 20),
+    FileInformationClass.DISPOSITION: FileSetting(_disposition, 1, _DELETE),
+    FileInformationClass.DISPOSITION_EX: FileSetting(_disposition_ex, 4, _DELETE),
+    FileInformationClass.POSITION: FileSetting(_position, 8),
+    FileInformationClass.MODE: FileSetting(_mode, 4),
+    FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA),
+    FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA),
+    FileInformationClass.VALID_DATA_LENGTH: FileSetting(_valid_data_length, 8, _WRITE_DATA),
+    FileInformationClass.FULL_EA: FileSetting(set_extended_attributes, 0, int(AccessMask.FILE_WRITE_EA)),
+}

@@ -1,0 +1,92 @@
+"""Names as they come in requests: backslashes, streams, wildcards (MS-FSCC 2.1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from filesvc.interfaces import Path
+from filesvc.server.errors import StatusError
+from filesvc.smb2.status import Status
+
+_INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
+_STREAM_INVALID = re.compile(r"[\x00\\/:]")
+_COMPONENT_LIMIT = 255
+
+
+@dataclass(slots=True, frozen=True)
+class FileName:
+    """What a name in a request stands for: a path, and a stream of that file (C{""}: its data)."""
+
+    path: Path
+    stream: str = ""
+
+
+def parse_name(name: str) -> FileName:
+    """
+    Take apart a name relative to a share.
+
+    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_NOT_FOUND for C{".."}, which would lead out.
+    """
+    if not name:
+        return FileName(())
+    if name[0] == "\\":
+        raise StatusError(Status.INVALID_PARAMETER)
+    stream = ""
+    if ":" in name:
+        name, stream = _split_stream(name)
+    if not name:
+        return FileName((), stream)
+    components = tuple(name.split("\\"))
+    for component in components:
+        if component == "..":
+            raise StatusError(Status.OBJECT_PATH_NOT_FOUND)
+        if not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
+            raise StatusError(Status.OBJECT_NAME_INVALID)
+    return FileName(components, stream)
+
+
+def _split_stream(name: str) -> tuple[str, str]:
+    parts = name.split(":")
+    if len(parts) > 3 or "\\" in parts[1]:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    stream = parts[1]
+    kind = parts[2].upper() if len(parts) == 3 else "$DATA"
+    if kind != "$DATA" or _STREAM_INVALID.search(stream) or len(stream) > _COMPONENT_LIMIT:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    if not stream and len(parts) == 2:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    return parts[0], stream
+
+
+def join_name(path: Path) -> str:
+    """A path as clients write it."""
+    return "\\".join(path)
+
+
+_DOS = {
+    "*": ".*",
+    "?": ".",
+    "<": r"(?:.*(?=.*\.)|.*\.(?=[^.]*$)|[^.]*)",
+    ">": r"(?:[^.]|(?=\.|$))",
+    '"': r"(?:\.|$)",
+}
+
+
+@lru_cache(maxsize=256)
+def compile_pattern(pattern: str) -> re.Pattern[str] | None:
+    """
+    What a search pattern of QUERY_DIRECTORY matches, by C{fullmatch}; C{None} for a pattern that matches everything.
+
+    The wildcards are those of MS-FSA 2.1.4.4: C{*}, C{?}, and DOS's C{<}, C{>} and C{"}.
+    """
+    if pattern in ("*", "<"):
+        return None
+    expression = "".join(_DOS.get(character) or re.escape(character) for character in pattern)
+    return re.compile(expression, re.IGNORECASE | re.DOTALL)
+
+
+def has_wildcards(pattern: str) -> bool:
+    """Whether a search pattern can match more than one name."""
+    return any(character in _DOS for character in pattern)

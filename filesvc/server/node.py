@@ -1,0 +1,77 @@
+"""What all opens of one file share (MS-SMB2 3.3.1.10 has it in the object store, MS-FSA 2.1.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from filesvc.interfaces import FileIdentity, IFileStore, Path
+from filesvc.server.locks import ByteRangeLocks
+
+if TYPE_CHECKING:
+    from filesvc.server.open import Open
+
+
+class NodeKey(NamedTuple):
+    """A file, or a stream of one, in a store."""
+
+    store: IFileStore
+    identity: FileIdentity
+    stream: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class FileNode:
+    """One file (or stream) that is open."""
+
+    key: NodeKey
+    opens: list[Open] = field(default_factory=list)
+    locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
+    delete_pending: bool = False
+
+
+class NodeTable:
+    """The nodes of all files that are open, each there as long as an open is."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[NodeKey, FileNode] = {}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def find(self, key: NodeKey) -> FileNode | None:
+        """The node of a file, if it is open."""
+        return self._nodes.get(key)
+
+    def get(self, key: NodeKey) -> FileNode:
+        """The node of a file; a new one, not in the table before its first L{attach}, if it is not open."""
+        return self._nodes.get(key) or FileNode(key)
+
+    def attach(self, open: Open) -> None:
+        """Count an open in."""
+        self._nodes[open.node.key] = open.node
+        open.node.opens.append(open)
+
+    def detach(self, open: Open) -> bool:
+        """Count an open out; true if it was the last."""
+        node = open.node
+        node.opens.remove(open)
+        if node.opens:
+            return False
+        del self._nodes[node.key]
+        return True
+
+    def any_below(self, store: IFileStore, path: Path) -> bool:
+        """Whether something inside a directory is open."""
+        return any(len(open.path) > len(path) and open.path[: len(path)] == path for open in self._opens(store))
+
+    def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
+        """Whether a file other than C{besides} is open by a path, in any case of the letters."""
+        folded = [name.casefold() for name in path]
+        return any(open.node is not besides and [name.casefold() for name in open.path] == folded for open in self._opens(store))
+
+    def _opens(self, store: IFileStore) -> Iterator[Open]:
+        for key, node in self._nodes.items():
+            if key.store is store:
+                yield from node.opens

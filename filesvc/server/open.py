@@ -1,0 +1,113 @@
+"""Opens: a session's use of a file or a pipe (MS-SMB2 3.3.1.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from twisted.logger import Logger
+
+from filesvc.interfaces import IOpenFile, Kind, Path
+from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.server.errors import StatusError
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.status import Status
+from filesvc.zerocopy.readahead import Sequence
+from filesvc.zerocopy.reserve import Reservation
+
+if TYPE_CHECKING:
+    from filesvc.server.enumeration import Enumeration
+    from filesvc.server.node import FileNode
+    from filesvc.server.session import Session
+    from filesvc.server.tree import TreeConnect
+
+log = Logger()
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """An open file or directory; C{descriptor} is there if its store gives one."""
+
+    file_id: FileId
+    session: Session
+    tree: TreeConnect
+    file: IOpenFile
+    node: FileNode
+    descriptor: int | None
+    granted_access: int
+    share_access: int
+    create_options: int
+    delete_on_close: bool = False
+    enumeration: Enumeration | None = None
+    reservation: Reservation | None = None
+    sequence: Sequence = field(default_factory=Sequence)
+    position: int = 0
+    mode: int = 0
+    closed: bool = False
+    on_close: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.file.kind is Kind.DIRECTORY
+
+    @property
+    def path(self) -> Path:
+        """Where it was opened, or has been renamed to since."""
+        path: Path = self.file.path
+        return path
+
+    def require(self, access: int) -> None:
+        """
+        Go on only if one of the rights in C{access} was granted.
+
+        @raise StatusError: ACCESS_DENIED.
+        """
+        if not self.granted_access & access:
+            raise StatusError(Status.ACCESS_DENIED)
+
+    async def close(self) -> None:
+        """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
+        if self.closed:
+            return
+        self.closed = True
+        self.session.opens.pop(self.file_id.volatile, None)
+        node, tree = self.node, self.tree
+        for notify in self.on_close:
+            notify()
+        node.locks.release(self)
+        if self.delete_on_close:
+            node.delete_pending = True
+        last = tree.server.nodes.detach(self)
+        try:
+            if last and node.delete_pending:
+                await tree.run(tree.store.remove, self.file)
+        except OSError as error:
+            log.info("could not delete {path}: {error}", path="/".join(self.path), error=error)
+        finally:
+            if self.enumeration is not None:
+                self.enumeration.close()
+            if self.reservation is not None:
+                self.reservation.release()
+            await tree.run(self.file.close)
+
+
+@dataclass(slots=True, eq=False)
+class PipeOpen:
+    """An open pipe of IPC$."""
+
+    file_id: FileId
+    session: Session
+    tree: TreeConnect
+    name: str
+    rpc: RpcConnection
+    closed: bool = False
+
+    async def close(self) -> None:
+        """End the open."""
+        self.closed = True
+        self.session.opens.pop(self.file_id.volatile, None)
+
+
+AnyOpen: TypeAlias = Open | PipeOpen

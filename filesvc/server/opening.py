@@ -1,0 +1,177 @@
+"""Opening and making files for CREATE, up to the point where the open exists (MS-FSA 2.1.5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Stat
+from filesvc.server import sharemode
+from filesvc.server.access import granted_access
+from filesvc.server.errors import StatusError
+from filesvc.server.names import FileName
+from filesvc.server.node import NodeKey
+from filesvc.server.open import Open
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.status import Status
+
+if TYPE_CHECKING:
+    from filesvc.server.tree import TreeConnect
+
+_WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+_SETTABLE = int(FileAttributes.READONLY | FileAttributes.HIDDEN | FileAttributes.SYSTEM | FileAttributes.ARCHIVE | FileAttributes.TEMPORARY)
+_OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
+_ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
+_DELETE_OR_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+
+
+@dataclass(slots=True)
+class Opening:
+    """One attempt to open a file: what is wanted, and how far it came."""
+
+    tree: TreeConnect
+    name: FileName
+    desired_access: int
+    share_access: int
+    disposition: int
+    options: int
+    attributes: int
+    allocation: int = 0
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether what is there would lose its data."""
+        return self.disposition in _OVERWRITES
+
+    async def open(self) -> tuple[Open, CreateAction]:
+        """
+        Open what is there, or make it, as the disposition says.
+
+        @raise StatusError: it cannot be.
+        @raise OSError: the store says no.
+        """
+        granted = granted_access(self.desired_access, self.tree.maximal_access)
+        if self.disposition == CreateDisposition.CREATE:
+            return await self._make(granted)
+        while True:
+            try:
+                return await self._open_existing(granted)
+            except FileNotFoundError as error:
+                if self.disposition in _ONLY_EXISTING or not error.errno:
+                    raise
+            try:
+                return await self._make(granted)
+            except FileExistsError:
+                continue
+
+    async def _open_existing(self, granted: int) -> tuple[Open, CreateAction]:
+        writable = bool(granted & _WRITES_DATA) or self.overwrites
+        file = await self._open_file(writable)
+        try:
+            stat = await self.tree.run(file.stat)
+            self._check_existing(file, stat, granted)
+            open = self._enter(file, granted)
+        except BaseException:
+            await self.tree.run(file.close)
+            raise
+        if not self.overwrites:
+            return open, CreateAction.OPENED
+        try:
+            await self._overwrite(file)
+        except BaseException:
+            await open.close()
+            raise
+        return open, CreateAction.SUPERSEDED if self.disposition == CreateDisposition.SUPERSEDE else CreateAction.OVERWRITTEN
+
+    async def _open_file(self, writable: bool) -> IOpenFile:
+        """Open what is there. If our own streams hold a lease that is in the way, they give it up first."""
+        store, tree = self.tree.store, self.tree
+        try:
+            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
+        except BlockingIOError:
+            reader = await tree.run(store.open, self.name.path, Creation.EXISTING, None, False)
+            key = NodeKey(store, reader.identity)
+            await tree.run(reader.close)
+            drained = tree.server.leases.drain(key)
+            if drained is not None:
+                await drained
+            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
+
+    def _check_existing(self, file: IOpenFile, stat: Stat, granted: int) -> None:
+        if file.kind is Kind.DIRECTORY:
+            if self.options & CreateOptions.NON_DIRECTORY_FILE:
+                raise StatusError(Status.FILE_IS_A_DIRECTORY)
+            if self.overwrites:
+                raise StatusError(Status.INVALID_PARAMETER if self.options & CreateOptions.DIRECTORY_FILE else Status.OBJECT_NAME_COLLISION)
+        elif self.options & CreateOptions.DIRECTORY_FILE:
+            raise StatusError(Status.NOT_A_DIRECTORY)
+        if stat.attributes & FileAttributes.READONLY and file.kind is not Kind.DIRECTORY:
+            if granted & _WRITES_DATA or self.overwrites:
+                raise StatusError(Status.ACCESS_DENIED)
+            if self.options & CreateOptions.DELETE_ON_CLOSE:
+                raise StatusError(Status.CANNOT_DELETE)
+        if self.overwrites:
+            kept = stat.attributes & (FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+            if kept & ~self.attributes:
+                raise StatusError(Status.ACCESS_DENIED)
+            if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
+                raise StatusError(Status.ACCESS_DENIED)
+
+    async def _make(self, granted: int) -> tuple[Open, CreateAction]:
+        if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
+            raise StatusError(Status.ACCESS_DENIED)
+        if not self.name.path:
+            raise StatusError(Status.OBJECT_NAME_COLLISION)
+        directory = bool(self.options & CreateOptions.DIRECTORY_FILE)
+        if self.attributes & FileAttributes.READONLY and self.options & CreateOptions.DELETE_ON_CLOSE:
+            raise StatusError(Status.CANNOT_DELETE)
+        tree = self.tree
+        kind = Kind.DIRECTORY if directory else Kind.FILE
+        file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory)
+        try:
+            if self.attributes & _SETTABLE:
+                archive = 0 if directory else FileAttributes.ARCHIVE
+                await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
+            if self.allocation and not directory:
+                await tree.run(file.allocate, self.allocation)
+            return self._enter(file, granted), CreateAction.CREATED
+        except BaseException:
+            await tree.run(tree.store.remove, file)
+            await tree.run(file.close)
+            raise
+
+    async def _overwrite(self, file: IOpenFile) -> None:
+        """The old data goes, and the attributes are those of the request."""
+        run = self.tree.run
+        await run(file.truncate, 0)
+        await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
+        if self.allocation:
+            await run(file.allocate, self.allocation)
+
+    def _enter(self, file: IOpenFile, granted: int) -> Open:
+        """Put the open into the tables, if what is open of the file already allows it."""
+        tree, server = self.tree, self.tree.server
+        node = server.nodes.get(NodeKey(tree.store, file.identity))
+        if node.delete_pending:
+            raise StatusError(Status.DELETE_PENDING)
+        demanded = granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
+        if sharemode.conflicts(node.opens, demanded, self.share_access):
+            raise StatusError(Status.SHARING_VIOLATION)
+        number = next(server.open_ids)
+        open = Open(
+            FileId(number, number),
+            tree.session,
+            tree,
+            file,
+            node,
+            file.fileno() if IDescriptorFile.providedBy(file) and file.kind is Kind.FILE else None,
+            granted,
+            self.share_access,
+            self.options,
+            delete_on_close=bool(self.options & CreateOptions.DELETE_ON_CLOSE),
+        )
+        server.nodes.attach(open)
+        tree.session.opens[number] = open
+        return open

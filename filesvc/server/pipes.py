@@ -1,0 +1,97 @@
+"""The named pipes of IPC$ (MS-SMB2 3.3.5.9, 3.3.5.12, 3.3.5.13, 3.3.5.15.10)."""
+
+from __future__ import annotations
+
+from filesvc.rpc.errors import MalformedRpc
+from filesvc.rpc.facts import Caller
+from filesvc.rpc.service import pipes
+from filesvc.server.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.open import PipeOpen
+from filesvc.smb2.create import CreateAction, CreateRequest, CreateResponse
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import (
+    FileInformationClass,
+    FilePipeInformation,
+    FilePipeLocalInformation,
+    FileStandardInformation,
+)
+from filesvc.smb2.fsctl_structures import PipePeek
+from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.name_information import FileNameInformation
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest, WriteResponse
+
+_NORMAL = 0x80
+_ALLOCATION = 4096
+_MESSAGE_MODE = 1
+_CONNECTED = 3
+
+
+def open_pipe(request: CreateRequest, call: Call) -> Reply:
+    """Open the pipe of a service; there are no others."""
+    session, server = call.session, call.connection.server
+    assert session.user is not None
+    assert call.tree is not None
+    name = request.name.lower()
+    services = pipes(server.facts, Caller("" if session.anonymous else session.user.name))
+    if name not in services:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    number = next(server.open_ids)
+    open = PipeOpen(FileId(number, number), session, call.tree, name, services[name]())
+    session.opens[number] = open
+    call.compound.file_id = open.file_id
+    return Reply(CreateResponse(open.file_id, CreateAction.OPENED, 0, 0, 0, 0, _ALLOCATION, 0, _NORMAL).encode())
+
+
+def write_pipe(open: PipeOpen, request: WriteRequest) -> Reply:
+    """Hand a service what the client wrote."""
+    _feed(open, request.data)
+    return Reply(WriteResponse(len(request.data)).encode())
+
+
+def read_pipe(open: PipeOpen, request: ReadRequest) -> Reply:
+    """Send what a service has to say."""
+    data, more = open.rpc.read(request.length)
+    if not data:
+        raise StatusError(Status.PIPE_EMPTY)
+    return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
+
+
+def transceive(open: PipeOpen, request: IoctlRequest) -> Reply:
+    """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
+    _feed(open, request.input)
+    data, more = open.rpc.read(request.max_output_response)
+    body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
+    return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
+
+
+def peek(open: PipeOpen) -> bytes:
+    """How much a service has to say (FSCTL_PIPE_PEEK)."""
+    return PipePeek(_CONNECTED, open.rpc.unread, bool(open.rpc.unread), open.rpc.unread).encode()
+
+
+def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
+    """What QUERY_INFO can tell of a pipe."""
+    if info_type != InfoType.FILE:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    match information_class:
+        case FileInformationClass.STANDARD:
+            return FileStandardInformation(_ALLOCATION, 0, 1, True, False).encode()
+        case FileInformationClass.PIPE:
+            return FilePipeInformation(_MESSAGE_MODE, 0).encode()
+        case FileInformationClass.PIPE_LOCAL:
+            unread = open.rpc.unread
+            return FilePipeLocalInformation(1, 2, 0xFFFFFFFF, 1, _ALLOCATION, unread, _ALLOCATION, _ALLOCATION, _CONNECTED, 0).encode()
+        case FileInformationClass.NAME:
+            return FileNameInformation("\\" + open.name).encode()
+    raise StatusError(Status.INVALID_INFO_CLASS)
+
+
+def _feed(open: PipeOpen, data: bytes | bytearray | memoryview) -> None:
+    try:
+        open.rpc.feed(bytes(data))
+    except MalformedRpc:
+        raise StatusError(Status.PIPE_DISCONNECTED) from None

@@ -1,0 +1,106 @@
+"""Cutting what a client sends into frames (MS-SMB2 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from filesvc.smb2.framing import parse_prefix
+from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
+
+PREFIX_LENGTH = 4
+
+
+class FrameReceiver:
+    """
+    Turns the bytes of one connection into frames, in order.
+
+    A frame that arrives whole is handed on as a view of what was received; one that comes in pieces is collected in a pooled buffer.
+    Before collecting a frame of C{head_minimum} bytes or more, C{on_head} may claim it by its first C{head_length} bytes: then what follows
+    is the caller's until it feeds on with L{resume}.
+    """
+
+    def __init__(
+        self,
+        pool: BufferPool,
+        limit: int,
+        head_length: int,
+        head_minimum: int,
+        on_frame: Callable[[memoryview, PooledBuffer | None], None],
+        on_head: Callable[[memoryview, int, memoryview], bool],
+        on_too_long: Callable[[int], None],
+    ) -> None:
+        self._pool = pool
+        self._limit = limit
+        self._head_length = head_length
+        self._head_minimum = max(head_minimum, head_length)
+        self._on_frame = on_frame
+        self._on_head = on_head
+        self._on_too_long = on_too_long
+        self._residue = b""
+        self._collected: PooledBuffer | None = None
+        self._filled = 0
+        self._length = 0
+        self._paused = False
+
+    def pause(self) -> None:
+        """Keep what comes from now on until L{resume}."""
+        self._paused = True
+
+    def resume(self, data: bytes = b"") -> None:
+        """Go on, with C{data} in front of what was kept."""
+        self._paused = False
+        residue, self._residue = self._residue, b""
+        self.feed(data + residue if residue else data)
+
+    def close(self) -> None:
+        """Forget what is incomplete."""
+        self._paused = True
+        self._residue = b""
+        if self._collected is not None:
+            self._collected.release()
+            self._collected = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if self._paused:
+            self._residue += data
+            return
+        if self._residue:
+            data = self._residue + data
+            self._residue = b""
+        view = memoryview(data)
+        if self._collected is not None:
+            view = self._collect(view)
+        while not self._paused and len(view) >= PREFIX_LENGTH:
+            length = parse_prefix(view[:PREFIX_LENGTH])
+            if length > self._limit:
+                self._paused = True
+                self._on_too_long(length)
+                return
+            end = PREFIX_LENGTH + length
+            if len(view) >= end:
+                frame, view = view[PREFIX_LENGTH:end], view[end:]
+                self._on_frame(frame, None)
+                continue
+            if length >= self._head_minimum:
+                if len(view) < PREFIX_LENGTH + self._head_length:
+                    break
+                head = view[PREFIX_LENGTH : PREFIX_LENGTH + self._head_length]
+                if self._on_head(head, length, view[PREFIX_LENGTH + self._head_length :]):
+                    return
+            self._collected = self._pool.acquire(length)
+            self._filled, self._length = 0, length
+            view = self._collect(view[PREFIX_LENGTH:])
+        if len(view):
+            self._residue = bytes(view) + self._residue
+
+    def _collect(self, view: memoryview) -> memoryview:
+        buffer = self._collected
+        assert buffer is not None
+        taken = min(self._length - self._filled, len(view))
+        buffer.view[self._filled : self._filled + taken] = view[:taken]
+        self._filled += taken
+        if self._filled == self._length:
+            self._collected = None
+            self._on_frame(buffer.view[: self._length], buffer)
+        return view[taken:]

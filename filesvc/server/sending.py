@@ -1,0 +1,123 @@
+"""How replies go on the wire: chained, signed, encrypted, in order (MS-SMB2 3.3.4.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filesvc.server.call import Call, Reply
+from filesvc.server.session import Session
+from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
+from filesvc.smb2.status import Status
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+
+_FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
+_ASYNC = int(HeaderFlags.ASYNC_COMMAND)
+_SIGNED = int(HeaderFlags.SIGNED)
+_ECHOED = int(HeaderFlags.RELATED_OPERATIONS | HeaderFlags.PRIORITY_MASK | HeaderFlags.REPLAY_OPERATION)
+_ALIGNMENT = 8
+_FLAGS_OFFSET = 16
+
+
+class Sender:
+    """Builds the frames of one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
+        """Send replies as one frame; encrypted with C{sealed}'s key if the requests were."""
+        parts: list[bytes | bytearray | memoryview] = []
+        last = len(replies) - 1
+        for index, (call, reply) in enumerate(replies):
+            length = HEADER_LENGTH + len(reply.body) + reply.length
+            padding = -length % _ALIGNMENT if index < last else 0
+            head = self._head(call, reply, length + padding if index < last else 0, sealed)
+            message: list[bytes | bytearray | memoryview] = [head, reply.body]
+            if reply.copied is not None:
+                message.append(reply.copied.data)
+            elif reply.payload is not None:
+                message.append(reply.payload)
+            if padding:
+                message.append(bytes(padding))
+            if reply.on_encoded is not None:
+                reply.on_encoded(b"".join(message))
+            if head[_FLAGS_OFFSET] & _SIGNED:
+                signer = call.channel.signer if call.channel is not None else None
+                assert signer is not None
+                head[SIGNATURE_OFFSET:HEADER_LENGTH] = signer.sign(message, call.header.message_id, is_response=True)
+            parts += message
+        if sealed is not None:
+            self._put_sealed(parts, replies, sealed)
+        elif last == 0:
+            self._put_one(parts, replies[0][1])
+        else:
+            self._put_compound(parts, replies)
+
+    def _put_one(self, parts: list[bytes | bytearray | memoryview], reply: Reply) -> None:
+        """The usual case, and the one that must be fast: nothing is copied but the head."""
+        outbox = self._connection.outbox
+        head = b"".join((frame_prefix(HEADER_LENGTH + len(reply.body) + reply.length), parts[0], reply.body))
+        if reply.stream is not None:
+            outbox.stream(head, reply.stream)
+        elif reply.copied is not None:
+            reply.copied.room[:] = head
+            outbox.write(reply.copied.whole, release=reply.copied.release)
+        elif reply.payload is not None:
+            outbox.write(head, reply.payload, release=reply.release)
+        else:
+            outbox.write(head)
+
+    def _put_compound(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]]) -> None:
+        def release() -> None:
+            for _, reply in replies:
+                reply.discard()
+
+        self._connection.outbox.write(frame_prefix(sum(map(len, parts))), *parts, release=release)
+
+    def _put_sealed(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]], sealed: Session) -> None:
+        assert sealed.sealer is not None
+        frame = sealed.sealer.seal(parts)
+        for _, reply in replies:
+            reply.discard()
+        self._connection.outbox.write(frame_prefix(sum(map(len, frame))), *frame)
+
+    def _head(self, call: Call, reply: Reply, next_command: int, sealed: Session | None) -> bytearray:
+        request = call.header
+        flags = _FROM_SERVER | request.flags & _ECHOED
+        credits = 0
+        if call.async_id:
+            flags |= _ASYNC
+        if not call.async_id or reply.status == Status.PENDING:
+            credits = self._connection.window.grant(request.credits)
+        if sealed is None and self._must_sign(call, reply):
+            flags |= _SIGNED
+        return bytearray(
+            Header(
+                request.command,
+                request.message_id,
+                reply.status,
+                request.credit_charge,
+                credits,
+                flags,
+                next_command,
+                request.process_id,
+                request.tree_id,
+                request.session_id,
+                call.async_id,
+            ).encode()
+        )
+
+    @staticmethod
+    def _must_sign(call: Call, reply: Reply) -> bool:
+        """MS-SMB2 3.3.4.1.1: what the client signed; and the last word of a logon, always."""
+        channel = call.channel
+        if channel is None or channel.signer is None:
+            return False
+        if call.header.command == Command.SESSION_SETUP:
+            return reply.status == Status.SUCCESS
+        return bool(call.header.flags & _SIGNED) or channel.session.signing_required

@@ -1,0 +1,155 @@
+"""The server: what all its connections share (MS-SMB2 3.3.1.5)."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from filesvc.auth.acceptor import Acceptor, TargetNames
+from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
+from filesvc.server.connection import Connection
+from filesvc.server.node import NodeTable
+from filesvc.server.principals import Principals
+from filesvc.server.session import Channel, Session
+from filesvc.server.settings import Settings, Share
+from filesvc.zerocopy.buffers import BufferPool
+from filesvc.zerocopy.copy import Copier
+from filesvc.zerocopy.drain import DrainBudget
+from filesvc.zerocopy.lease import LeaseTable
+from filesvc.zerocopy.pipes import PipePool
+from filesvc.zerocopy.preflight import Preflight
+from filesvc.zerocopy.readahead import ReadAhead
+from filesvc.zerocopy.workers import thread_pool
+
+log = Logger()
+
+_THREADS_FOR_BLOCKING_STORE = 8
+_POLL_SHUTDOWN = 0.02
+
+
+class Server(Factory):
+    """
+    An SMB server for any number of listening endpoints.
+
+    @ivar shares: what is shared, by folded name.
+    @ivar connections: the clients connected now.
+    """
+
+    noisy = False
+
+    def __init__(self, settings: Settings, portal: Portal, shares: Iterable[Share], reactor: Any) -> None:
+        self.settings = settings
+        self.reactor = reactor
+        self.guid = uuid.uuid4()
+        self.acceptor = Acceptor(portal, TargetNames.standalone(settings.name, settings.workgroup), allow_guest=settings.guest)
+        self.shares: dict[str, Share] = {}
+        self.connections: set[Connection] = set()
+        self.sessions: dict[int, Session] = {}
+        self.nodes = NodeTable()
+        self._session_ids = count(1)
+        self.open_ids = count(1)
+        self._threads: dict[str, ThreadPool] = {}
+        principals = Principals(settings.name)
+        self.facts = Facts(
+            ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid), self._describe_shares, principals, time.time
+        )
+        self._make_data_path()
+        self.reload(shares)
+
+    def _make_data_path(self) -> None:
+        path, reactor = self.settings.data_path, self.reactor
+        in_thread = thread_pool(reactor)
+        self.buffers = BufferPool()
+        self.leases = LeaseTable(reactor)
+        self.drain_budget = DrainBudget(reactor, self.buffers, in_thread, limit=path.drain_memory)
+        self.preflight = Preflight(reactor, self.leases, in_thread, minimum=path.sendfile_minimum, deadline=path.preflight_deadline)
+        self.copier = Copier(self.buffers, in_thread)
+        self.read_ahead = ReadAhead(in_thread)
+        self.pipes = PipePool()
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        """A new client."""
+        connection = Connection(self)
+        connection.factory = self
+        return connection
+
+    def doStart(self) -> None:
+        """The first endpoint listens."""
+        if not self.numPorts:
+            self.leases.start()
+        super().doStart()  # type: ignore[no-untyped-call]
+
+    def doStop(self) -> None:
+        """The last endpoint stopped listening."""
+        super().doStop()  # type: ignore[no-untyped-call]
+        if not self.numPorts:
+            self.leases.stop()
+
+    def reload(self, shares: Iterable[Share]) -> None:
+        """Share these from now on. Tree connects that are there go on with what they have."""
+        self.shares = {share.name.casefold(): share for share in shares}
+
+    def next_session_id(self) -> int:
+        """An id that no session has had, and that nobody can guess."""
+        return next(self._session_ids) << 32 | int.from_bytes(os.urandom(4), "big")
+
+    async def drop_channel(self, channel: Channel) -> None:
+        """A connection is gone: its sessions end, if it was their last."""
+        session = channel.session
+        await session.drop_channel(channel.connection)
+        if not session.channels:
+            self.sessions.pop(session.session_id, None)
+
+    def add(self, connection: Connection) -> bool:
+        """Count a connection in; false if there are too many."""
+        if len(self.connections) >= self.settings.limits.connections:
+            return False
+        self.connections.add(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """Count a connection out."""
+        self.connections.discard(connection)
+
+    def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
+        return [
+            ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt, path=share.path)
+            for share in self.shares.values()
+        ]
+
+    def threads(self, share: Share) -> ThreadPool:
+        """The threads in which the blocking store of a share is called."""
+        pool = self._threads.get(share.name)
+        if pool is None:
+            pool = self._threads[share.name] = ThreadPool(1, _THREADS_FOR_BLOCKING_STORE, name=f"filesvc {share.name}")
+            pool.start()
+            self.reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+        return pool
+
+    def shutdown(self) -> Deferred[None]:
+        """Finish the replies in flight, then close every connection; fires when all are closed, or the time for it is over."""
+        deadline = self.reactor.seconds() + self.settings.limits.shutdown_timeout
+        done: LoopingCall
+
+        def step() -> None:
+            late = self.reactor.seconds() >= deadline
+            for connection in list(self.connections):
+                connection.finish(late)
+            if late or not self.connections:
+                done.stop()
+
+        done = LoopingCall(step)
+        done.clock = self.reactor
+        return done.start(_POLL_SHUTDOWN).addCallback(lambda _: None)

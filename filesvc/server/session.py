@@ -1,0 +1,98 @@
+"""Sessions and the connections that carry them (MS-SMB2 3.3.1.8, 3.3.1.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from filesvc.auth.users import IUser
+from filesvc.server.open import AnyOpen
+from filesvc.smb2.encryption import Opener, Sealer
+from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.signing import Signer
+
+if TYPE_CHECKING:
+    from filesvc.auth.acceptor import Conversation
+    from filesvc.server.connection import Connection
+    from filesvc.server.tree import TreeConnect
+
+
+class SessionState(Enum):
+    """Session.State."""
+
+    IN_PROGRESS = "in progress"
+    VALID = "valid"
+    EXPIRED = "expired"
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    """A session on one connection, with the key that signs there."""
+
+    session: Session
+    connection: Connection
+    signer: Signer | None = None
+    preauth: PreauthIntegrity | None = None
+    conversation: Conversation | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One user's logon."""
+
+    session_id: int
+    state: SessionState = SessionState.IN_PROGRESS
+    user: IUser | None = None
+    guest: bool = False
+    anonymous: bool = False
+    log_off: Callable[[], None] | None = None
+    session_key: bytes = b""
+    signing_required: bool = False
+    encrypt_data: bool = False
+    sealer: Sealer | None = None
+    opener: Opener | None = None
+    trees: dict[int, TreeConnect] = field(default_factory=dict)
+    opens: dict[int, AnyOpen] = field(default_factory=dict)
+    channels: dict[Connection, Channel] = field(default_factory=dict)
+    last_tree_id: int = 0
+
+    def next_tree_id(self) -> int:
+        """A tree id not in use in this session."""
+        while True:
+            self.last_tree_id = self.last_tree_id % 0xFFFFFFFE + 1
+            if self.last_tree_id not in self.trees:
+                return self.last_tree_id
+
+    def add_channel(self, connection: Connection) -> Channel:
+        """Carry the session on one more connection."""
+        channel = Channel(self, connection)
+        self.channels[connection] = connection.channels[self.session_id] = channel
+        return channel
+
+    async def drop_channel(self, connection: Connection) -> None:
+        """A connection carries the session no more; without any, it ends."""
+        connection.channels.pop(self.session_id, None)
+        self.channels.pop(connection, None)
+        if not self.channels:
+            await self.close()
+
+    async def close_tree(self, tree: TreeConnect) -> None:
+        """End a tree connect and close what was opened through it."""
+        self.trees.pop(tree.tree_id, None)
+        for open in [open for open in self.opens.values() if open.tree is tree]:
+            await open.close()
+
+    async def close(self) -> None:
+        """End the session: its opens, tree connects and channels."""
+        self.state = SessionState.EXPIRED
+        for connection in list(self.channels):
+            connection.channels.pop(self.session_id, None)
+        self.channels.clear()
+        self.trees.clear()
+        for open in list(self.opens.values()):
+            await open.close()
+        log_off, self.log_off = self.log_off, None
+        if log_off is not None:
+            log_off()

@@ -1,0 +1,81 @@
+"""What an operator decides about a server and its shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from filesvc.interfaces import IFileStore
+from filesvc.smb2.negotiate import Dialect
+
+
+class Signing(Enum):
+    """Whether messages of authenticated sessions must be signed. SESSION_SETUP's final reply always is."""
+
+    REQUIRED = "required"
+    WHEN_ASKED = "when-asked"
+
+
+class Encryption(Enum):
+    """Whether messages must be encrypted."""
+
+    REQUIRED = "required"
+    WHEN_ASKED = "when-asked"
+    OFF = "off"
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """What one client, or all together, may hold. Sizes are bytes, times seconds."""
+
+    connections: int = 4096
+    frame: int = 8 * 1024 * 1024 + 64 * 1024
+    transfer: int = 8 * 1024 * 1024
+    credits: int = 8192
+    sessions: int = 64
+    trees: int = 256
+    opens: int = 16384
+    logon_timeout: float = 45.0
+    shutdown_timeout: float = 10.0
+
+
+@dataclass(slots=True, frozen=True)
+class DataPath:
+    """How file data moves. Sizes are bytes, times seconds."""
+
+    zero_copy: bool = True
+    sendfile_minimum: int = 16 * 1024
+    recvfile_minimum: int = 16 * 1024
+    preflight_deadline: float = 0.020
+    stall_timeout: float = 2.0
+    drain_memory: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """One server's choices."""
+
+    name: str = "FILESVC"
+    comment: str = "filesvc"
+    workgroup: str = "WORKGROUP"
+    min_dialect: Dialect = Dialect.SMB_2_0_2
+    max_dialect: Dialect = Dialect.SMB_3_1_1
+    signing: Signing = Signing.WHEN_ASKED
+    encryption: Encryption = Encryption.WHEN_ASKED
+    guest: bool = False
+    limits: Limits = field(default_factory=Limits)
+    data_path: DataPath = field(default_factory=DataPath)
+
+
+@dataclass(slots=True, frozen=True)
+class Share:
+    """A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests."""
+
+    name: str
+    store: IFileStore
+    read_only: bool = False
+    guest: bool = False
+    hidden: bool = False
+    encrypt: bool = False
+    comment: str = ""
+    path: str = ""

@@ -1,0 +1,50 @@
+"""Tree connects: a session's use of a share (MS-SMB2 3.3.1.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+
+from filesvc.interfaces import IFileStore
+
+if TYPE_CHECKING:
+    from filesvc.server.server import Server
+    from filesvc.server.session import Session
+    from filesvc.server.settings import Share
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class TreeConnect:
+    """A session's use of one share; C{share} is C{None} for IPC$."""
+
+    tree_id: int
+    session: Session
+    server: Server
+    share: Share | None
+    maximal_access: int
+
+    @property
+    def must_encrypt(self) -> bool:
+        """Whether requests must be encrypted."""
+        return self.share is not None and self.share.encrypt
+
+    @property
+    def store(self) -> IFileStore:
+        """The store behind; only for trees of files."""
+        assert self.share is not None
+        store: IFileStore = self.share.store
+        return store
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the store or of a file in it: here, or in the share's threads where the store may block."""
+        assert self.share is not None
+        if not self.share.store.blocking:
+            return call(*args, **kwargs)
+        server = self.server
+        return await deferToThreadPool(server.reactor, server.threads(self.share), call, *args, **kwargs)

@@ -1,0 +1,168 @@
+"""The service that twistd runs: it listens, reloads at SIGHUP and ends without cutting a reply short."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from filesvc.auth.users import UserRealm
+from filesvc.config import Config, ConfigError, describe, notes
+from filesvc.provision import Provision, endpoints, provide
+from filesvc.server.server import Server
+from filesvc.users import Users
+
+log = Logger()
+
+
+class CannotListen(SystemExit, Exception):
+    """
+    An endpoint cannot be listened on.
+
+    An C{Exception}, so that twistd tidies up as after any other; a C{SystemExit}, so that people see the sentence and not a traceback.
+    """
+
+
+class FileService(Service):
+    """
+    One server with its endpoints.
+
+    @ivar server: the L{Server}.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        load: Callable[[list[str]], Config],
+        listening: Callable[[Sequence[IListeningPort]], None] = lambda ports: None,
+        reloads: bool = True,
+    ) -> None:
+        """
+        @param load: reads the configuration, now and for each reload, and notes the mistakes in it.
+        @param listening: called with the ports once all endpoints are listened on.
+        @param reloads: SIGHUP reloads. Otherwise it ends the process, as when its terminal is closed.
+        @raise ConfigError: with all mistakes; nothing is open then.
+        """
+        self._reactor = reactor
+        self._load = load
+        self._listening = listening
+        self._reloads = reloads
+        mistakes: list[str] = []
+        self._config = config = load(mistakes)
+        self._endpoints = endpoints(config.listen, reactor, mistakes)
+        provision = provide(config, {}, mistakes)
+        self._stores = provision.stores
+        self._ports: list[IListeningPort] = []
+        self._started = False
+        self._reloading = DeferredLock()
+        self._previous_handler: Any = None
+        self._users = Users(provision.checkers)
+        portal = Portal(UserRealm(), [self._users])
+        self.server = Server(config.settings, portal, provision.shares, reactor)
+
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still use any port."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._started = True
+        failures: list[str] = []
+
+        def failed(failure: Failure, text: str) -> None:
+            failures.append(f"{text}: {failure.getErrorMessage()}")
+            log.critical("Cannot listen on {problem}", problem=failures[-1])
+
+        listening = []
+        for text, endpoint in self._endpoints:
+            waiting = endpoint.listen(self.server).addCallback(self._ports.append)
+            listening.append(waiting.addErrback(failed, text))
+        if failures:
+            raise CannotListen(f"Cannot listen on {'; '.join(failures)}")
+        DeferredList(listening).addCallback(self._all_listening, failures)
+
+    def _all_listening(self, _: object, failures: list[str]) -> None:
+        if failures:
+            self._reactor.stop()
+        else:
+            self._tell()
+            self._listening(self._ports)
+
+    def startService(self) -> None:
+        """Listen, if that was not done yet, and reload at SIGHUP."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if not self._started:
+            self.privilegedStartService()
+        if self._reloads:
+            self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.reload)
+
+    def reload(self) -> Deferred[None]:
+        """
+        Read the configuration anew and use its shares and users. Connections stay as they are. If it holds a mistake, that is logged and
+        nothing changes.
+        """
+        return self._reloading.run(lambda: Deferred.fromCoroutine(self._reload()))
+
+    async def _reload(self) -> None:
+        def read() -> tuple[Config, Provision]:
+            mistakes: list[str] = []
+            config = self._load(mistakes)
+            return config, provide(config, self._stores, mistakes)
+
+        try:
+            config, provision = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), read)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                log.error("Not reloaded: {mistake}", mistake=mistake)
+            return
+        except Exception:
+            log.failure("Not reloaded")
+            return
+        self._users.checkers = tuple(provision.checkers)
+        self.server.reload(provision.shares)
+        self._stores |= provision.stores
+        self._close_unused(provision)
+        if config.settings != self._config.settings or _listen(config) != _listen(self._config):
+            log.warn("Reloaded shares and users only; what else is new in {where} waits for a restart", where=config.where)
+        self._config = dataclasses.replace(config, settings=self._config.settings, listen=self._config.listen)
+        self._tell()
+
+    def _close_unused(self, provision: Provision) -> None:
+        # A share that is gone lives on in the tree connects of clients; a later reload finds it unused.
+        trees = [tree for session in self.server.sessions.values() for tree in session.trees.values()]
+        used = [*provision.stores.values(), *(tree.share.store for tree in trees if tree.share)]
+        for key in [key for key, store in self._stores.items() if not any(store is other for other in used)]:
+            self._stores.pop(key).close()
+
+    def _tell(self) -> None:
+        log.info("Serving {what}", what=describe(self._config))
+        for note in notes(self._config):
+            log.warn("{note}", note=note)
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more clients, finish the replies in flight, close the rest."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._reloads:
+            signal.signal(signal.SIGHUP, self._previous_handler or signal.SIG_DFL)
+        return self._reloading.run(lambda: Deferred.fromCoroutine(self._stop()))
+
+    async def _stop(self) -> None:
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        await self.server.shutdown()
+        for store in self._stores.values():
+            store.close()
+
+
+def _listen(config: Config) -> list[str]:
+    return [said.value for said in config.listen]

@@ -1,0 +1,124 @@
+"""
+DOS attributes and creation time in the C{user.DOSATTRIB} extended attribute, as Samba keeps them.
+
+The value is NDR: the attributes once more as hexadecimal text (empty since version 4), then a version and the structure of that version.
+Very old files have the text alone. Versions 1 to 5 are read and 5 is written, as by Samba 4.17, so that both can serve one folder.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+
+from filesvc.interfaces import FileAttributes, Kind, Stat
+
+XATTR = "user.DOSATTRIB"
+
+_HEADER = struct.Struct("<HH")
+_HAS_ATTRIBUTES = 0x01
+_HAS_CREATED = 0x10
+
+_INFO_1 = struct.Struct("<I24xQ")
+_INFO_2 = struct.Struct("<4xI")
+_INFO_3 = struct.Struct("<II20xQ")
+_INFO_4 = struct.Struct("<II8xQ")
+_INFO_5 = struct.Struct("<IIQ")
+
+_EPOCH = 11_644_473_600 * 10_000_000
+"""1970 in the 100 ns since 1601 of MS-DTYP's FILETIME."""
+
+KEPT = int(
+    FileAttributes.READONLY
+    | FileAttributes.HIDDEN
+    | FileAttributes.SYSTEM
+    | FileAttributes.ARCHIVE
+    | FileAttributes.TEMPORARY
+    | FileAttributes.SPARSE_FILE
+    | FileAttributes.OFFLINE
+    | FileAttributes.NOT_CONTENT_INDEXED
+)
+"""The attributes that are a file's own choice. The others say what it is."""
+
+_HIDDEN = int(FileAttributes.HIDDEN)
+_DIRECTORY = int(FileAttributes.DIRECTORY)
+_NORMAL = int(FileAttributes.NORMAL)
+
+
+@dataclass(slots=True)
+class DosAttrib:
+    """
+    What the extended attribute says: C{attributes} within L{KEPT}, and when the file was created, in ns since 1970, if it says so.
+    """
+
+    attributes: int
+    created: int | None
+
+
+def decode(value: bytes) -> DosAttrib | None:
+    """
+    Read the extended attribute's value; C{None} if it makes no sense, which Samba takes for absent as well.
+    """
+    text, _, rest = value.partition(b"\0")
+    try:
+        return _decode_info(value, len(text) + 1) if rest else DosAttrib(int(text, 16) & KEPT, None)
+    except (struct.error, ValueError):
+        return None
+
+
+def _decode_info(value: bytes, offset: int) -> DosAttrib | None:
+    offset += offset & 1
+    version, switch = _HEADER.unpack_from(value, offset)
+    offset += _HEADER.size
+    offset += -offset & 3
+    flags, time = _HAS_CREATED, 0
+    match version:
+        case 1:
+            attributes, time = _INFO_1.unpack_from(value, offset)
+        case 2:
+            (attributes,) = _INFO_2.unpack_from(value, offset)
+        case 3:
+            flags, attributes, time = _INFO_3.unpack_from(value, offset)
+        case 4:
+            flags, attributes, time = _INFO_4.unpack_from(value, offset)
+        case 5:
+            flags, attributes, time = _INFO_5.unpack_from(value, offset)
+        case _:
+            return None
+    if switch != version:
+        return None
+    return DosAttrib(attributes & KEPT, (time - _EPOCH) * 100 if flags & _HAS_CREATED and time else None)
+
+
+def encode(dosattrib: DosAttrib) -> bytes:
+    """
+    The value to store, in version 5. The creation time is cut to 100 ns.
+    """
+    flags, time = _HAS_ATTRIBUTES, 0
+    if dosattrib.created is not None:
+        flags |= _HAS_CREATED
+        time = dosattrib.created // 100 + _EPOCH
+    return b"\0\0" + _HEADER.pack(5, 5) + b"\0\0" + _INFO_5.pack(flags, dosattrib.attributes & KEPT, max(time, 0))
+
+
+_attributes = cache(FileAttributes)
+
+
+def describe(stat: Stat, hidden: bool, kept: DosAttrib | None) -> Stat:
+    """
+    Fill in the attributes and the creation time of C{stat} as stock Samba reports them.
+
+    That is what is C{kept}, C{HIDDEN} for a dot file, C{DIRECTORY} for a directory, and C{NORMAL} where there is nothing else to say. The
+    bits of the mode add nothing.
+    """
+    attributes = 0
+    if kept is not None:
+        attributes = kept.attributes
+        if kept.created is not None:
+            stat.created = kept.created
+    if hidden:
+        attributes |= _HIDDEN
+    if stat.kind is Kind.DIRECTORY:
+        attributes |= _DIRECTORY
+    stat.attributes = _attributes(attributes or _NORMAL)
+    return stat

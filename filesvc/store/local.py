@@ -1,0 +1,334 @@
+"""
+A folder of this machine as a store.
+
+Every path is resolved by the kernel, which lets none out of the folder (L{filesvc.store.openat2}). What is found is held by an C{O_PATH}
+descriptor, looked at, and only then opened through it, so that no pipe or device is ever opened, whatever is put in the way meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from ctypes import c_char_p, c_int, c_uint
+from secrets import token_hex
+
+from zope.interface import implementer
+
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, FileIdentity, IFileStore, IOpenFile, Kind, ParentNotFound, Path, Volume
+from filesvc.store import dosattrib, space
+from filesvc.store.caseless import CaselessIndex
+from filesvc.store.dosattrib import DosAttrib
+from filesvc.store.local_file import LocalFile
+from filesvc.store.names import to_disk
+from filesvc.store.openat2 import Beneath, open_beneath
+from filesvc.store.statx import kind_of, statx
+
+_RENAME_NOREPLACE = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.renameat2.argtypes = [c_int, c_char_p, c_int, c_char_p, c_uint]
+
+# Never wait for a lease, which may be our own; see FileBusy.
+_OPEN_FILE = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FIND_DIRECTORY = os.O_PATH | os.O_DIRECTORY
+
+_NEW_FILE = dosattrib.encode(DosAttrib(FileAttributes.ARCHIVE, None))
+
+_Names = tuple[bytes, ...]
+
+
+def _error(code: int, subject: object) -> OSError:
+    return OSError(code, os.strerror(code), subject)
+
+
+def _parent_not_found(names: _Names, error: OSError) -> OSError:
+    """What to raise when opening a directory on the way failed so."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ELOOP):
+        return ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
+    return error
+
+
+def _identity(fd: int) -> FileIdentity:
+    status = os.fstat(fd)
+    return FileIdentity(status.st_dev, status.st_ino)
+
+
+@contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@implementer(IFileStore)
+class LocalStore:
+    """
+    The folder C{root} and all below it.
+
+    Symbolic links are followed as long as they stay below; renaming and removing act on the link itself.
+
+    @param read_only: refuse every change with C{EROFS}.
+    @raise OSError: if C{root} is no folder that can be opened.
+    """
+
+    blocking = False
+
+    def __init__(self, root: str | os.PathLike[str], read_only: bool = False) -> None:
+        self._label = os.path.basename(os.path.abspath(root))
+        self._read_only = read_only
+        self._root = Beneath(root)
+        try:
+            self._caseless = CaselessIndex()
+        except OSError:
+            self._root.close()
+            raise
+
+    def close(self) -> None:
+        """Give back what the store holds."""
+        self._caseless.close()
+        self._root.close()
+
+    def volume(self) -> Volume:
+        """The volume below, with what quotas and reserves leave as C{available} where the file system counts them."""
+        status = os.fstatvfs(self._root.fd)
+        unit = status.f_frsize
+        return Volume(
+            label=self._label,
+            serial=status.f_fsid & 0xFFFFFFFF,
+            created=statx(self._root.fd).created,
+            total=status.f_blocks * unit,
+            free=status.f_bfree * unit,
+            available=status.f_bavail * unit,
+            block=unit,
+        )
+
+    # Opening
+
+    def open(self, path: Path, creation: Creation, kind: Kind | None, writable: bool, mode: int | None = None) -> LocalFile:
+        """See L{IFileStore.open}."""
+        names = tuple(map(to_disk, path))
+        if creation is Creation.NEW:
+            return self._make(names, kind, writable, mode)
+        names, handle = self._find(names)
+        try:
+            return self._open_found(names, handle, kind, writable)
+        finally:
+            os.close(handle)
+
+    def _open_found(self, names: _Names, handle: int, kind: Kind | None, writable: bool) -> LocalFile:
+        status = os.fstat(handle)
+        found = kind_of(status.st_mode)
+        if found is Kind.OTHER:
+            raise _error(errno.EACCES, names)
+        if kind is not None and kind is not found:
+            raise _error(errno.EISDIR if found is Kind.DIRECTORY else errno.ENOTDIR, names)
+        identity = FileIdentity(status.st_dev, status.st_ino)
+        if found is Kind.DIRECTORY:
+            writable = False
+            flags = _OPEN_DIRECTORY
+        else:
+            self._check_changeable(writable)
+            flags = _OPEN_FILE | (os.O_RDWR if writable else os.O_RDONLY)
+        try:
+            fd = os.open(f"/proc/self/fd/{handle}", flags)
+        except BlockingIOError as error:
+            raise FileBusy(identity) from error
+        return LocalFile(self._root, names, fd, identity, found, writable, self._read_only)
+
+    def _make(self, names: _Names, kind: Kind | None, writable: bool, mode: int | None) -> LocalFile:
+        self._check_changeable()
+        if not names:
+            raise _error(errno.EEXIST, names)
+        above, parent = self._find_directory(names[:-1])
+        name = names[-1]
+        with _closing(parent):
+            if self._caseless.find(parent, name) is not None:
+                raise _error(errno.EEXIST, names)
+            if kind is Kind.DIRECTORY:
+                os.mkdir(name, 0o777 if mode is None else mode, dir_fd=parent)
+                writable = False
+                fd = open_beneath(parent, name, _OPEN_DIRECTORY | os.O_NOFOLLOW)
+            else:
+                flags = _OPEN_FILE | os.O_CREAT | os.O_EXCL | (os.O_RDWR if writable else os.O_RDONLY)
+                fd = open_beneath(parent, name, flags, 0o666 if mode is None else mode)
+                # The file is made, whether or not there is room to remember that it needs archiving.
+                with suppress(OSError):
+                    os.setxattr(fd, dosattrib.XATTR, _NEW_FILE)
+        return LocalFile(self._root, (*above, name), fd, _identity(fd), kind or Kind.FILE, writable, self._read_only)
+
+    def _check_changeable(self, change: bool = True) -> None:
+        if change and self._read_only:
+            raise _error(errno.EROFS, self._label)
+
+    # Finding
+
+    def _find(self, names: _Names) -> tuple[_Names, int]:
+        """The C{O_PATH} descriptor of what C{names} lead to by any case, and the names as they are on disk."""
+        try:
+            return names, self._root.open(names, os.O_PATH)
+        except FileNotFoundError:
+            above, parent = self._find_directory(names[:-1])
+        except OSError as error:
+            raise self._refusal(names, error) from error
+        with _closing(parent):
+            name = self._caseless.find(parent, names[-1])
+            if name is None:
+                raise _error(errno.ENOENT, names)
+            names = (*above, name)
+            try:
+                return names, self._root.open(names, os.O_PATH)
+            except FileNotFoundError as error:
+                # A link that leads nowhere, unless the name itself is gone by now.
+                os.stat(name, dir_fd=parent, follow_symlinks=False)
+                raise _error(errno.EACCES, names) from error
+            except OSError as error:
+                raise self._refusal(names, error) from error
+
+    def _find_directory(self, names: _Names) -> tuple[_Names, int]:
+        """The same for a directory on the way to a name; L{ParentNotFound} for whatever keeps it from being one."""
+        try:
+            return names, self._root.open(names, _FIND_DIRECTORY)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _parent_not_found(names, error) from error
+        found: _Names = ()
+        directory = self._root.open((), _FIND_DIRECTORY)
+        for name in names:
+            with _closing(directory):
+                match = self._caseless.find(directory, name)
+                if match is None:
+                    raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
+                found = (*found, match)
+                try:
+                    directory = self._root.open(found, _FIND_DIRECTORY)
+                except OSError as error:
+                    raise _parent_not_found(names, error) from error
+        return found, directory
+
+    def _refusal(self, names: _Names, error: OSError) -> OSError:
+        """What to raise when the kernel refuses to resolve C{names}."""
+        if error.errno == errno.ENOTDIR:
+            return _parent_not_found(names, error)
+        if error.errno in (errno.EXDEV, errno.ELOOP):
+            os.close(self._find_directory(names[:-1])[1])
+            return _error(errno.EACCES, names)
+        return error
+
+    # Names
+
+    def rename(self, file: IOpenFile, path: Path, replace: bool) -> None:
+        """See L{IFileStore.rename}. C{PermissionError} if what stands in the way is a directory."""
+        ours = self._ours(file)
+        with self._name_of(ours) as (old_parent, old), self._place(path) as (above, parent, name):
+            taken = self._caseless.find(parent, name)
+            if taken == old and _identity(parent) == _identity(old_parent):
+                os.rename(old, name, src_dir_fd=parent, dst_dir_fd=parent)
+            elif taken is None:
+                _rename_noreplace(old_parent, old, parent, name)
+            else:
+                self._check_replaceable(parent, taken, replace)
+                if _same_file(parent, taken, ours):
+                    # rename(2) does nothing between two names of one file.
+                    os.unlink(old, dir_fd=old_parent)
+                else:
+                    os.rename(old, taken, src_dir_fd=old_parent, dst_dir_fd=parent)
+                os.rename(taken, name, src_dir_fd=parent, dst_dir_fd=parent)
+            ours.names = (*above, name)
+
+    def link(self, file: IOpenFile, path: Path, replace: bool) -> None:
+        """See L{IFileStore.link}. C{PermissionError} for a directory, or if what stands in the way is one."""
+        ours = self._ours(file)
+        self._check_changeable()
+        source = f"/proc/self/fd/{ours.fileno()}"
+        with self._place(path) as (_, parent, name):
+            taken = self._caseless.find(parent, name)
+            if taken is None:
+                os.link(source, name, dst_dir_fd=parent, follow_symlinks=True)
+                return
+            self._check_replaceable(parent, taken, replace)
+            if not _same_file(parent, taken, ours):
+                temporary = b".filesvc-link-" + token_hex(8).encode()
+                os.link(source, temporary, dst_dir_fd=parent, follow_symlinks=True)
+                try:
+                    os.rename(temporary, taken, src_dir_fd=parent, dst_dir_fd=parent)
+                except OSError:
+                    os.unlink(temporary, dir_fd=parent)
+                    raise
+            os.rename(taken, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def remove(self, file: IOpenFile) -> None:
+        """See L{IFileStore.remove}. C{FileNotFoundError} if the name stands for something else by now."""
+        ours = self._ours(file)
+        with self._name_of(ours) as (parent, name):
+            if ours.kind is Kind.DIRECTORY and not _is_link(parent, name):
+                os.rmdir(name, dir_fd=parent)
+            else:
+                os.unlink(name, dir_fd=parent)
+
+    def copy_range(self, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
+        """See L{IFileStore.copy_range}."""
+        into = self._ours(target)
+        if not into.writable:
+            raise _error(errno.EACCES, into.names)
+        return space.copy_range(self._ours(source).fileno(), source_offset, into.fileno(), target_offset, length)
+
+    def _ours(self, file: IOpenFile) -> LocalFile:
+        if isinstance(file, LocalFile) and file.root is self._root:
+            return file
+        raise _error(errno.EXDEV, file)
+
+    @contextmanager
+    def _name_of(self, file: LocalFile) -> Iterator[tuple[int, bytes]]:
+        """The directory and the name that C{file} was opened by, once it is sure that this still is its name."""
+        self._check_changeable()
+        if not file.names:
+            raise _error(errno.EBUSY, file.names)
+        try:
+            with _closing(self._root.open(file.names, os.O_PATH)) as handle:
+                if _identity(handle) != file.identity:
+                    raise _error(errno.ENOENT, file.names)
+            parent = self._root.open(file.names[:-1], _FIND_DIRECTORY)
+        except OSError as error:
+            raise self._refusal(file.names, error) from error
+        with _closing(parent):
+            yield parent, file.names[-1]
+
+    @contextmanager
+    def _place(self, path: Path) -> Iterator[tuple[_Names, int, bytes]]:
+        """The directory that C{path} puts a name in, and that name."""
+        if not path:
+            raise _error(errno.EEXIST, path)
+        above, parent = self._find_directory(tuple(map(to_disk, path[:-1])))
+        with _closing(parent):
+            yield above, parent, to_disk(path[-1])
+
+    def _check_replaceable(self, parent: int, name: bytes, replace: bool) -> None:
+        if not replace:
+            raise _error(errno.EEXIST, name)
+        if statx(parent, name).kind is Kind.DIRECTORY:
+            raise _error(errno.EACCES, name)
+
+
+def _same_file(parent: int, name: bytes, file: LocalFile) -> bool:
+    return statx(parent, name).identity == file.identity
+
+
+def _is_link(parent: int, name: bytes) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def _rename_noreplace(old_parent: int, old: bytes, parent: int, name: bytes) -> None:
+    if _libc.renameat2(old_parent, old, parent, name, _RENAME_NOREPLACE) == 0:
+        return
+    error = ctypes.get_errno()
+    if error != errno.EINVAL:
+        raise _error(error, name)
+    # Not every file system has the flag.
+    os.rename(old, name, src_dir_fd=old_parent, dst_dir_fd=parent)

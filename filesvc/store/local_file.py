@@ -1,0 +1,263 @@
+"""
+A file or directory of a local store, open.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from ctypes import c_char_p, c_int, c_long, c_size_t, c_ssize_t, c_void_p
+from typing import Final
+
+from zope.interface import implementer
+
+from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IDescriptorFile, Kind, Path, Stat, Times
+from filesvc.store import dosattrib, space
+from filesvc.store.dosattrib import DosAttrib
+from filesvc.store.names import from_disk, to_disk
+from filesvc.store.openat2 import Beneath
+from filesvc.store.statx import statx
+
+_XATTR_PREFIX = "user."
+_DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
+_DOSATTRIB_MAX: Final = 512
+_HARMLESS = FileAttributes.ARCHIVE | FileAttributes.NORMAL | FileAttributes.DIRECTORY
+
+_UTIME_OMIT = (1 << 30) - 2
+
+_DosAttribBuffer = ctypes.c_char * _DOSATTRIB_MAX
+_TimeSpecs = c_long * 4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.futimens.argtypes = [c_int, c_void_p]
+_libc.lgetxattr.argtypes = [c_char_p, c_char_p, c_void_p, c_size_t]
+_libc.lgetxattr.restype = c_ssize_t
+
+
+def _error(code: int, subject: object = None) -> OSError:
+    return OSError(code, os.strerror(code), subject)
+
+
+def kept_dosattrib(file: int | str) -> DosAttrib | None:
+    """What an open file, or the file at a path, keeps of DOS attributes; C{None} if nothing."""
+    try:
+        return dosattrib.decode(os.getxattr(file, dosattrib.XATTR))
+    except OSError:
+        return None
+
+
+def _kept_by_name(path: bytes) -> DosAttrib | None:
+    # Not os.getxattr, which follows a link that comes in the way, and whose exceptions take half of the time of a listing.
+    buffer = _DosAttribBuffer()
+    length = _libc.lgetxattr(path, dosattrib.XATTR.encode(), buffer, _DOSATTRIB_MAX)
+    return dosattrib.decode(buffer.raw[:length]) if length > 0 else None
+
+
+def _xattr(name: str) -> bytes:
+    if not name or "\0" in name:
+        raise _error(errno.EINVAL, name)
+    return (_XATTR_PREFIX + name).encode(errors="surrogateescape")
+
+
+def _timespec(time: int | None) -> tuple[int, int]:
+    return (0, _UTIME_OMIT) if time is None else divmod(time, 1_000_000_000)
+
+
+@implementer(IDescriptorFile)
+class LocalFile:
+    """
+    A regular file or directory below the root of a L{filesvc.store.local.LocalStore}.
+
+    @ivar names: the way from the root, as the names are on disk.
+    @ivar read_only: every change is refused with C{EROFS}.
+    """
+
+    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root", "writable")
+
+    def __init__(
+        self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, writable: bool, read_only: bool
+    ) -> None:
+        self.root = root
+        self._fd = fd
+        self.names = names
+        self.identity = identity
+        self.kind = kind
+        self.writable = writable
+        self.read_only = read_only
+
+    @property
+    def path(self) -> Path:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        return tuple(map(from_disk, self.names))
+
+    def fileno(self) -> int:
+        """The descriptor; it stays the file's."""
+        return self._fd
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+    # What it says of itself
+
+    def stat(self) -> Stat:
+        """What is true of it now."""
+        hidden = bool(self.names) and self.names[-1].startswith(b".")
+        return dosattrib.describe(statx(self._fd), hidden, kept_dosattrib(self._fd))
+
+    def set_times(self, times: Times) -> None:
+        """
+        Set those times that are not C{None}, but C{changed}, which is the kernel's.
+
+        Where the file system has no extended attributes, C{created} can't be kept either.
+        """
+        self._check_changeable()
+        if times.accessed is not None or times.written is not None:
+            timespecs = _TimeSpecs(*_timespec(times.accessed), *_timespec(times.written))
+            if _libc.futimens(self._fd, timespecs):
+                raise _error(ctypes.get_errno())
+        if times.created is not None:
+            kept = kept_dosattrib(self._fd)
+            try:
+                self._keep(DosAttrib(kept.attributes if kept else 0, times.created))
+            except OSError as error:
+                if error.errno != errno.EOPNOTSUPP:
+                    raise
+
+    def set_attributes(self, attributes: FileAttributes) -> None:
+        """
+        Set the DOS attributes. Where the file system has no extended attributes, C{ARCHIVE} is let go and others are C{ENOTSUP}.
+        """
+        self._check_changeable()
+        kept = kept_dosattrib(self._fd)
+        try:
+            self._keep(DosAttrib(attributes, kept.created if kept else None))
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP or attributes & ~(_HARMLESS | self.stat().attributes):
+                raise
+
+    def _keep(self, kept: DosAttrib) -> None:
+        os.setxattr(self._fd, dosattrib.XATTR, dosattrib.encode(kept))
+
+    def set_owner(self, uid: int | None, gid: int | None, mode: int | None) -> None:
+        """Set POSIX's owner, group and permission bits; C{None} leaves one as it is."""
+        self._check_changeable()
+        if uid is not None or gid is not None:
+            os.fchown(self._fd, -1 if uid is None else uid, -1 if gid is None else gid)
+        if mode is not None:
+            os.fchmod(self._fd, mode & 0o7777)
+
+    def _check_changeable(self) -> None:
+        if self.read_only:
+            raise _error(errno.EROFS)
+
+    # Data
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill C{buffer} from C{offset}; returns the bytes read, fewer only at the end of the file."""
+        filled = 0
+        while filled < len(buffer):
+            count = os.preadv(self._fd, [buffer[filled:]], offset + filled)
+            if count == 0:
+                break
+            filled += count
+        return filled
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write all of C{data} at C{offset}."""
+        fd = self._writable_fd()
+        written = 0
+        while written < len(data):
+            written += os.pwrite(fd, data[written:], offset + written)
+
+    def truncate(self, size: int) -> None:
+        """Set the size, growing with zeros."""
+        os.ftruncate(self._writable_fd(), size)
+
+    def allocate(self, size: int) -> None:
+        """See L{space.allocate}."""
+        space.allocate(self._writable_fd(), size)
+
+    def punch(self, offset: int, length: int) -> None:
+        """See L{space.punch}."""
+        space.punch(self._writable_fd(), offset, length)
+
+    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """See L{space.allocated_ranges}."""
+        return list(space.allocated_ranges(self._fd, offset, length))
+
+    def flush(self) -> None:
+        """Return when what was written is on stable storage."""
+        os.fsync(self._fd)
+
+    def _writable_fd(self) -> int:
+        if not self.writable:
+            raise _error(errno.EACCES)
+        return self._fd
+
+    # What is in a directory
+
+    def list_names(self) -> Iterator[str]:
+        """The names in this directory, read from the kernel as they are asked for; each call has a position of its own."""
+        with os.scandir(b"/proc/self/fd/%d" % self._fd) as entries:
+            for entry in entries:
+                yield from_disk(entry.name)
+
+    def entry(self, name: str) -> Entry:
+        """What a name stands for. A symbolic link stands for what it leads to below the root, else it is L{Kind.OTHER}."""
+        disk = to_disk(name)
+        stat = statx(self._fd, disk)
+        if stat.kind is Kind.OTHER:
+            stat, kept = self._follow(disk, stat)
+        else:
+            kept = _kept_by_name(b"/proc/self/fd/%d/%b" % (self._fd, disk))
+        return Entry(name, dosattrib.describe(stat, disk.startswith(b"."), kept))
+
+    def _follow(self, disk: bytes, stat: Stat) -> tuple[Stat, DosAttrib | None]:
+        try:
+            target = self.root.open((*self.names, disk), os.O_PATH)
+        except OSError:
+            return stat, None
+        try:
+            return statx(target), kept_dosattrib(f"/proc/self/fd/{target}")
+        finally:
+            os.close(target)
+
+    # Named values
+
+    def get_xattr(self, name: str) -> bytes:
+        """A named value kept with the file; C{ENODATA} if there is none."""
+        if name == _DOSATTRIB:
+            raise _error(errno.ENODATA, name)
+        return os.getxattr(self._fd, _xattr(name))
+
+    def set_xattr(self, name: str, value: bytes) -> None:
+        """Keep a named value with the file; C{EPERM} for C{DOSATTRIB}, which is the store's own."""
+        self._check_changeable()
+        if name == _DOSATTRIB:
+            raise _error(errno.EPERM, name)
+        os.setxattr(self._fd, _xattr(name), value)
+
+    def remove_xattr(self, name: str) -> None:
+        """Forget a named value; C{ENODATA} if there is none."""
+        self._check_changeable()
+        if name == _DOSATTRIB:
+            raise _error(errno.ENODATA, name)
+        os.removexattr(self._fd, _xattr(name))
+
+    def list_xattrs(self) -> list[str]:
+        """The names of all named values but C{DOSATTRIB}."""
+        try:
+            names = os.listxattr(self._fd)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                return []
+            raise
+        own = (name.removeprefix(_XATTR_PREFIX) for name in names if name.startswith(_XATTR_PREFIX))
+        return [name for name in own if name != _DOSATTRIB]

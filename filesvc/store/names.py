@@ -1,0 +1,101 @@
+"""
+Names on disk and names on the wire.
+
+On disk a name is up to 255 bytes, any but NUL and C{/}, and nearly always UTF-8. On the wire it is UTF-16 without the characters that
+Windows reserves. Both sets of odd names are kept and told apart:
+
+  - Reserved and control characters, and a dot or space at the end, appear as the private-use characters of Services for Macintosh
+    (U+F001 to U+F029), which macOS and Linux clients (C{mapposix}) turn back into the real ones.
+  - A byte that is no UTF-8 appears as U+EF00 plus the byte (U+EF80 to U+EFFF, the range that OPTU-8 uses for this).
+  - A surrogate that stands alone, which UTF-16 allows a client to send, is three bytes on disk, as in WTF-8.
+
+A name on disk that holds such private-use characters of its own appears byte by byte, so that no two names on disk look alike.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import Final
+
+from filesvc.interfaces import ParentNotFound
+
+NAME_MAX: Final = 255
+"""Bytes in a name on disk."""
+
+_RESERVED = '"*:<>?\\|'
+_TO_PRIVATE = {chr(code): chr(0xF000 + code) for code in range(1, 0x20)} | {char: chr(0xF020 + i) for i, char in enumerate(_RESERVED)}
+_FROM_PRIVATE = {private: char for char, private in _TO_PRIVATE.items()}
+_LAST_TO_PRIVATE = {" ": "\uf028", ".": "\uf029"}
+_FROM_PRIVATE_LAST = {private: char for char, private in _LAST_TO_PRIVATE.items()}
+_ALL_TO_PRIVATE = _TO_PRIVATE | _LAST_TO_PRIVATE
+_ALL_FROM_PRIVATE = _FROM_PRIVATE | _FROM_PRIVATE_LAST
+
+_OURS = r"[\x01-\x1f\"*:<>?\\|]|[. ]\Z"
+_THEIRS = r"[\uef80-\uefff\uf001-\uf027]|[\uf028\uf029]\Z"
+# Bytes that are no UTF-8, as Python's surrogateescape writes them: U+DC00 plus the byte.
+_PAIR = r"\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf]"
+_SURROGATE = r"\udced[\udca0-\udcbf][\udc80-\udcbf]"
+
+_UNUSUAL_ON_DISK = re.compile(f"{_OURS}|{_THEIRS}")
+_ON_DISK = re.compile(f"(?P<pair>{_PAIR})|(?P<surrogate>{_SURROGATE})|(?P<bytes>[\\udc80-\\udcff]|{_THEIRS})|(?P<reserved>{_OURS})")
+_UNUSUAL_ON_WIRE = re.compile(rf"[\x00-\x1f\"*:<>?\\|/\ud800-\udfff]|{_THEIRS}|\A\.{{0,2}}\Z")
+_ON_WIRE = re.compile(rf"[\ud800-\udfff]|{_THEIRS}")
+
+
+def from_disk(name: bytes) -> str:
+    """
+    The name that clients see. L{to_disk} gives back C{name}, whatever it is.
+    """
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        text = name.decode(errors="surrogateescape")
+    else:
+        if not _UNUSUAL_ON_DISK.search(text):
+            return text
+    return _ON_DISK.sub(_show, text)
+
+
+def _show(match: re.Match[str]) -> str:
+    text = match[0]
+    if match.lastgroup == "reserved":
+        return _ALL_TO_PRIVATE[text]
+    raw = text.encode(errors="surrogateescape")
+    if match.lastgroup == "surrogate":
+        return raw.decode(errors="surrogatepass")
+    return "".join(chr(0xEF00 + byte) for byte in raw)
+
+
+def to_disk(name: str) -> bytes:
+    """
+    The name on disk for one that a client sent.
+
+    @raise ParentNotFound: for C{.} and C{..}, however they are spelled.
+    @raise OSError: C{EINVAL} for a name that no listing can show: one that is empty or holds a slash, a NUL, a reserved character or
+        private characters that stand for something else. C{ENAMETOOLONG} for one over L{NAME_MAX} bytes.
+    """
+    disk = _unusual_to_disk(name) if _UNUSUAL_ON_WIRE.search(name) else name.encode()
+    if len(disk) > NAME_MAX:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
+    return disk
+
+
+def _unusual_to_disk(name: str) -> bytes:
+    disk = _ON_WIRE.sub(_unshow, name).encode(errors="surrogateescape")
+    if disk in (b".", b".."):
+        raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    shown = from_disk(disk)
+    if not disk or b"/" in disk or b"\0" in disk or shown not in (name, name[:-1] + _LAST_TO_PRIVATE.get(name[-1], "")):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+    return disk
+
+
+def _unshow(match: re.Match[str]) -> str:
+    char = match[0]
+    if char in _ALL_FROM_PRIVATE:
+        return _ALL_FROM_PRIVATE[char]
+    if char >= "\uef80":
+        return chr(ord(char) - 0xEF00 + 0xDC00)
+    return char.encode(errors="surrogatepass").decode(errors="surrogateescape")

@@ -1,0 +1,79 @@
+"""
+C{openat2(2)}: open a path that cannot leave the directory it starts in.
+
+The kernel resolves the whole path, C{..} and symbolic links included, and refuses it the moment it would step out. No comparison of
+strings can be as sure, for the tree may change between the comparison and the opening.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Sequence
+from ctypes import c_int, c_long, c_size_t, c_uint64, c_void_p
+from functools import cache
+from typing import Any
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_BENEATH = 0x08
+
+_SYS_OPENAT2 = 437
+_ATTEMPTS = 32
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.argtypes = [c_long, c_int, ctypes.c_char_p, c_void_p, c_size_t]
+_syscall.restype = c_long
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", c_uint64), ("mode", c_uint64), ("resolve", c_uint64))
+
+
+@cache
+def _how(flags: int, mode: int) -> Any:
+    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS))
+
+
+def open_beneath(directory: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """
+    Open C{path} at or below C{directory}, following symbolic links that stay below it.
+
+    @param path: relative, without NUL.
+    @param mode: only with C{O_CREAT}.
+    @return: a descriptor, closed on C{exec}.
+    @raise OSError: C{EXDEV} if the path leads out, C{ELOOP} if it crosses a magic link of C{/proc}, or as C{open(2)} does.
+    """
+    how = _how(flags, mode)
+    for _ in range(_ATTEMPTS):
+        fd: int = _syscall(_SYS_OPENAT2, directory, path, how, ctypes.sizeof(_OpenHow))
+        if fd >= 0:
+            return fd
+        error = ctypes.get_errno()
+        # EAGAIN: a rename elsewhere in the tree ran beside a "..", and the kernel could not rule out an escape.
+        if error not in (errno.EAGAIN, errno.EINTR):
+            break
+    raise OSError(error, os.strerror(error), path)
+
+
+class Beneath:
+    """
+    A directory and all that is below it, and nothing else.
+
+    @raise OSError: if C{directory} can't be opened.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def open(self, names: Sequence[bytes], flags: int) -> int:
+        """
+        Open what C{names} lead to, the directory itself for none. See L{open_beneath}.
+        """
+        return open_beneath(self.fd, b"/".join(names) or b".", flags)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        os.close(self.fd)

@@ -1,0 +1,111 @@
+"""Finishing a promised range from memory, when the lease that guards its file must go before the peer has taken it."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+
+from filesvc.zerocopy.buffers import BufferPool
+from filesvc.zerocopy.producer import ShortFile
+from filesvc.zerocopy.workers import InThread, thread_pool
+
+
+class Drainer(Protocol):
+    """A connection that finishes from memory."""
+
+    progressed: float
+    """When bytes left it last; the reactor's seconds."""
+
+    def abort(self) -> None:
+        """End the connection and give its memory back, at once."""
+
+    def __hash__(self) -> int: ...
+
+
+class DrainBudget:
+    """
+    The memory that all connections together may use for ranges whose lease is gone.
+
+    @ivar used: bytes in use.
+    @ivar aborted: how many connections had to go for want of memory.
+    @ivar pool: where the memory comes from.
+    @ivar in_thread: where what is not in memory is read.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorFromThreads,
+        pool: BufferPool | None = None,
+        in_thread: InThread | None = None,
+        limit: int = 64 << 20,
+    ) -> None:
+        self.used = 0
+        self.aborted = 0
+        self.pool = pool if pool is not None else BufferPool()
+        self.in_thread = in_thread if in_thread is not None else thread_pool(reactor)
+        self._limit = limit
+        self._users: dict[Drainer, int] = {}
+
+    def take(self, user: Drainer, size: int) -> bool:
+        """
+        Account for memory. Past the limit, the connections that have gone longest without progress are aborted, perhaps this one.
+
+        @return: whether the memory may be used; otherwise C{user} was aborted.
+        """
+        self.used += size
+        self._users[user] = self._users.get(user, 0) + size
+        while self.used > self._limit:
+            slowest = user if size > self._limit else min(self._users, key=lambda one: one.progressed)
+            self._log.warn(
+                "aborting a connection that takes no data: {used} bytes are kept for slow connections, {limit} are allowed ({user})",
+                used=self.used,
+                limit=self._limit,
+                user=slowest,
+            )
+            self.aborted += 1
+            self.used -= self._users.pop(slowest)
+            slowest.abort()
+        return user in self._users
+
+    def give(self, user: Drainer, size: int) -> None:
+        """Memory is free again. Says nothing of a connection that was aborted for it: its memory was taken off then."""
+        if user in self._users:
+            self.used -= size
+            self._users[user] -= size
+            if not self._users[user]:
+                del self._users[user]
+
+
+def read_now(fd: int, view: memoryview, offset: int) -> int:
+    """Read what of a range is in memory, up to the first byte that is not. Returns the bytes read."""
+    done = 0
+    try:
+        while done < len(view):
+            read = os.preadv(fd, (view[done:],), offset + done, os.RWF_NOWAIT)
+            if read == 0:
+                break
+            done += read
+    except OSError:
+        # Not in memory, or it cannot be told: whoever reads the rest finds out what is wrong.
+        pass
+    return done
+
+
+def read_fully(fd: int, view: memoryview, offset: int) -> None:
+    """
+    Fill a buffer from a file, waiting for the disk.
+
+    @raise ShortFile: the file is too short.
+    @raise OSError: it cannot be read.
+    """
+    done = 0
+    while done < len(view):
+        read = os.preadv(fd, (view[done:],), offset + done)
+        if read == 0:
+            raise ShortFile(f"the file ends at {offset + done}, with {len(view) - done} bytes of the range to come")
+        done += read

@@ -1,0 +1,225 @@
+"""
+SMB servers as processes of their own on a loopback port: filesvc, and the servers it is compared with.
+
+They are started with the same shares, the same user and the same password, so that a test can be asked of each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PASSWORD = "secret"
+PASSWORD_NT_HASH = "878D8014606CDA29677A44EFA1353FC7"
+SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
+
+
+@dataclass(slots=True, frozen=True)
+class Share:
+    """A folder under a name."""
+
+    name: str
+    path: Path
+    read_only: bool = False
+    guest: bool = False
+    encrypt: bool = False
+
+
+def free_port() -> int:
+    """
+    A port that nothing uses now.
+
+    Below the range that the system gives to outgoing connections, so that no client takes it before the server does.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+class ServerFailed(Exception):
+    """A server did not start."""
+
+
+class Server:
+    """
+    One server process, its log and its private folder.
+
+    @ivar user: Who may log on, with L{PASSWORD}.
+    @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
+    @ivar clean_exits: What L{stop} may return.
+    @ivar folder: Holds what the server needs for itself.
+    @ivar log: Everything that it prints.
+    """
+
+    name = ""
+    user = "alice"
+    wrapper: Sequence[str] = ()
+    clean_exits: Sequence[int] = (0,)
+
+    def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
+        self.folder = folder
+        self.shares = shares
+        self.port = free_port()
+        self.log = folder / "log"
+
+    def command(self) -> list[str]:
+        """Write the server's configuration; its command line."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def start(self, timeout_s: float = 30.0) -> None:
+        """Start it and return when its port answers; L{ServerFailed}, with its log, if that does not happen."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [*self.wrapper, *self.command()]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True
+            )
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise ServerFailed(f"{shlex.join(command)}\n{self.log.read_text(errors='replace')}")
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """Ask it to end with SIGTERM; its exit status, negative for the signal that it died of."""
+        if self.running:
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout_s)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and its children at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Filesvc(Server):
+    """The server of this project. Its users come from a file that C{filesvc passwd} writes."""
+
+    name = "filesvc"
+
+    def command(self) -> list[str]:
+        programs = Path(sys.executable).parent
+        users = self.folder / "users.smbpasswd"
+        if not users.exists():
+            subprocess.run([programs / "filesvc", "passwd", "--stdin", users, self.user], input=f"{PASSWORD}\n", text=True, check=True)
+        arguments = ["--listen", f"tcp:{self.port}:interface=127.0.0.1", "--auth", f"smbpasswd:{users}"]
+        for share in self.shares:
+            flags = ",ro" * share.read_only + ",guest" * share.guest + ",encrypt" * share.encrypt
+            arguments += ["--share", f"{share.name}={share.path}{flags}"]
+        if any(share.guest for share in self.shares):
+            arguments.append("--guest")
+        return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments]
+
+
+class Custom(Server):
+    """
+    A server started by a command line of the caller's, in which C{{port}}, C{{users}} (a smbpasswd file) and C{{shares}}
+    (C{--share NAME=PATH} for each) are filled in.
+    """
+
+    name = "custom"
+    template = ""
+
+    def command(self) -> list[str]:
+        users = self.folder / "users.smbpasswd"
+        _write_smbpasswd(users, self.user)
+        shares = shlex.join(part for share in self.shares for part in ("--share", f"{share.name}={share.path}"))
+        return ["/bin/sh", "-c", self.template.format(port=self.port, users=shlex.quote(str(users)), shares=shares)]
+
+
+class Smbd(Server):
+    """
+    Samba's smbd as whoever runs this: its one user is that user of the system.
+
+    Its settings are the stock ones, and those that its makers test it with where the stock ones switch a part of the protocol off: stored
+    security descriptors, streams, durable handles.
+    """
+
+    name = "smbd"
+    clean_exits = (0, -signal.SIGTERM)
+
+    def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
+        super().__init__(folder, shares)
+        self.user = pwd.getpwuid(os.getuid()).pw_name
+
+    def command(self) -> list[str]:
+        users = self.folder / "users.smbpasswd"
+        _write_smbpasswd(users, self.user)
+        private = self.folder / "state"
+        private.mkdir(mode=0o700, exist_ok=True)
+        options = {
+            "server role": "standalone server",
+            "interfaces": "127.0.0.1",
+            "bind interfaces only": "yes",
+            "smb ports": self.port,
+            "passdb backend": f"smbpasswd:{users}",
+            "private dir": private,
+            "lock directory": private,
+            "state directory": private,
+            "cache directory": private,
+            "pid directory": private,
+            "ncalrpc dir": private / "ncalrpc",
+            "log file": self.folder / "smbd.log",
+            "load printers": "no",
+            "printcap name": "/dev/null",
+            "disable spoolss": "yes",
+            "vfs objects": "acl_xattr streams_xattr",
+            "posix locking": "no",
+        }
+        if any(share.guest for share in self.shares):
+            options |= {"map to guest": "Bad User", "guest account": self.user}
+        lines = ["[global]", *(f"{name} = {value}" for name, value in options.items())]
+        for share in self.shares:
+            lines += [f"[{share.name}]", f"path = {share.path}", f"read only = {'yes' if share.read_only else 'no'}"]
+            lines += ["guest ok = yes"] * share.guest + ["smb encrypt = required"] * share.encrypt
+        config = self.folder / "smb.conf"
+        config.write_text("\n".join(lines) + "\n")
+        program = next((path for path in SMBD_PATHS if Path(path).exists()), "smbd")
+        return [program, "-F", "--no-process-group", "-s", str(config)]
+
+
+class Impacket(Server):
+    """The example server of the impacket library."""
+
+    name = "impacket"
+
+    def command(self) -> list[str]:
+        program = Path(__file__).with_name("impacket_server.py")
+        shares = [f"{share.name}={share.path}" for share in self.shares]
+        return [sys.executable, str(program), str(self.port), self.user, PASSWORD_NT_HASH, *shares]
+
+
+def _write_smbpasswd(path: Path, user: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(f"{user}:{os.getuid()}:{'X' * 32}:{PASSWORD_NT_HASH}:[U          ]:LCT-65000000:\n")
+
+
+PEERS: dict[str, type[Server]] = {peer.name: peer for peer in (Filesvc, Smbd, Impacket)}

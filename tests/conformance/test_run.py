@@ -1,0 +1,69 @@
+"""C{run} itself, against a server that is known: Samba's."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PASSES = "smb2.connect.connect"
+FAILS = "smb2.rw.invalid.invalid"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Call a copy of C{run} with a list of its own."""
+    place = tmp_path / "conformance"
+    shutil.copytree(Path(__file__).parent, place, ignore=shutil.ignore_patterns("passing.txt", "__pycache__"))
+
+    def call(*arguments: str, listed: str = "") -> subprocess.CompletedProcess[str]:
+        (place / "passing.txt").write_text(listed)
+        command = [sys.executable, str(place / "run"), "--server", "smbd", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=100)
+
+    call.passing = place / "passing.txt"
+    return call
+
+
+def test_the_ratchet_holds_when_all_listed_tests_pass(run) -> None:
+    done = run("--ratchet", listed=f"{PASSES}\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 runs" in done.stdout
+
+
+def test_the_ratchet_names_and_shows_what_is_lost(run) -> None:
+    done = run("--ratchet", listed=f"{PASSES}\n{FAILS}\n")
+    assert done.returncode == 1
+    assert f"- {FAILS}" in done.stderr
+    assert f"- {PASSES}" not in done.stderr
+    assert "failure: invalid" in done.stdout
+
+
+def test_the_ratchet_refuses_a_test_that_smbtorture_does_not_have(run) -> None:
+    done = run("--ratchet", listed=f"{PASSES}\nsmb2.connect.gone\n")
+    assert done.returncode == 1
+    assert "smb2.connect.gone" in done.stderr
+
+
+def test_an_empty_ratchet_is_no_success(run) -> None:
+    assert run("--ratchet").returncode == 1
+
+
+def test_update_adds_and_never_removes(run) -> None:
+    done = run("--update", "--only", PASSES, "--only", FAILS, listed="smb2.read.eof.eof\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run.passing.read_text().splitlines() == [PASSES, "smb2.read.eof.eof"]
+
+
+def test_verbose_keeps_output_and_results(run, tmp_path) -> None:
+    run("--only", FAILS, "--only", PASSES, "--repeat", "2", "--verbose", "--results", str(tmp_path / "results"))
+    assert "failure: invalid" in (tmp_path / "results" / "smbd" / f"{FAILS}.1.txt").read_text()
+    assert (tmp_path / "results" / "results.txt").read_text().splitlines() == [f"{PASSES}\tpass", f"{FAILS}\tfail"]
+
+
+def test_a_server_can_be_any_command_and_its_log_says_why_it_does_not_start(run) -> None:
+    done = run("--server", "test -s {users} && echo given {port} {shares}; exit 3", "--only", PASSES)
+    assert done.returncode != 0
+    assert re.search(r"given [23]\d{4} --share share0=/\S+ --share share1=/", done.stderr), done.stderr

@@ -1,0 +1,111 @@
+"""
+smbtorture: which tests it has, and what becomes of one of them against a server.
+
+A test's name is C{smb2.suite.test.test}, as C{smbtorture --list} prints it and as it takes it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from peers import PASSWORD, Server
+
+TOOLS = (
+    "smb2.aio_delay.",
+    "smb2.async_dosmode.",
+    "smb2.bench.",
+    "smb2.change_notify_disabled.",
+    "smb2.check-sharemode.",
+    "smb2.create.bench-path-contention-shared.",
+    "smb2.durable-v2-delay.",
+    "smb2.hold-oplock.",
+    "smb2.hold-sharemode.",
+    "smb2.kernel-oplocks.",
+    "smb2.maxfid.",
+    "smb2.notify-inotify.",
+    "smb2.rename.rename_dir_bench.",
+    "smb2.scan.",
+    "smb2.set-sparse-ioctl.",
+    "smb2.twrp.",
+)
+"""What C{smbtorture --list} shows but no server can pass as it comes: benchmarks, scanners, and what tests Samba's own modules."""
+
+
+class Outcome(Enum):
+    """What became of a test."""
+
+    PASSED = "pass"
+    FAILED = "fail"
+    SKIPPED = "skip"
+    TIMED_OUT = "timeout"
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """One test's outcome, what smbtorture printed, and how long it took."""
+
+    outcome: Outcome
+    output: str
+    seconds: float
+
+
+def list_tests() -> list[str]:
+    """The names of all conformance tests that the installed smbtorture has."""
+    listing = subprocess.run(["smbtorture", "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return sorted({name for name in listing if name.startswith("smb2.") and not name.startswith(TOOLS)})
+
+
+def read_outcome(output: str, status: int) -> Outcome:
+    """What smbtorture's output and exit status say: a test that says nothing has failed, and so has one that dies after its success."""
+    verdicts = {line.partition(":")[0] for line in output.splitlines()}
+    if status != 0 or verdicts & {"failure", "error"}:
+        return Outcome.FAILED
+    if "success" in verdicts:
+        return Outcome.PASSED
+    return Outcome.SKIPPED if "skip" in verdicts else Outcome.FAILED
+
+
+def run_test(name: str, server: Server, share: str, folder: Path, timeout_s: float) -> Result:
+    """Ask one test of a share; C{folder} is where smbtorture may leave files of its own."""
+    command = [
+        "smbtorture",
+        f"//127.0.0.1/{share}",
+        *("--configfile", os.devnull),
+        *("--smb-ports", str(server.port)),
+        *("--user", f"{server.user}%{PASSWORD}"),
+        *("--option", "torture:progress=no"),
+        name,
+    ]
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=folder,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+        outcome = read_outcome(output, process.returncode)
+    except subprocess.TimeoutExpired:
+        _kill_group(process)
+        output, _ = process.communicate()
+        outcome = Outcome.TIMED_OUT
+    finally:
+        _kill_group(process)
+    return Result(outcome, output, time.monotonic() - start)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,133 @@
+"""Tests shared out among workers, each with a server of its own and an empty share for every test."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from peers import Server, Share
+from torture import Outcome, Result, run_test
+
+SHARES_OF_A_SERVER = 32
+
+
+@dataclass(slots=True, frozen=True)
+class Job:
+    """One test to ask of one kind of server, once."""
+
+    test: str
+    peer: type[Server]
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """A finished job, and what its server logged meanwhile."""
+
+    job: Job
+    result: Result
+    server_log: str
+
+
+class Worker(threading.Thread):
+    """
+    Does jobs one after another.
+
+    A server is started with a few dozen shares and each test gets the next of them. It is replaced when they are used up, when
+    it has died, and when a test timed out (because of a request that may still be waiting in it).
+    """
+
+    def __init__(
+        self, jobs: queue.SimpleQueue[Job], reports: queue.SimpleQueue[Report | BaseException], folder: Path, timeout_s: float
+    ) -> None:
+        super().__init__(daemon=True)
+        self._jobs = jobs
+        self._reports = reports
+        self._folder = folder
+        self._timeout_s = timeout_s
+        self._server: Server | None = None
+        self._unused: list[Share] = []
+        self._servers_started = 0
+
+    def run(self) -> None:
+        try:
+            while True:
+                self._reports.put(self._do(self._jobs.get_nowait()))
+        except queue.Empty:
+            pass
+        except BaseException as error:
+            self._reports.put(error)
+        finally:
+            self._stop_server()
+
+    def _do(self, job: Job) -> Report:
+        server = self._server_for(job.peer)
+        share = self._unused.pop()
+        logged = server.log.stat().st_size
+        result = run_test(job.test, server, share.name, server.folder, self._timeout_s)
+        with server.log.open("rb") as log:
+            log.seek(logged)
+            server_log = log.read().decode(errors="replace")
+        if result.outcome is Outcome.TIMED_OUT:
+            self._stop_server()
+        return Report(job, result, server_log)
+
+    def _server_for(self, peer: type[Server]) -> Server:
+        server = self._server
+        if server is None or type(server) is not peer or not self._unused or not server.running:
+            self._stop_server()
+            folder = self._folder / f"{peer.name}-{self._servers_started}"
+            self._servers_started += 1
+            self._unused = [Share(f"share{number}", folder / "shares" / str(number)) for number in range(SHARES_OF_A_SERVER)]
+            for share in self._unused:
+                share.path.mkdir(parents=True)
+                share.path.chmod(0o777)
+            server = peer(folder, tuple(self._unused))
+            server.start()
+            self._server = server
+        return server
+
+    def _stop_server(self) -> None:
+        if self._server is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._server.stop(timeout_s=5)
+            shutil.rmtree(self._server.folder, ignore_errors=True)
+            self._server = None
+
+    def abandon(self) -> None:
+        """From another thread: end the server, so that a test that runs ends as well."""
+        if self._server is not None:
+            self._server.kill()
+
+
+def do_jobs(jobs: Iterable[Job], workers: int, folder: Path, timeout_s: float, on_report: Callable[[Report], None]) -> None:
+    """Do all jobs with so many workers; C{on_report} gets each as it finishes. What breaks a worker is raised."""
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Report | BaseException] = queue.SimpleQueue()
+    for job in jobs:
+        todo.put(job)
+    expected = todo.qsize()
+    threads = [Worker(todo, done, folder / f"worker{number}", timeout_s) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(expected):
+            report = done.get()
+            if isinstance(report, BaseException):
+                raise report
+            on_report(report)
+    except BaseException:
+        with suppress(queue.Empty):
+            while True:
+                todo.get_nowait()
+        for thread in threads:
+            thread.abandon()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,411 @@
+"""Configuration files and options: what they mean, and how mistakes in them are told."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filesvc.config import Config, Said, ShareConfig, describe, judge, notes, override, parse_share
+from filesvc.configfile import read
+from filesvc.server.settings import DataPath, Encryption, Limits, Settings, Signing
+from filesvc.smb2.negotiate import Dialect
+
+SAMPLE = Path(__file__).parents[2] / "etc" / "filesvc.toml"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> str:
+        path = tmp_path / "filesvc.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def mistakes_in(path: str) -> list[str]:
+    mistakes: list[str] = []
+    read(path, mistakes)
+    return [mistake.removeprefix(path) for mistake in mistakes]
+
+
+def judged(config: Config) -> list[str]:
+    mistakes: list[str] = []
+    judge(config, mistakes)
+    return mistakes
+
+
+def share(name: str, **given: object) -> ShareConfig:
+    return ShareConfig(name, Said("/srv", "here"), f"--share {name}", **given)
+
+
+SERVED = Config(shares=(share("docs"),), auth=(Said("memory:a:b", "--auth"),))
+
+
+# Files
+
+
+def test_file_that_says_everything(write):
+    mistakes: list[str] = []
+    config = read(
+        write(
+            """
+            listen = ["tcp:445", "tcp:4455:interface=127.0.0.1"]
+            auth = "smbpasswd:/etc/users"
+            guest = true
+            name = "TOWER"
+            comment = "In the cellar"
+            workgroup = "HOME"
+            min-dialect = "3.0"
+            max-dialect = "3.0.2"
+            signing = "required"
+            encrypt = "off"
+            [share.docs]
+            target = "/srv/docs"
+            [share."old docs"]
+            target = "/srv/old"
+            ro = true
+            guest = true
+            hidden = true
+            encrypt = "required"
+            comment = "Read only"
+            [limits]
+            opens = 7
+            logon-timeout = 3
+            [data-path]
+            zero-copy = false
+            stall-timeout = 0.5
+            """
+        ),
+        mistakes,
+    )
+    assert mistakes == []
+    assert [said.value for said in config.listen] == ["tcp:445", "tcp:4455:interface=127.0.0.1"]
+    assert [said.value for said in config.auth] == ["smbpasswd:/etc/users"]
+    docs, old = config.shares
+    assert (docs.name, docs.target.value) == ("docs", "/srv/docs")
+    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt))
+    assert (old.name, old.target.value, old.comment) == ("old docs", "/srv/old", "Read only")
+    assert all((old.read_only, old.guest, old.hidden, old.encrypt))
+    assert config.settings == Settings(
+        name="TOWER",
+        comment="In the cellar",
+        workgroup="HOME",
+        min_dialect=Dialect.SMB_3_0,
+        max_dialect=Dialect.SMB_3_0_2,
+        signing=Signing.REQUIRED,
+        encryption=Encryption.OFF,
+        guest=True,
+        limits=Limits(opens=7, logon_timeout=3.0),
+        data_path=DataPath(zero_copy=False, stall_timeout=0.5),
+    )
+
+
+def test_empty_file_leaves_every_default(write):
+    mistakes: list[str] = []
+    path = write("")
+    assert read(path, mistakes) == Config(where=path)
+    assert mistakes == []
+
+
+def test_sample_file_says_every_key_with_its_default():
+    mistakes: list[str] = []
+    config = read(str(SAMPLE), mistakes)
+    assert mistakes == []
+    assert config.settings == Settings()
+    assert [said.value for said in config.listen] == [said.value for said in Config().listen]
+    values = tomllib.loads(SAMPLE.read_text())
+    for section, kind in (("limits", Limits), ("data-path", DataPath)):
+        assert list(values[section]) == [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
+    names = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)} - {"encryption", "limits", "data-path"}
+    assert values.keys() == names | {"encrypt", "listen", "auth", "share", "limits", "data-path"}
+    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'listen = "tcp:445"\nmin-dialect = 3.0\n',
+            ':2: min-dialect: 3.0 is not accepted; give one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"',
+        ),
+        ('# signing\n\nsigning = "yes"', ':3: signing: "yes" is not accepted; give one of "required", "when-asked"'),
+        ("listen = [445]", ":1: listen: [445] is not accepted; give a text in quotes, or a list of them"),
+        ("listen = []", ":1: listen: [] is not accepted; give a text in quotes, or a list of them"),
+        ("guest = 1", ":1: guest: 1 is not accepted; give true or false"),
+        ('name = "MORE THAN FIFTEEN"', ':1: name: "MORE THAN FIFTEEN" is not accepted; give 1 to 15 letters, digits and hyphens'),
+        ("[limits]\ntrees = 3\nopens = 0", ":3: limits.opens: 0 is not accepted; give a whole number from 1 to 10000000"),
+        ("[limits]\nopens = true", ":2: limits.opens: true is not accepted; give a whole number from 1 to 10000000"),
+        ("[data-path]\nstall-timeout = -1", ":2: data-path.stall-timeout: -1 is not accepted; give seconds from 0.01 to 3600"),
+        ("[data-path]\nstall-timeout = nan", ":2: data-path.stall-timeout: nan is not accepted; give seconds from 0.01 to 3600"),
+        ("limits = 3", ":1: limits: 3 is not accepted; give a table"),
+        ("[share.a]\nro = true", ":1: share.a: no target; give a folder, or scheme:... for a store plugin"),
+        ('[share.a]\n\ntarget = "/srv"\nro = "yes"', ':4: share.a.ro: "yes" is not accepted; give true or false'),
+        ('[share."my docs"]\ntarget = 4', ':2: share."my docs".target: 4 is not accepted; give a folder, or scheme:... for a store plugin'),
+        ('share = "docs=/srv"', ':1: share: "docs=/srv" is not accepted; give a table'),
+        ('[share.a]\ntarget = ""', ':2: share.a.target: "" is not accepted; give a folder, or scheme:... for a store plugin'),
+        ("share.docs = 3", ":1: share.docs: 3 is not accepted; give a table"),
+    ],
+)
+def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
+    assert mistakes_in(write(text)) == [expected]
+
+
+def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
+    top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
+    assert top.startswith(":1: sining: no such key; did you mean signing? accepted: auth, comment, data-path, ")
+    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, encrypt, guest, hidden, ro, target"
+
+
+def test_all_mistakes_are_told(write):
+    found = mistakes_in(write('guest = 1\nsigning = 2\n[share.a]\n[share.b]\ntarget="/"\nencrypt = true\n[limits]\nopens = "many"\n'))
+    assert [mistake.split(": ")[1] for mistake in found] == ["guest", "signing", "share.a", "share.b.encrypt", "limits.opens"]
+
+
+def test_a_key_after_a_list_of_many_lines_is_found_on_its_own_line(write):
+    text = 'auth = [\n  "memory:a:b",\n\n  # more\n  "memory:c:d",\n]\nlisten = [\n  1,\n]\n'
+    assert mistakes_in(write(text)) == [":7: listen: [1] is not accepted; give a text in quotes, or a list of them"]
+
+
+def test_a_file_of_many_shares_is_read_in_no_time(write):
+    mistakes: list[str] = []
+    text = "".join(f'[share.s{number}]\ntarget = "/srv/{number}"\nro = 1\n' for number in range(1000))
+    start = time.monotonic()
+    config = read(write(text), mistakes)
+    assert time.monotonic() - start < 2
+    assert len(config.shares) == len(mistakes) == 1000
+    assert ":3000: share.s999.ro: " in mistakes[-1]
+
+
+def test_file_that_is_not_there(tmp_path):
+    assert mistakes_in(str(tmp_path / "none.toml")) == [": No such file or directory"]
+
+
+def test_file_that_is_a_folder(tmp_path):
+    assert mistakes_in(str(tmp_path)) == [": Is a directory"]
+
+
+def test_file_that_is_not_toml(write):
+    (mistake,) = mistakes_in(write('listen = "tcp:445"\nguest true\n'))
+    assert mistake.startswith(": not TOML: ")
+    assert "line 2" in mistake
+
+
+def test_file_that_is_not_text(tmp_path):
+    path = tmp_path / "filesvc.toml"
+    path.write_bytes(b'comment = "caf\xe9"')
+    assert mistakes_in(str(path)) == [": not UTF-8, which TOML must be"]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(text)
+    mistakes: list[str] = []
+    config = read(str(path), mistakes)
+    assert mistakes or config.where == str(path)
+
+
+# TOML has more than bytes are likely to hit on: any value at every key.
+KEYS = [
+    "listen",
+    "auth",
+    "guest",
+    "name",
+    "comment",
+    "min-dialect",
+    "signing",
+    "encrypt",
+    "share",
+    "limits",
+    "data-path",
+    "target",
+    "ro",
+    "opens",
+]
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-9, 99999)
+    | st.sampled_from(["3.0", "required", "tcp:1", ""])
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.sampled_from(KEYS), values, max_size=4),
+    max_leaves=12,
+)
+
+
+def toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case list():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + "}"
+        case _:
+            return repr(value)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
+def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory, values):
+    path = tmp_path_factory.getbasetemp() / "values.toml"
+    path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in values.items()))
+    mistakes: list[str] = []
+    config = read(str(path), mistakes)
+    judge(config, mistakes)
+    assert all(mistake.startswith(str(path)) for mistake in mistakes)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "target", "flags"),
+    [
+        ("docs=/srv/docs", "docs", "/srv/docs", set()),
+        ("docs=/srv/docs,ro", "docs", "/srv/docs", {"read_only"}),
+        ("docs=/srv/docs,hidden,guest,ro", "docs", "/srv/docs", {"read_only", "guest", "hidden"}),
+        ("docs=/srv/docs,encrypt", "docs", "/srv/docs", {"encrypt"}),
+        ("my docs=/srv/my docs", "my docs", "/srv/my docs", set()),
+        ("a=/srv/x,y,ro", "a", "/srv/x,y", {"read_only"}),
+        ("a=/srv/x=y", "a", "/srv/x=y", set()),
+        ("a=ro", "a", "ro", set()),
+        ("a=s3:bucket/key,ro", "a", "s3:bucket/key", {"read_only"}),
+        ("a=/srv/x,RO", "a", "/srv/x,RO", set()),
+    ],
+)
+def test_share_option(text, name, target, flags):
+    parsed = parse_share(text)
+    assert (parsed.name, parsed.target.value) == (name, target)
+    assert {flag for flag in ("read_only", "guest", "hidden", "encrypt") if getattr(parsed, flag)} == flags
+
+
+@pytest.mark.parametrize("text", ["", "docs", "docs=", "=/srv", "docs=,ro", "/srv/docs,ro"])
+def test_share_option_without_name_or_target(text):
+    with pytest.raises(ValueError, match=r"give NAME=TARGET\[,ro\]\[,guest\]\[,hidden\]\[,encrypt\]"):
+        parse_share(text)
+
+
+def test_options_override_a_file(write):
+    mistakes: list[str] = []
+    path = write(
+        'listen = "tcp:1"\nauth = "memory:a:b"\nsigning = "required"\nmin-dialect = "3.0"\n'
+        '[share.Docs]\ntarget = "/one"\nro = true\n[share.pub]\ntarget = "/pub"\n'
+    )
+    config = override(
+        read(path, mistakes),
+        ["tcp:2", "tcp:3"],
+        ["docs=/two", "new=/new"],
+        ["memory:c:d"],
+        {"signing": "when-asked", "guest": True},
+        mistakes,
+    )
+    assert mistakes == []
+    assert [said.value for said in config.listen] == ["tcp:2", "tcp:3"]
+    assert [said.value for said in config.auth] == ["memory:c:d"]
+    assert [(share.name, share.target.value, share.read_only) for share in config.shares] == [
+        ("pub", "/pub", False),
+        ("docs", "/two", False),
+        ("new", "/new", False),
+    ]
+    assert config.settings == Settings(signing=Signing.WHEN_ASKED, min_dialect=Dialect.SMB_3_0, guest=True)
+
+
+def test_options_not_given_leave_the_file(write):
+    mistakes: list[str] = []
+    path = write('listen = "tcp:1"\nauth = "memory:a:b"\nguest = true\n[share.docs]\ntarget = "/one"\n')
+    config = read(path, mistakes)
+    assert override(config, [], [], [], {}, mistakes) == config
+    assert mistakes == []
+
+
+def test_mistakes_in_options_name_the_option():
+    mistakes: list[str] = []
+    override(Config(), [], ["docs"], [], {"max-dialect": "4", "encrypt": "on"}, mistakes)
+    assert mistakes == [
+        '--max-dialect: "4" is not accepted; give one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"',
+        '--encrypt: "on" is not accepted; give one of "required", "when-asked", "off"',
+        '--share: "docs" is not accepted; give NAME=TARGET[,ro][,guest][,hidden][,encrypt]',
+    ]
+
+
+# Meaning
+
+
+def test_what_can_be_served_has_no_mistakes():
+    assert judged(SERVED) == []
+
+
+def test_share_names_that_differ_in_case_only():
+    config = dataclasses.replace(SERVED, shares=(share("Straße"), share("docs"), share("DOCS")))
+    assert judged(config) == ['--share DOCS: there is a share "docs" already, and share names do not tell case apart']
+
+
+@pytest.mark.parametrize("name", ["IPC$", "ipc$", "pipe", "a/b", "a\\b", "a\nb", "a:b", "", "x" * 81])
+def test_share_names_that_cannot_be(name):
+    (mistake,) = judged(dataclasses.replace(SERVED, shares=(share(name),)))
+    assert mistake.startswith(f"--share {name}: ")
+
+
+@pytest.mark.parametrize("name", ["docs$", "my docs", "Ablage-2026_ä", "x" * 80])
+def test_share_names_that_can_be(name):
+    assert judged(dataclasses.replace(SERVED, shares=(share(name),))) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "shares", "expected"),
+    [
+        ({"min_dialect": Dialect.SMB_3_0, "max_dialect": Dialect.SMB_2_1}, (), "min-dialect is later than max-dialect"),
+        ({"encryption": Encryption.REQUIRED, "max_dialect": Dialect.SMB_2_1}, (), "needs max-dialect 3.0 or later"),
+        ({"encryption": Encryption.OFF}, (share("safe", encrypt=True),), 'encrypt is "off" for the server'),
+        ({"max_dialect": Dialect.SMB_2_1}, (share("safe", encrypt=True),), "needs max-dialect 3.0 or later"),
+        ({"limits": Limits(frame=1024 * 1024)}, (), "limits.frame must be limits.transfer and 65536 bytes more"),
+    ],
+)
+def test_settings_that_contradict_each_other(settings, shares, expected):
+    (mistake,) = judged(dataclasses.replace(SERVED, settings=Settings(**settings), shares=(*SERVED.shares, *shares)))
+    assert expected in mistake
+
+
+def test_no_share_tells_how_to_add_one():
+    assert judged(dataclasses.replace(SERVED, shares=())) == [
+        "twistd filesvc: no share; add --share NAME=TARGET[,ro][,guest][,hidden][,encrypt], or a table [share.NAME] to a --config file"
+    ]
+
+
+@pytest.mark.parametrize(("guest", "share_guest"), [(False, False), (False, True), (True, False)])
+def test_nobody_could_log_on(guest, share_guest):
+    (mistake,) = judged(Config(shares=(share("docs", guest=share_guest),), settings=Settings(guest=guest)))
+    assert "add --auth smbpasswd:FILE" in mistake
+    assert "--guest" in mistake
+
+
+def test_guests_are_enough():
+    assert judged(Config(shares=(share("docs", guest=True),), settings=Settings(guest=True))) == []
+
+
+def test_guest_share_on_a_server_without_guests_is_noted():
+    config = dataclasses.replace(SERVED, shares=(share("docs"), share("pub", guest=True)))
+    assert judged(config) == []
+    assert notes(config) == ["--share pub: says guest, but guests get in only with --guest (guest = true) as well"]
+    assert notes(dataclasses.replace(config, settings=Settings(guest=True))) == []
+
+
+def test_description_tells_what_where_to_whom_and_no_password():
+    config = Config(
+        listen=(Said("tcp:445", ""), Said("tcp:4455", "")),
+        shares=(share("docs"), share("pub", read_only=True, guest=True, hidden=True, encrypt=True)),
+        auth=(Said("smbpasswd:/etc/users", ""), Said("memory:alice:secret", "")),
+        settings=Settings(guest=True),
+    )
+    assert describe(config) == (
+        "docs (/srv), pub (/srv, read-only, guests, hidden, encrypted) on tcp:445, tcp:4455 "
+        "to guests and the users of smbpasswd:/etc/users, memory"
+    )

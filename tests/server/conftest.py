@@ -1,0 +1,308 @@
+"""A server in memory, and a client that speaks to it with the wire room's own codecs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import spnego
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.credentials import IUsernameHashedPassword
+from twisted.cred.portal import Portal
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from filesvc.auth.credentials import INTLMv2Response
+from filesvc.auth.users import UserRealm
+from filesvc.server.connection import Connection
+from filesvc.server.server import Server
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse
+from filesvc.smb2.create_contexts import CreateContext
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
+from filesvc.smb2.keys import session_keys
+from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
+from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
+from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.signing import Signer, signed_parts, signer_for
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_connect import TreeConnectRequest
+from filesvc.store.memory import MemoryStore
+
+USER, PASSWORD = "alice", "secret"
+
+
+class ImmediatePool:
+    """Threads that are the caller's own."""
+
+    def callInThreadWithCallback(self, on_result: Callable[[bool, Any], None], function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        try:
+            result = function(*args, **kwargs)
+        except BaseException:
+            on_result(False, Failure())
+        else:
+            on_result(True, result)
+
+
+class FakeReactor(Clock):
+    """Time that stands still until it is advanced, and threads that are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = ImmediatePool()
+
+    def getThreadPool(self) -> ImmediatePool:
+        return self.pool
+
+    def callFromThread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+
+    def addSystemEventTrigger(self, *args: Any) -> None:
+        pass
+
+
+class Transport(StringTransport):
+    """A transport in memory, which tells its protocol when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 50000))
+        self.protocol: Connection | None = None
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        pass
+
+    def startWriting(self) -> None:
+        pass
+
+    def _close(self) -> None:
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.connectionLost()
+
+    def loseConnection(self) -> None:
+        super().loseConnection()
+        self._close()
+
+    def abortConnection(self) -> None:
+        super().abortConnection()
+        self._close()
+
+
+@dataclass
+class Answer:
+    """One message from the server."""
+
+    header: Header
+    message: memoryview
+
+    @property
+    def status(self) -> Status:
+        return Status(self.header.status)
+
+
+@dataclass
+class Client:
+    """A client's connection, session and tree connect, as far as they have come. What it asks is answered at once."""
+
+    server: Server
+    dialect: int = Dialect.SMB_3_1_1
+    transport: Transport = field(default_factory=Transport)
+    connection: Connection = field(init=False)
+    session_id: int = 0
+    tree_id: int = 0
+    message_id: int = 0
+    credits: int = 1
+    signer: Signer | None = None
+    sign: bool = False
+    preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
+    negotiated: NegotiateResponse = field(init=False)
+    unasked: list[Answer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.connection = self.server.buildProtocol(None)
+        self.transport.protocol = self.connection
+        self.connection.makeConnection(self.transport)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server closed the connection."""
+        return self.transport.protocol is None
+
+    def header(self, command: int, charge: int = 1, **fields: Any) -> Header:
+        """The next request's header."""
+        header = Header(
+            command,
+            self.message_id,
+            credit_charge=charge if self.dialect > Dialect.SMB_2_0_2 else 0,
+            credits=64,
+            tree_id=self.tree_id,
+            session_id=self.session_id,
+        )
+        header = replace(header, **fields)
+        if "message_id" not in fields and command != Command.CANCEL:
+            self.message_id += charge
+        return header
+
+    def encode(self, header: Header, body: bytes) -> bytes:
+        """A message, signed if this client signs."""
+        if not self.sign or self.signer is None:
+            return header.encode() + body
+        header.flags |= HeaderFlags.SIGNED
+        message = bytearray(header.encode() + body)
+        signature = self.signer.sign(signed_parts(memoryview(message)), header.message_id, is_response=False)
+        message[SIGNATURE_OFFSET:HEADER_LENGTH] = signature
+        return bytes(message)
+
+    def send(self, *messages: bytes) -> None:
+        """Send a frame."""
+        frame = b"".join(messages)
+        self.connection.dataReceived(frame_prefix(len(frame)) + frame)
+
+    def receive(self) -> list[Answer]:
+        """All that the server has sent since the last time."""
+        while self.transport.producer is not None:
+            self.transport.producer.resumeProducing()
+        data = memoryview(self.transport.value())
+        self.transport.clear()
+        answers = []
+        while data:
+            end = 4 + int.from_bytes(data[:4], "big")
+            frame, data = data[4:end], data[end:]
+            while frame:
+                header = Header.parse(frame)
+                size = header.next_command or len(frame)
+                answers.append(Answer(header, frame[:size]))
+                frame = frame[size:]
+        return answers
+
+    def ask(self, command: int, body: bytes, **fields: Any) -> Answer:
+        """Send a request and return its final answer, or STATUS_PENDING if that is all there is; others go to C{unasked}."""
+        header = self.header(command, **fields)
+        self.send(self.encode(header, body))
+        mine = []
+        for answer in self.receive():
+            (mine if answer.header.message_id == header.message_id else self.unasked).append(answer)
+        assert mine, f"no answer to {Command(command).name}"
+        return mine[-1]
+
+    def negotiate(self) -> Answer:
+        """Agree on C{dialect}."""
+        contexts: list[Any] = []
+        if self.dialect == Dialect.SMB_3_1_1:
+            contexts = [PreauthIntegrityCapabilities([1], bytes(32)), EncryptionCapabilities([2, 1]), SigningCapabilities([2, 1])]
+        request = NegotiateRequest([self.dialect], 1, Capabilities.ENCRYPTION, negotiate_contexts=contexts)
+        header = self.header(Command.NEGOTIATE, charge=1)
+        message = header.encode() + request.encode()
+        self.preauth.update(message)
+        self.send(message)
+        (answer,) = self.receive()
+        if answer.status is Status.SUCCESS:
+            self.preauth.update(answer.message)
+            self.negotiated = NegotiateResponse.parse(answer.message)
+        return answer
+
+    def log_on(self, user: str = USER, password: str = PASSWORD, **fields: Any) -> Answer:
+        """Log on with NTLM."""
+        context = spnego.client(user, password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+        token = context.step()
+        preauth = self.preauth.copy()
+        while True:
+            header = self.header(Command.SESSION_SETUP, tree_id=0)
+            message = header.encode() + SessionSetupRequest(token or b"", **fields).encode()
+            preauth.update(message)
+            self.send(message)
+            (answer,) = self.receive()
+            if answer.status not in (Status.SUCCESS, Status.MORE_PROCESSING_REQUIRED):
+                return answer
+            self.session_id = answer.header.session_id
+            token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
+            if answer.status is Status.SUCCESS:
+                keys = session_keys(self.dialect, context.session_key, preauth.value)
+                self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
+                return answer
+            preauth.update(answer.message)
+
+    def enter(self, share: str = "files") -> Answer:
+        """Connect to a share."""
+        answer = self.ask(Command.TREE_CONNECT, TreeConnectRequest(rf"\\server\{share}").encode())
+        if answer.status is Status.SUCCESS:
+            self.tree_id = answer.header.tree_id
+        return answer
+
+    def create(
+        self,
+        name: str,
+        disposition: int = CreateDisposition.OPEN_IF,
+        access: int = AccessMask.FILE_ALL_ACCESS,
+        share: int = 7,
+        contexts: list[CreateContext] | None = None,
+        **fields: Any,
+    ) -> Answer:
+        """Ask for an open."""
+        request = CreateRequest(name, access, disposition, share_access=share, create_contexts=contexts or [], **fields)
+        return self.ask(Command.CREATE, request.encode())
+
+    def open(self, name: str, **fields: Any) -> FileId:
+        """An open, which must succeed."""
+        answer = self.create(name, **fields)
+        assert answer.status is Status.SUCCESS, answer.status
+        return CreateResponse.parse(answer.message).file_id
+
+    def close(self, file_id: FileId) -> Answer:
+        """End an open."""
+        return self.ask(Command.CLOSE, CloseRequest(file_id).encode())
+
+
+@pytest.fixture
+def reactor() -> FakeReactor:
+    return FakeReactor()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+MakeServer = Callable[..., Server]
+
+
+@pytest.fixture
+def make_server(reactor: FakeReactor, store: MemoryStore) -> MakeServer:
+    """Makes a server that shares C{store} as C{files}, with settings of the test's."""
+
+    def make(settings: Settings | None = None, shares: list[Share] | None = None) -> Server:
+        portal = Portal(UserRealm())
+        checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()})
+        portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
+        return Server(settings or Settings(), portal, shares or [Share("files", store)], reactor)
+
+    return make
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> Iterator[Server]:
+    server = make_server()
+    yield server
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    assert len(server.nodes) == 0, "opens outlived their connections"
+    assert server.buffers.outstanding == 0, "buffers leaked"
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    """A client in the share C{files}."""
+    client = Client(server)
+    assert client.negotiate().status is Status.SUCCESS
+    assert client.log_on().status is Status.SUCCESS
+    assert client.enter().status is Status.SUCCESS
+    return client

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from filesvc.smb2.cancel import CancelRequest
+from filesvc.smb2.errors import MalformedMessage
+
+from .strategies import again, hostile_messages, message, parses_or_refuses
+
+_BODIES = [CancelRequest]
+
+
+@pytest.mark.parametrize("body", _BODIES)
+def test_body_is_a_structure_size_and_two_zeros(body: type[CancelRequest]) -> None:
+    assert body().encode() == b"\x04\x00\x00\x00"
+    assert again(body()) == body()
+
+
+@pytest.mark.parametrize("body", _BODIES)
+@pytest.mark.parametrize("data", [b"", b"\x04", b"\x05\x00\x00\x00"])
+def test_other_bodies_are_refused(body: type[CancelRequest], data: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        body.parse(message(data))
+
+
+@given(hostile_messages(4))
+def test_any_bytes(data: memoryview) -> None:
+    for body in _BODIES:
+        parses_or_refuses(body.parse, data)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from filesvc.store import caseless
+from filesvc.store.caseless import CaselessIndex
+
+
+@pytest.fixture
+def index() -> Iterator[CaselessIndex]:
+    index = CaselessIndex()
+    yield index
+    index.close()
+
+
+class Directory:
+    """A directory held by an C{O_PATH} descriptor, as the store holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_PATH)
+
+    def touch(self, *names: str) -> None:
+        for name in names:
+            (self.path / name).touch()
+
+
+@pytest.fixture
+def directory(folder: Path) -> Iterator[Directory]:
+    directory = Directory(folder)
+    yield directory
+    os.close(directory.fd)
+
+
+def test_finds_by_any_case(index: CaselessIndex, directory: Directory) -> None:
+    directory.touch("ReadMe.txt", "Grüße")
+    assert index.find(directory.fd, b"README.TXT") == b"ReadMe.txt"
+    assert index.find(directory.fd, "GRÜßE".encode()) == "Grüße".encode()
+    assert index.find(directory.fd, b"ReadMe.txt") == b"ReadMe.txt"
+    assert index.find(directory.fd, b"other") is None
+
+
+def test_an_empty_directory_has_nothing(index: CaselessIndex, directory: Directory) -> None:
+    assert index.find(directory.fd, b"x") is None
+
+
+def test_names_that_are_no_utf8_match_too(index: CaselessIndex, directory: Directory) -> None:
+    (Path(os.fsdecode(bytes(directory.path) + b"/caf\xe9 \xc3"))).touch()
+    directory.touch("next")
+    assert index.find(directory.fd, b"CAF\xe9 \xc3") == b"caf\xe9 \xc3"
+    assert index.find(directory.fd, b"CAF\xc9 \xc3") is None
+    assert index.find(directory.fd, b"NEXT") == b"next"
+
+
+def test_twenty_thousand_names_are_read_once(index: CaselessIndex, directory: Directory) -> None:
+    for number in range(20_000):
+        os.close(os.open(directory.path / f"File {number}", os.O_CREAT | os.O_WRONLY))
+    for number in range(0, 20_000, 7):
+        assert index.find(directory.fd, b"FILE %d" % number) == b"File %d" % number
+        assert index.find(directory.fd, b"none %d" % number) is None
+    for number in range(500):
+        assert index.find(directory.fd, b"NEW %d" % number) is None
+        directory.touch(f"new {number}")
+        assert index.find(directory.fd, b"NEW %d" % number) == b"new %d" % number
+    assert index.scans == 1
+
+
+CHANGE = """
+import os, sys
+for line in sys.stdin:
+    exec(line)
+    print(flush=True)
+"""
+
+
+def test_a_change_by_another_process_is_seen_at_once(index: CaselessIndex, directory: Directory) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHANGE], cwd=directory.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+
+        def change(statement: str) -> None:
+            assert other.stdin
+            assert other.stdout
+            other.stdin.write(statement + "\n")
+            other.stdin.flush()
+            other.stdout.readline()
+
+        # Within one tick of the kernel's clock, again and again, between changes of our own.
+        for number in range(100):
+            directory.touch(f"ours{number}")
+            assert index.find(directory.fd, b"OURS%d" % number) == b"ours%d" % number
+            change(f"open('Theirs{number}', 'w').close()")
+            assert index.find(directory.fd, b"THEIRS%d" % number) == b"Theirs%d" % number
+            change(f"os.rename('Theirs{number}', 'Moved{number}')")
+            assert index.find(directory.fd, b"theirs%d" % number) is None
+            assert index.find(directory.fd, b"moved%d" % number) == b"Moved%d" % number
+            change(f"os.unlink('Moved{number}')")
+            assert index.find(directory.fd, b"moved%d" % number) is None
+        other.stdin.close()
+    assert index.scans == 1
+
+
+def test_names_moved_in_and_out_are_noticed(index: CaselessIndex, directory: Directory) -> None:
+    sub = directory.path / "Sub"
+    sub.mkdir()
+    assert index.find(directory.fd, b"SUB") == b"Sub"
+    (sub / "Moved").touch()
+    (sub / "Moved").rename(directory.path / "Moved")
+    assert index.find(directory.fd, b"moved") == b"Moved"
+    (directory.path / "Moved").rename(sub / "Moved")
+    assert index.find(directory.fd, b"moved") is None
+    os.link(sub / "Moved", directory.path / "Linked")
+    os.symlink("nowhere", directory.path / "Symlink")
+    assert index.find(directory.fd, b"linked") == b"Linked"
+    assert index.find(directory.fd, b"symlink") == b"Symlink"
+    assert index.scans == 1
+
+
+def test_names_that_differ_by_case_alone(index: CaselessIndex, directory: Directory) -> None:
+    directory.touch("name", "NAME", "Name")
+    for exact in (b"name", b"NAME", b"Name"):
+        assert index.find(directory.fd, exact) == exact
+    found = index.find(directory.fd, b"nAmE")
+    assert found in (b"name", b"NAME", b"Name")
+    (directory.path / os.fsdecode(found)).unlink()
+    next_found = index.find(directory.fd, b"nAmE")
+    assert next_found in {b"name", b"NAME", b"Name"} - {found}
+    directory.touch("nAmE")
+    assert index.find(directory.fd, b"nAmE") == b"nAmE"
+
+
+def test_a_twin_that_comes_later_is_found_when_the_first_goes(index: CaselessIndex, directory: Directory) -> None:
+    directory.touch("first")
+    assert index.find(directory.fd, b"First") == b"first"
+    directory.touch("FIRST")
+    assert index.find(directory.fd, b"First") == b"first"
+    (directory.path / "first").unlink()
+    assert index.find(directory.fd, b"First") == b"FIRST"
+
+
+def test_more_changes_than_the_kernel_keeps_notices_of(index: CaselessIndex, directory: Directory) -> None:
+    directory.touch("kept")
+    index.find(directory.fd, b"kept")
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    one, other = directory.path / "one", directory.path / "other"
+    one.touch()
+    for _ in range(queue // 4 + 10):
+        os.rename(one, other)
+        os.rename(other, one)
+    directory.touch("Last")
+    (directory.path / "kept").unlink()
+    assert index.find(directory.fd, b"LAST") == b"Last"
+    assert index.find(directory.fd, b"KEPT") is None
+
+
+def test_a_directory_made_anew_starts_anew(index: CaselessIndex, directory: Directory) -> None:
+    for round_ in range(20):
+        path = directory.path / "d"
+        path.mkdir()
+        (path / f"Name{round_}").touch()
+        made = Directory(path)
+        assert index.find(made.fd, b"NAME%d" % round_) == b"Name%d" % round_
+        assert index.find(made.fd, b"NAME%d" % (round_ - 1)) is None
+        (path / f"Name{round_}").unlink()
+        path.rmdir()
+        os.close(made.fd)
+
+
+def test_an_index_grows_old(index: CaselessIndex, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(caseless, "monotonic", lambda: now)
+    index.find(directory.fd, b"x")
+    now += caseless.LIFETIME_S - 1
+    index.find(directory.fd, b"x")
+    assert index.scans == 1
+    now += 2
+    index.find(directory.fd, b"x")
+    assert index.scans == 2
+
+
+def test_the_directories_used_last_are_kept(folder: Path) -> None:
+    index = CaselessIndex(capacity=400)
+    directories = []
+    for number in range(3):
+        path = folder / str(number)
+        path.mkdir()
+        directory = Directory(path)
+        directory.touch(*(f"Name{name}" for name in range(100)))
+        directories.append(directory)
+    first, second, third = directories
+    for directory in (first, second, first, third, first):
+        assert index.find(directory.fd, b"NAME7") == b"Name7"
+    assert index.scans == 3
+    index.find(second.fd, b"NAME7")
+    assert index.scans == 4
+    second.touch("After")
+    assert index.find(second.fd, b"AFTER") == b"After"
+    for directory in directories:
+        os.close(directory.fd)
+    index.close()
+
+
+def test_a_directory_too_large_to_keep_is_still_searched(directory: Directory) -> None:
+    index = CaselessIndex(capacity=10)
+    directory.touch(*(f"Name{name}" for name in range(100)))
+    assert index.find(directory.fd, b"NAME7") == b"Name7"
+    assert index.find(directory.fd, b"NAME8") == b"Name8"
+    assert index.scans == 1
+    index.close()
+
+
+def test_in_a_directory_that_may_not_be_read_the_very_name_is_found(
+    index: CaselessIndex, directory: Directory, unprivileged: None
+) -> None:
+    directory.touch("Name") if os.access(directory.path, os.W_OK, effective_ids=True) else None
+    os.seteuid(0) if os.getuid() == 0 else None
+    directory.touch("Name")
+    directory.path.chmod(0o711)
+    os.seteuid(65534) if os.getuid() == 0 else directory.path.chmod(0o311)
+    assert index.find(directory.fd, b"Name") == b"Name"
+    assert index.find(directory.fd, b"NAME") is None
+
+
+def test_without_watches_it_reads_each_time(index: CaselessIndex, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(directory: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(index._inotify, "watch", refuse)
+    directory.touch("Name")
+    assert index.find(directory.fd, b"NAME") == b"Name"
+    directory.touch("Other")
+    assert index.find(directory.fd, b"OTHER") == b"Other"
+    assert index.scans == 2
+
+
+def test_close_gives_everything_back(descriptors: None, directory: Directory) -> None:
+    index = CaselessIndex()
+    index.find(directory.fd, b"x")
+    index.close()

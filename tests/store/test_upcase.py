@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filesvc.store.upcase import upcase
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"),
+    [
+        ("readme.txt", "README.TXT"),
+        ("grüße", "GRÜßE"),
+        ("ÿ", "Ÿ"),
+        ("σς", "ΣΣ"),
+        ("ѐя", "ЀЯ"),
+        ("ᾀᾳ", "ᾈᾼ"),
+        ("ⅷⓐｚ", "ⅧⒶＺ"),
+        ("ǆ", "Ǆ"),
+    ],
+)
+def test_letters_that_match(lower: str, upper: str) -> None:
+    assert upcase(lower) == upcase(upper) == upper
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ı", "I"), ("ſ", "S"), ("µ", "Μ"), ("K", "K"), ("ß", "SS"), ("ß", "ẞ"), ("İ", "i"), ("ϐ", "Β"), ("𐐨", "𐐀"), ("é", "E")]
+)
+def test_letters_that_windows_keeps_apart(one: str, other: str) -> None:
+    assert upcase(one) != upcase(other)
+
+
+@given(st.text(st.characters()))
+def test_it_keeps_the_length_and_changes_nothing_twice(name: str) -> None:
+    assert len(upcase(name)) == len(name)
+    assert upcase(upcase(name)) == upcase(name)
+
+
+@given(st.text(st.characters()), st.text(st.characters()))
+def test_letters_are_taken_one_by_one(one: str, other: str) -> None:
+    assert upcase(one) + upcase(other) == upcase(one + other)
+
+
+def test_only_ascii_becomes_ascii() -> None:
+    assert all(upcase(chr(code)) > "\x7f" for code in range(0x80, 0xFFFF))

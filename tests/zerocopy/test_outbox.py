@@ -1,0 +1,323 @@
+"""What leaves through an outbox: order, completeness, release, and nothing held too long."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from filesvc.zerocopy.buffers import BufferPool
+from filesvc.zerocopy.drain import DrainBudget
+from filesvc.zerocopy.lease import LeaseTable
+from filesvc.zerocopy.outbox import CHUNK, Outbox
+from filesvc.zerocopy.preflight import Preflight
+
+from .conftest import Connection, File, Loop
+
+Connect = Callable[[], Connection]
+MakeFile = Callable[[int], File]
+MANY = 16 << 20
+"""Bytes that no socket buffer takes at once."""
+
+
+def outbox_of(connection: Connection, budget: DrainBudget | None = None, **options: float) -> Outbox:
+    outbox = Outbox(connection.transport, connection.loop.reactor, budget, **options)
+    connection.protocol.outbox = outbox
+    return outbox
+
+
+def test_small_write_leaves_before_the_reactor_turns(connect: Connect) -> None:
+    connection = connect()
+    released: list[str] = []
+    outbox_of(connection).write(b"one ", bytearray(b"two "), memoryview(b"three"), release=lambda: released.append("gone"))
+    connection.peer.settimeout(1)
+    assert connection.peer.recv(100) == b"one two three"
+    assert released == ["gone"]
+
+
+def test_writes_beyond_the_socket_keep_order_and_release_in_order(connect: Connect) -> None:
+    connection = connect()
+    outbox = outbox_of(connection)
+    parts = [bytes([number]) * (MANY // 16) for number in range(16)]
+    released: list[int] = []
+    for number, part in enumerate(parts):
+        outbox.write(b"<", part, b">", release=lambda number=number: released.append(number))  # type: ignore[misc]
+    assert 0 < outbox.pending < MANY + 32
+    assert len(released) < 16
+    flushed = outbox.flushed()
+    assert connection.receive(MANY + 32) == b"".join(b"<" + part + b">" for part in parts)
+    connection.loop.result(flushed)
+    assert released == list(range(16))
+    assert outbox.pending == 0
+
+
+def test_more_parts_than_one_system_call_takes(connect: Connect) -> None:
+    connection = connect()
+    outbox_of(connection).write(*[b"%05d" % number for number in range(3000)])
+    assert connection.receive(15000) == b"".join(b"%05d" % number for number in range(3000))
+
+
+def test_stream_sends_header_and_range(connect: Connect, make_file: MakeFile, preflight: Preflight) -> None:
+    connection, file = connect(), make_file(300_000)
+    outbox_of(connection).stream(b"header", file.stream(preflight, 1000, 200_000))
+    assert connection.receive(200_006) == b"header" + file.content[1000:201_000]
+
+
+def test_buffers_and_ranges_interleave_in_order(descriptors: None, connect: Connect, make_file: MakeFile, preflight: Preflight) -> None:
+    connection, file = connect(), make_file(2 << 20)
+    outbox = outbox_of(connection)
+    expected = b""
+    for number in range(20):
+        outbox.stream(b"[%d" % number, file.stream(preflight, number * 100, 1 << 20))
+        outbox.write(b"]", b"." * number)
+        expected += b"[%d" % number + file.content[number * 100 : number * 100 + (1 << 20)] + b"]" + b"." * number
+    assert connection.receive(len(expected)) == expected
+    connection.loop.until(lambda: not file.leased())
+
+
+def test_release_may_write_again(connect: Connect) -> None:
+    connection = connect()
+    outbox = outbox_of(connection)
+    outbox.write(b"a" * MANY, release=lambda: outbox.write(b"after"))
+    assert connection.receive(MANY + 5)[-6:] == b"aafter"[-6:]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=st.lists(st.tuples(st.booleans(), st.integers(0, 300_000)), max_size=30), sndbuf=st.sampled_from([4096, 65536, 1 << 20]))
+def test_any_mixture_arrives_as_given(
+    connect: Connect, make_file: MakeFile, preflight: Preflight, plan: list[tuple[bool, int]], sndbuf: int
+) -> None:
+    connection, file = connect(), make_file(400_000)
+    connection.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
+    outbox = outbox_of(connection)
+    expected = b""
+    for stream, size in plan:
+        if stream and size >= 16384:
+            outbox.stream(b"h", file.stream(preflight, size // 3, size))
+            expected += b"h" + file.content[size // 3 : size // 3 + size]
+        else:
+            outbox.write(file.content[:size], b"t")
+            expected += file.content[:size] + b"t"
+    assert connection.receive(len(expected)) == expected
+    assert outbox.pending == 0
+    connection.close()
+
+
+def test_lose_connection_waits_for_what_is_pending(connect: Connect) -> None:
+    connection = connect()
+    outbox_of(connection).write(b"x" * MANY)
+    connection.transport.loseConnection()
+    assert len(connection.receive(MANY)) == MANY
+    connection.loop.until(lambda: connection.protocol.lost)
+
+
+def test_flushed_of_an_idle_outbox_has_fired(connect: Connect) -> None:
+    assert outbox_of(connect()).flushed().called
+
+
+def test_lost_connection_releases_everything(
+    descriptors: None, connect: Connect, make_file: MakeFile, preflight: Preflight, leases: LeaseTable
+) -> None:
+    connection, file = connect(), make_file(MANY)
+    outbox = outbox_of(connection)
+    released: list[str] = []
+    outbox.stream(b"h", file.stream(preflight))
+    outbox.write(b"tail", release=lambda: released.append("tail"))
+    failures: list[object] = []
+    flushed: Deferred[None] = outbox.flushed().addErrback(failures.append)
+    assert file.leased()
+    connection.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.peer.close()
+    connection.loop.until(lambda: connection.protocol.lost)
+    assert flushed.called
+    assert len(failures) == 1
+    assert released == ["tail"]
+    assert outbox.pending == 0
+    assert leases.held == 0
+    assert not file.leased()
+    outbox.write(b"later", release=lambda: released.append("later"))
+    outbox.stream(b"h", file.stream(preflight))
+    assert released == ["tail", "later"]
+    assert leases.held == 0
+
+
+def test_peer_that_is_gone_is_found_out_by_writing(connect: Connect) -> None:
+    connection = connect()
+    outbox = outbox_of(connection)
+    connection.transport.pauseProducing()
+    connection.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.peer.close()
+    for _ in range(3):
+        outbox.write(b"hello?")
+    connection.loop.until(lambda: connection.protocol.lost)
+    with pytest.raises(ConnectionLost):
+        connection.loop.result(outbox.flushed())
+
+
+def test_one_connection_does_not_keep_others_waiting(
+    connect: Connect, make_file: MakeFile, preflight: Preflight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, file = connect(), make_file(3 << 20)
+    monkeypatch.setattr("filesvc.zerocopy.outbox.TURN", 1 << 20)
+    outbox = outbox_of(connection)
+    outbox.stream(b"", file.stream(preflight))
+    assert 2 << 20 <= outbox.pending < 3 << 20
+    assert connection.receive(3 << 20) == file.content
+
+
+def test_short_file_aborts_instead_of_making_data_up(connect: Connect, make_file: MakeFile, preflight: Preflight) -> None:
+    connection, file = connect(), make_file(100_000)
+    stream = file.stream(preflight)
+    stream.source.length += 1
+    outbox_of(connection).stream(b"h", stream)
+    connection.loop.until(lambda: connection.protocol.lost)
+    connection.peer.settimeout(1)
+    received = b""
+    with pytest.raises(ConnectionResetError):
+        while True:
+            received += connection.peer.recv(1 << 20)
+    assert len(received) <= 100_001
+
+
+def test_transport_without_a_socket_is_given_chunks(make_file: MakeFile, preflight: Preflight, leases: LeaseTable) -> None:
+    transport, file = StringTransport(), make_file(3 * CHUNK)
+    outbox = Outbox(transport, Clock())  # type: ignore[arg-type]
+    outbox.write(b"small")
+    assert transport.value() == b"small"
+    outbox.write(b"x" * CHUNK, b"y" * CHUNK)
+    outbox.stream(b"h", file.stream(preflight))
+    outbox.write(b"tail")
+    flushed = outbox.flushed()
+    sizes = []
+    while transport.producer is not None:
+        before = len(transport.value())
+        transport.producer.resumeProducing()
+        sizes.append(len(transport.value()) - before)
+    assert max(sizes) <= CHUNK
+    assert flushed.called
+    assert transport.value() == b"small" + b"x" * CHUNK + b"y" * CHUNK + b"h" + file.content + b"tail"
+    assert leases.held == 0
+
+
+class TestStalls:
+    """A peer that does not read."""
+
+    def test_lease_goes_and_the_promise_is_kept(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, pool: BufferPool, leases: LeaseTable
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        outbox = outbox_of(connection, budget, stall_timeout=0.1)
+        outbox.stream(b"h", file.stream(preflight, 0, MANY // 2))
+        outbox.stream(b"h", file.stream(preflight, MANY // 2, MANY // 2))
+        assert file.leased()
+        connection.loop.until(lambda: leases.held == 0, 1)
+        assert not file.leased()
+        assert 0 < budget.used <= MANY
+        file.path.write_bytes(b"other content")
+        assert connection.receive(MANY + 2)[-1000:] == file.content[-1000:]
+        connection.loop.result(outbox.flushed())
+        assert budget.used == 0
+        assert pool.outstanding == 0
+
+    def test_slow_reader_is_no_stall(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, leases: LeaseTable
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        outbox = outbox_of(connection, budget, stall_timeout=0.2)
+        outbox.stream(b"h", file.stream(preflight))
+        received = 0
+        while outbox.pending:
+            received += len(connection.receive(1 << 20))
+            connection.loop.turn(0.02)
+            assert budget.used == 0
+        assert connection.receive(MANY + 1 - received)
+
+    def test_memory_is_bounded_and_the_slowest_goes(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, loop: Loop, pool: BufferPool
+    ) -> None:
+        file = make_file(MANY)
+        budget = DrainBudget(loop.reactor, pool, limit=MANY + MANY // 2)
+        connections = [connect() for _ in range(3)]
+        for number, connection in enumerate(connections):
+            outbox = outbox_of(connection, budget, stall_timeout=0.05)
+            outbox.stream(b"h", file.stream(preflight))
+            outbox.progressed -= 10 - number
+        loop.until(lambda: budget.aborted)
+        loop.until(lambda: connections[0].protocol.lost)
+        loop.turn(0.1)
+        assert budget.used <= MANY + MANY // 2
+        assert connections[2].protocol.lost is None
+        assert connections[2].receive(MANY + 1) == b"h" + file.content
+
+    def test_connection_lost_with_drained_bytes_gives_memory_back(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, pool: BufferPool
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        outbox_of(connection, budget, stall_timeout=0.02).stream(b"h", file.stream(preflight))
+        connection.loop.until(lambda: budget.used)
+        connection.close()
+        assert budget.used == 0
+        assert pool.outstanding == 0
+
+    def test_what_is_not_in_memory_is_drained_by_a_worker(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        monkeypatch.setattr("filesvc.zerocopy.outbox.read_now", lambda fd, view, offset: 0)
+        outbox = outbox_of(connection, budget, stall_timeout=0.05)
+        outbox.stream(b"h", file.stream(preflight))
+        outbox.write(b"tail")
+        connection.loop.until(lambda: not file.leased())
+        assert connection.receive(MANY + 5) == b"h" + file.content + b"tail"
+        assert budget.used == 0
+
+    def test_connection_lost_while_a_worker_drains(
+        self, descriptors: None, connect: Connect, make_file: MakeFile, preflight: Preflight, loop: Loop, pool: BufferPool
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        started: list[tuple[Callable[[], object], Deferred[object]]] = []
+
+        def later(function: Callable[[], object]) -> Deferred[object]:
+            started.append((function, Deferred()))
+            return started[-1][1]
+
+        budget = DrainBudget(loop.reactor, pool, later)  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("filesvc.zerocopy.outbox.read_now", lambda fd, view, offset: 0)
+            outbox_of(connection, budget, stall_timeout=0.02).stream(b"h", file.stream(preflight))
+            loop.until(lambda: started)
+        connection.close()
+        assert not file.leased()
+        assert budget.used == 0
+        assert pool.outstanding == 1
+        function, result = started[0]
+        result.callback(function())
+        assert pool.outstanding == 0
+
+
+def test_ten_thousand_random_bytes_one_by_one(connect: Connect) -> None:
+    connection = connect()
+    outbox = outbox_of(connection)
+    data = random.Random(1).randbytes(10_000)
+    for byte in data:
+        outbox.write(bytes([byte]))
+    assert connection.receive(10_000) == data
+
+
+def test_file_that_is_closed_and_removed_is_streamed_to_its_end(connect: Connect, tmp_path: Path, preflight: Preflight) -> None:
+    connection, file = connect(), File(tmp_path / "removed", MANY)
+    outbox_of(connection).stream(b"h", file.stream(preflight))
+    os.close(file.fd)
+    file.path.unlink()
+    assert connection.receive(MANY + 1) == b"h" + file.content
