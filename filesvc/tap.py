@@ -30,7 +30,7 @@ class Options(usage.Options, AuthOptionMixin):
 
     optParameters: ClassVar = [
         ["config", None, None, "A TOML file with the same names; options override it. SIGHUP reloads its shares and users."],
-        ["min-dialect", None, None, "Refuse clients that know no later dialect: 2.0.2 (default), 2.1, 3.0, 3.0.2, 3.1.1."],
+        ["min-dialect", None, None, "Speak no earlier dialect than this: 2.0.2 (default), 2.1, 3.0, 3.0.2, 3.1.1."],
         ["max-dialect", None, None, "Speak no later dialect than this: 3.1.1 (default)."],
         ["signing", None, None, "required, or when-asked (default)."],
         ["encrypt", None, None, "required, when-asked (default), or off."],

@@ -19,7 +19,7 @@ _HEADER = struct.Struct("<HH")
 _HAS_ATTRIBUTES = 0x01
 _HAS_CREATED = 0x10
 
-_INFO_1 = struct.Struct("<I24xQ")
+_INFO_1 = struct.Struct("<I20xQ")
 _INFO_2 = struct.Struct("<4xI")
 _INFO_3 = struct.Struct("<II20xQ")
 _INFO_4 = struct.Struct("<II8xQ")

@@ -7,7 +7,10 @@ It is filesvc; with C{FILESVC_PEER=smbd} in the environment it is Samba's, which
 from __future__ import annotations
 
 import shutil
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,10 @@ from ..conformance.peers import PASSWORD
 from .rawclient import RawClient
 from .samba_client import SambaClient
 from .sites import Folder, Site, end, start
+
+# impacket's script smbclient.py lies where pytest's script does, and would hide the module of that name.
+with suppress(ValueError):
+    sys.path.remove(sysconfig.get_path("scripts"))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ class Session:
     C{session.call(smbclient.stat, "file")} is C{smbclient.stat} of a file in the test's folder.
     """
 
-    def __init__(self, site: Site, place: str, encrypt: bool, signing: bool, dialect: Dialects | None) -> None:
+    def __init__(self, site: Site, place: str, encrypt: bool, signing: bool, dialect: int | None) -> None:
         self.prefix = f"\\\\127.0.0.1\\{place}"
         self.connections: dict[str, Connection] = {}
         connection = Connection(uuid.uuid4(), "127.0.0.1", site.server.port, require_signing=signing)
@@ -54,7 +54,7 @@ class Session:
 def log_on(site: Site, folder: Folder) -> Iterator[Callable[..., Session]]:
     sessions: list[Session] = []
 
-    def log_on(share: str | None = None, encrypt: bool = False, signing: bool = True, dialect: Dialects | None = None) -> Session:
+    def log_on(share: str | None = None, encrypt: bool = False, signing: bool = True, dialect: int | None = None) -> Session:
         sessions.append(Session(site, share or f"rw\\{folder.name}", encrypt, signing, dialect))
         return sessions[-1]
 
@@ -68,9 +68,9 @@ def session(log_on: Callable[..., Session]) -> Session:
     return log_on()
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
 @pytest.mark.parametrize("signing", [True, False], ids=["signed", "unsigned"])
-def test_dialects(log_on: Callable[..., Session], folder: Folder, dialect: Dialects, signing: bool) -> None:
+def test_dialects(log_on: Callable[..., Session], folder: Folder, dialect: int, signing: bool) -> None:
     session = log_on(dialect=dialect, signing=signing)
     data = os.urandom(300_000)
     session.write("file", data)
@@ -79,8 +79,8 @@ def test_dialects(log_on: Callable[..., Session], folder: Folder, dialect: Diale
     assert session.session.signing_required is signing
 
 
-@pytest.mark.parametrize("dialect", DIALECTS[2:], ids=lambda dialect: dialect.name)
-def test_encrypted(log_on: Callable[..., Session], folder: Folder, dialect: Dialects) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS[2:], ids=hex)
+def test_encrypted(log_on: Callable[..., Session], folder: Folder, dialect: int) -> None:
     session = log_on(dialect=dialect, encrypt=True)
     data = os.urandom(3_000_000)
     session.write("file", data)

@@ -44,7 +44,9 @@ USER, PASSWORD = "alice", "secret"
 class ImmediatePool:
     """Threads that are the caller's own."""
 
-    def callInThreadWithCallback(self, on_result: Callable[[bool, Any], None], function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def callInThreadWithCallback(
+        self, on_result: Callable[[bool, Any], None], function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
         try:
             result = function(*args, **kwargs)
         except BaseException:

@@ -54,13 +54,14 @@ def mount(tmp_path: FilePath) -> Iterator[Callable[[str, str], FilePath]]:
 
 @pytest.fixture
 def unprivileged(tmp_path: FilePath) -> Iterator[None]:
-    """Be nobody for a test, if root."""
+    """Be nobody for a test, if root; ask for it before the folder, which is nobody's then."""
     if os.geteuid() != 0:
         yield
         return
     # pytest keeps others out of the directories above.
     for above in (tmp_path, *tmp_path.parents[:2]):
         above.chmod(0o755)
+    os.chown(tmp_path, NOBODY, NOBODY)
     os.seteuid(NOBODY)
     yield
     os.seteuid(0)
