@@ -27,6 +27,7 @@ READ_HEAD_LENGTH = 4 + 64 + 16
 """What stands before the data of a READ response: the frame's prefix, the header and the fixed part."""
 
 _SIGNED = int(HeaderFlags.SIGNED)
+_RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Call:
 
         @raise StatusError: FILE_CLOSED if there is none.
         """
-        if file_id == RELATED_FILE_ID:
+        if file_id == RELATED_FILE_ID and self.header.flags & _RELATED:
             file_id = self.compound.related_file_id()
         open = self.session.opens.get(file_id.volatile)
         if open is None or open.file_id != file_id or open.tree is not self.tree:

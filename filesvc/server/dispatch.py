@@ -50,6 +50,7 @@ class Compound:
         "_replies",
         "_session_id",
         "_tree_id",
+        "_verified",
         "connection",
         "done",
         "file_id",
@@ -70,6 +71,7 @@ class Compound:
         self._session_id = 0
         self._tree_id = 0
         self._failure: Status | None = None
+        self._verified = False
 
     @property
     def single(self) -> bool:
@@ -80,11 +82,11 @@ class Compound:
         """
         The file of the message before.
 
-        @raise StatusError: that message's status if it failed; INVALID_PARAMETER if it had no file.
+        @raise StatusError: the status with which that message failed; FILE_CLOSED if it had no file.
         """
         if self.file_id is not None:
             return self.file_id
-        raise StatusError(self._failure or Status.INVALID_PARAMETER)
+        raise StatusError(self._failure or Status.FILE_CLOSED)
 
     def run(self) -> None:
         """Process the messages until one takes time, or all are answered."""
@@ -113,6 +115,7 @@ class Compound:
     def _process(self, call: Call) -> Reply | Deferred[Reply]:
         try:
             rule = self._verify(call)
+            self._verified = True
             request = rule.parse(call.message) if call.payload is None else WriteRequest.parse_fixed(call.message)
             outcome = rule.handler(request, call)
         except ConnectionBroken:
@@ -187,7 +190,7 @@ class Compound:
         connection, header = self.connection, call.header
         rule = RULES.get(header.command)
         if header.flags & _RELATED:
-            if not self._index:
+            if not self._index or not self._verified:
                 raise StatusError(Status.INVALID_PARAMETER)
             header.session_id = self._session_id
             if not header.flags & _ASYNC:
@@ -195,6 +198,7 @@ class Compound:
         else:
             self.file_id = None
             self._failure = None
+        self._verified = False
         if rule is None:
             raise StatusError(Status.INVALID_PARAMETER)
         if connection.dialect is None and header.command != Command.NEGOTIATE:

@@ -27,7 +27,7 @@ def parse_name(name: str) -> FileName:
     """
     Take apart a name relative to a share.
 
-    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_NOT_FOUND for C{".."}, which would lead out.
+    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."}, which would lead out.
     """
     if not name:
         return FileName(())
@@ -41,7 +41,7 @@ def parse_name(name: str) -> FileName:
     components = tuple(name.split("\\"))
     for component in components:
         if component == "..":
-            raise StatusError(Status.OBJECT_PATH_NOT_FOUND)
+            raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
         if not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
             raise StatusError(Status.OBJECT_NAME_INVALID)
     return FileName(components, stream)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
+"""The last offset that a request may name."""
+MAX_FILE_SIZE = 0xFFFFFFF0000
+"""How large a file may become: NTFS's limit, which clients count on."""
+
 
 @dataclass(slots=True, eq=False)
 class Open:

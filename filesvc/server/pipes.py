@@ -54,9 +54,9 @@ def write_pipe(open: PipeOpen, request: WriteRequest) -> Reply:
 
 def read_pipe(open: PipeOpen, request: ReadRequest) -> Reply:
     """Send what a service has to say."""
-    data, more = open.rpc.read(request.length)
-    if not data:
+    if not open.rpc.unread:
         raise StatusError(Status.PIPE_EMPTY)
+    data, more = open.rpc.read(request.length)
     return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
 

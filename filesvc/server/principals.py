@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import hashlib
 import pwd
+from contextlib import suppress
 from pathlib import Path
 
 from filesvc.rpc.facts import Principal, SidUse
@@ -16,6 +17,8 @@ _NT_AUTHORITY = 5
 _NT_NON_UNIQUE = 21
 _USERS = "Unix User"
 _GROUPS = "Unix Group"
+# No such entry; a name with a NUL, or a surrogate; a number that is none.
+_UNKNOWN = (KeyError, ValueError, OverflowError)
 
 
 class Principals:
@@ -37,27 +40,21 @@ class Principals:
     def principal_by_name(self, domain: str, name: str) -> Principal | None:
         """A user of that name, else a group, unless the domain says which of them is meant."""
         if domain.casefold() != _GROUPS.casefold():
-            try:
+            with suppress(*_UNKNOWN):
                 return _user(pwd.getpwnam(name))
-            except KeyError:
-                pass
         if domain.casefold() != _USERS.casefold():
-            try:
+            with suppress(*_UNKNOWN):
                 return _group(grp.getgrnam(name))
-            except KeyError:
-                pass
         return None
 
     def principal_by_sid(self, sid: Sid) -> Principal | None:
         """The user or group with a SID."""
         uid, gid = unix_uid(sid), unix_gid(sid)
-        try:
+        with suppress(*_UNKNOWN):
             if uid is not None:
                 return _user(pwd.getpwuid(uid))
             if gid is not None:
                 return _group(grp.getgrgid(gid))
-        except KeyError:
-            pass
         return None
 
 

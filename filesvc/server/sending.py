@@ -35,7 +35,8 @@ class Sender:
         last = len(replies) - 1
         for index, (call, reply) in enumerate(replies):
             length = HEADER_LENGTH + len(reply.body) + reply.length
-            padding = -length % _ALIGNMENT if index < last else 0
+            # The last of several is padded too, which clients that sign expect (MS-SMB2 3.3.4.1.3).
+            padding = -length % _ALIGNMENT if last else 0
             head = self._head(call, reply, length + padding if index < last else 0, sealed)
             message: list[bytes | bytearray | memoryview] = [head, reply.body]
             if reply.copied is not None:

@@ -124,10 +124,7 @@ class Server(Factory):
         self.connections.discard(connection)
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
-        return [
-            ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt, path=share.path)
-            for share in self.shares.values()
-        ]
+        return [ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt) for share in self.shares.values()]
 
     def threads(self, share: Share) -> ThreadPool:
         """The threads in which the blocking store of a share is called."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from filesvc.server.call import READ_HEAD_LENGTH, Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.open import Open, PipeOpen
+from filesvc.server.open import MAX_OFFSET, Open, PipeOpen
 from filesvc.server.pipes import read_pipe
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.read import ReadRequest, ReadResponse
@@ -18,7 +18,6 @@ from filesvc.zerocopy.copy import Copied
 from filesvc.zerocopy.preflight import Copy, Refuse, Stream, Verdict
 
 _MAY_READ = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
-_MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 
 
 def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]:
@@ -33,6 +32,8 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
         return read_pipe(open, request)
     _check(request, call, open)
     if not request.length:
+        if request.minimum_count:
+            raise StatusError(Status.END_OF_FILE)
         return Reply(ReadResponse.fixed(0))
     descriptor = open.descriptor
     if descriptor is None:
@@ -50,7 +51,7 @@ def _check(request: ReadRequest, call: Call, open: Open) -> None:
     if open.is_directory:
         raise StatusError(Status.INVALID_DEVICE_REQUEST)
     open.require(_MAY_READ)
-    if request.length > call.connection.max_transfer or request.offset + request.length > _MAX_OFFSET:
+    if request.length > call.connection.max_transfer or request.offset + request.length > MAX_OFFSET:
         raise StatusError(Status.INVALID_PARAMETER)
     if open.node.locks.forbids(open, request.offset, request.length, write=False):
         raise StatusError(Status.FILE_LOCK_CONFLICT)
@@ -71,6 +72,7 @@ def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdi
             if source.length < request.minimum_count:
                 verdict.release()
                 raise StatusError(Status.END_OF_FILE)
+            open.position = request.offset + source.length
             server.read_ahead.after(open.sequence, descriptor, request.offset, source.length)
             return Reply(ReadResponse.fixed(source.length), length=source.length, stream=verdict)
         case Copy():
@@ -85,21 +87,22 @@ def _copy(request: ReadRequest, call: Call, open: Open, descriptor: int) -> Repl
         raise StatusError(Status.END_OF_FILE) from None
     server.read_ahead.after(open.sequence, descriptor, request.offset, request.length)
     if isinstance(copied, Deferred):
-        return _await_copy(request, copied)
-    return _reply(request, copied)
+        return _await_copy(request, open, copied)
+    return _reply(request, open, copied)
 
 
-async def _await_copy(request: ReadRequest, waiting: Deferred[Copied]) -> Reply:
+async def _await_copy(request: ReadRequest, open: Open, waiting: Deferred[Copied]) -> Reply:
     try:
-        return _reply(request, await waiting)
+        return _reply(request, open, await waiting)
     except EOFError:
         raise StatusError(Status.END_OF_FILE) from None
 
 
-def _reply(request: ReadRequest, copied: Copied) -> Reply:
+def _reply(request: ReadRequest, open: Open, copied: Copied) -> Reply:
     if copied.length < max(request.minimum_count, 1):
         copied.release()
         raise StatusError(Status.END_OF_FILE)
+    open.position = request.offset + copied.length
     return Reply(ReadResponse.fixed(copied.length), length=copied.length, copied=copied)
 
 

@@ -6,7 +6,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.open import Open, PipeOpen
+from filesvc.server.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
 from filesvc.server.pipes import write_pipe
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.status import Status
@@ -14,8 +14,6 @@ from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
 from filesvc.zerocopy.reserve import Reservation
 
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
-_MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
-_APPEND = 0xFFFFFFFFFFFFFFFF
 
 
 async def write(request: WriteRequest, call: Call) -> Reply:
@@ -43,9 +41,7 @@ def _check(request: WriteRequest, call: Call, open: Open) -> None:
     open.require(_MAY_WRITE)
     if request.length > call.connection.max_transfer:
         raise StatusError(Status.INVALID_PARAMETER)
-    if request.offset == _APPEND:
-        request.offset = open.file.stat().size
-    elif request.offset + request.length > _MAX_OFFSET:
+    if request.offset + request.length > (MAX_FILE_SIZE if request.length else MAX_OFFSET):
         raise StatusError(Status.INVALID_PARAMETER)
     if open.node.locks.forbids(open, request.offset, request.length, write=True):
         raise StatusError(Status.FILE_LOCK_CONFLICT)

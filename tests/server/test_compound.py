@@ -1,0 +1,83 @@
+"""Several messages in one frame (MS-SMB2 3.3.5.2.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.create import CreateDisposition, CreateRequest
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.status import Status
+
+RELATED = HeaderFlags.RELATED_OPERATIONS
+
+
+def ask(client: Any, *requests: tuple[int, bytes, int]) -> list[Any]:
+    """Send (command, body, flags) as one compound; the answers."""
+    messages = []
+    for index, (command, body, flags) in enumerate(requests):
+        length = 64 + len(body)
+        padding = -length % 8 if index < len(requests) - 1 else 0
+        header = client.header(command, flags=flags, next_command=length + padding if index < len(requests) - 1 else 0)
+        messages.append(client.encode(header, body + bytes(padding)))
+    client.send(*messages)
+    return client.receive()
+
+
+def create(name: str, disposition: int = CreateDisposition.OPEN_IF) -> bytes:
+    return CreateRequest(name, AccessMask.FILE_ALL_ACCESS, disposition, share_access=7).encode()
+
+
+CLOSE = CloseRequest(RELATED_FILE_ID).encode()
+
+
+@pytest.mark.parametrize("sign", [False, True])
+def test_related_requests_share_the_file(client: Any, store: Any, sign: bool) -> None:
+    store.add("a", b"hello")
+    client.sign = sign
+    answers = ask(
+        client,
+        (Command.CREATE, create("a"), 0),
+        (Command.READ, ReadRequest(RELATED_FILE_ID, 0, 5).encode(), RELATED),
+        (Command.CLOSE, CLOSE, RELATED),
+    )
+    assert [answer.status for answer in answers] == [Status.SUCCESS] * 3
+    assert bytes(ReadResponse.parse(answers[1].message).data) == b"hello"
+    assert all(answer.header.next_command % 8 == 0 for answer in answers)
+    assert all(bool(answer.header.flags & HeaderFlags.SIGNED) is sign for answer in answers)
+
+
+def test_a_failed_create_fails_what_is_related_to_it(client: Any) -> None:
+    answers = ask(client, (Command.CREATE, create("a", CreateDisposition.OPEN), 0), (Command.CLOSE, CLOSE, RELATED))
+    assert [answer.status for answer in answers] == [Status.OBJECT_NAME_NOT_FOUND] * 2
+
+
+def test_a_first_related_request_is_invalid_and_so_is_what_follows_it(client: Any) -> None:
+    answers = ask(
+        client,
+        (Command.CREATE, create("a"), RELATED),
+        (Command.CLOSE, CLOSE, RELATED),
+        (Command.CLOSE, CLOSE, 0),
+    )
+    assert [answer.status for answer in answers] == [Status.INVALID_PARAMETER, Status.INVALID_PARAMETER, Status.FILE_CLOSED]
+
+
+def test_the_related_file_id_means_nothing_without_the_flag(client: Any) -> None:
+    answers = ask(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, 0))
+    assert [answer.status for answer in answers] == [Status.SUCCESS, Status.FILE_CLOSED]
+
+
+def test_unrelated_requests_stand_for_themselves(client: Any) -> None:
+    answers = ask(
+        client,
+        (Command.ECHO, EchoRequest().encode(), 0),
+        (Command.CLOSE, CloseRequest(FileId(99, 99)).encode(), 0),
+        (Command.ECHO, EchoRequest().encode(), 0),
+    )
+    assert [answer.status for answer in answers] == [Status.SUCCESS, Status.FILE_CLOSED, Status.SUCCESS]
