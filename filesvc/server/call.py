@@ -11,6 +11,7 @@ from filesvc.server.open import AnyOpen, Open, PipeOpen
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
 from filesvc.smb2.header import Header, HeaderFlags
+from filesvc.smb2.signing import Signer, signed_parts
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.copy import Copied
 from filesvc.zerocopy.preflight import Stream
@@ -95,6 +96,10 @@ class Call:
             return False
         channel = self.channel
         return channel is None or not (channel.session.signing_required or channel.session.encrypt_data or self.header.flags & _SIGNED)
+
+    def is_signed_by(self, signer: Signer) -> bool:
+        """Whether the request has a signature of this key."""
+        return signer.verify(self.header.signature, signed_parts(self.message), self.header.message_id, is_response=False)
 
     def charge(self, size: int) -> None:
         """

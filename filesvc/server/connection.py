@@ -19,7 +19,7 @@ from filesvc.server.open import Open
 from filesvc.server.payload import Payload
 from filesvc.server.receiver import FrameReceiver
 from filesvc.server.sending import Sender
-from filesvc.server.session import Channel, Session
+from filesvc.server.session import Channel, Negotiated, Session
 from filesvc.server.settings import Settings
 from filesvc.server.window import SequenceWindow
 from filesvc.smb2.compound import split
@@ -145,6 +145,13 @@ class Connection(Protocol):
             log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
             self._receiver.close()
             self.transport.abortConnection()
+
+    @property
+    def negotiated(self) -> Negotiated:
+        """What was agreed on; only after NEGOTIATE."""
+        assert self.dialect is not None
+        assert self.negotiate_request is not None
+        return Negotiated(self.dialect, self.cipher, self.signing_algorithm, self.negotiate_request.client_guid)
 
     @property
     def zero_copy(self) -> bool:

@@ -17,7 +17,6 @@ from filesvc.server.settings import Encryption
 from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
-from filesvc.smb2.signing import signed_parts
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
 
@@ -230,14 +229,13 @@ class Compound:
             if self.sealed is not channel.session:
                 raise ConnectionBroken("a request encrypted for another session")
             return
-        if header.flags & _SIGNED:
-            signer = channel.signer
-            if signer is None:
-                if header.command != Command.SESSION_SETUP:
-                    raise StatusError(Status.ACCESS_DENIED)
-                return
-            if not signer.verify(header.signature, signed_parts(call.message), header.message_id, is_response=False):
+        signer = channel.signer
+        if signer is None:
+            if header.flags & _SIGNED and header.command != Command.SESSION_SETUP:
+                raise StatusError(Status.ACCESS_DENIED)
+        elif header.flags & _SIGNED:
+            if not call.is_signed_by(signer):
                 log.info("{peer}: bad signature", peer=self.connection.peer)
                 raise StatusError(Status.ACCESS_DENIED)
-        elif channel.session.signing_required and header.command != Command.SESSION_SETUP:
+        elif channel.session.signing_required:
             raise StatusError(Status.ACCESS_DENIED)

@@ -20,6 +20,7 @@ _MAX_CHUNKS = 256
 _MAX_CHUNK = 1 << 20
 _MAX_COPY = 16 << 20
 _RESUME_KEY = 24
+_COPYCHUNK_RESPONSE = 12
 _RANGE_LENGTH = 16
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
@@ -44,7 +45,8 @@ async def resume_key(request: IoctlRequest, call: Call) -> Reply:
 async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SRV_COPYCHUNK: copy between files without the data leaving the server (MS-SMB2 3.3.5.15.6)."""
     target = call.file(request.file_id)
-    _require_room(request, 12)
+    if request.max_output_response < _COPYCHUNK_RESPONSE:
+        raise StatusError(Status.INVALID_PARAMETER)
     copy = SrvCopychunkCopy.parse(memoryview(request.input))
     source = call.session.opens.get(FileId.unpack(copy.source_key).volatile)
     if not isinstance(source, Open) or source.file_id.pack() != copy.source_key[:16]:
@@ -58,10 +60,14 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     ):
         return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
     _check_copy(request, source, target)
-    total = 0
-    for chunk in copy.chunks:
-        total += await _copy_chunk(chunk, source, target)
-    return _reply(request, SrvCopychunkResponse(len(copy.chunks), 0, total).encode())
+    written = total = 0
+    try:
+        for chunk in copy.chunks:
+            total += await _copy_chunk(chunk, source, target)
+            written += 1
+    except StatusError as error:
+        return _reply(request, SrvCopychunkResponse(written, 0, total).encode(), error.status)
+    return _reply(request, SrvCopychunkResponse(written, 0, total).encode())
 
 
 def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
@@ -132,11 +138,20 @@ async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
     if open.is_directory or asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > 0x7FFFFFFFFFFFFFFF:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(AccessMask.FILE_READ_DATA)
-    ranges = await open.tree.run(open.file.allocated_ranges, asked.offset, asked.length) if asked.length else []
+    ranges = await _allocated(open, asked) if asked.length else []
     room = request.max_output_response // _RANGE_LENGTH
     if ranges and not room:
         raise StatusError(Status.BUFFER_TOO_SMALL)
     return _reply(request, encode_ranges(ranges[:room]), Status.BUFFER_OVERFLOW if len(ranges) > room else Status.SUCCESS)
+
+
+async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
+    """Where a sparse file has data; one that is not marked so has it everywhere."""
+    stat = await open.tree.run(open.file.stat)
+    if stat.attributes & FileAttributes.SPARSE_FILE:
+        return await open.tree.run(open.file.allocated_ranges, asked.offset, asked.length)
+    length = min(asked.length, stat.size - asked.offset)
+    return [(asked.offset, length)] if length > 0 else []
 
 
 async def trim(request: IoctlRequest, call: Call) -> Reply:

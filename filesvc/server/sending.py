@@ -119,6 +119,6 @@ class Sender:
         channel = call.channel
         if channel is None or channel.signer is None:
             return False
-        if call.header.command == Command.SESSION_SETUP:
-            return reply.status == Status.SUCCESS
+        if call.header.command == Command.SESSION_SETUP and reply.status == Status.SUCCESS:
+            return True
         return bool(call.header.flags & _SIGNED) or channel.session.signing_required

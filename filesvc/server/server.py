@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import time
 import uuid
 from collections.abc import Iterable
@@ -58,7 +58,6 @@ class Server(Factory):
         self.connections: set[Connection] = set()
         self.sessions: dict[int, Session] = {}
         self.nodes = NodeTable()
-        self._session_ids = count(1)
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
         principals = Principals(settings.name)
@@ -102,8 +101,16 @@ class Server(Factory):
         self.shares = {share.name.casefold(): share for share in shares}
 
     def next_session_id(self) -> int:
-        """An id that no session has had, and that nobody can guess."""
-        return next(self._session_ids) << 32 | int.from_bytes(os.urandom(4), "big")
+        """An id of 32 bits that no session has, and that nobody can guess."""
+        while True:
+            session_id = secrets.randbits(32)
+            if session_id and session_id not in self.sessions:
+                return session_id
+
+    async def close_session(self, session: Session) -> None:
+        """End a session, and forget it."""
+        self.sessions.pop(session.session_id, None)
+        await session.close()
 
     async def drop_channel(self, channel: Channel) -> None:
         """A connection is gone: its sessions end, if it was their last."""

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from filesvc.auth.users import IUser
 from filesvc.server.open import AnyOpen
-from filesvc.smb2.encryption import Opener, Sealer
+from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.preauth import PreauthIntegrity
-from filesvc.smb2.signing import Signer
+from filesvc.smb2.signing import Signer, SigningAlgorithm
 
 if TYPE_CHECKING:
     from filesvc.auth.acceptor import Conversation
@@ -27,15 +29,26 @@ class SessionState(Enum):
     EXPIRED = "expired"
 
 
+@dataclass(slots=True, frozen=True)
+class Negotiated:
+    """What a connection agreed on that all connections of a session must have in common."""
+
+    dialect: Dialect
+    cipher: EncryptionAlgorithm | None
+    signing: SigningAlgorithm
+    client_guid: UUID
+
+
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A session on one connection, with the key that signs there."""
+    """A session on one connection, with the key that signs there; the session's own as long as it is C{binding}."""
 
     session: Session
     connection: Connection
     signer: Signer | None = None
     preauth: PreauthIntegrity | None = None
     conversation: Conversation | None = None
+    binding: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +62,8 @@ class Session:
     anonymous: bool = False
     log_off: Callable[[], None] | None = None
     session_key: bytes = b""
+    negotiated: Negotiated | None = None
+    signer: Signer | None = None
     signing_required: bool = False
     encrypt_data: bool = False
     sealer: Sealer | None = None

@@ -164,6 +164,12 @@ class Client:
         message[SIGNATURE_OFFSET:HEADER_LENGTH] = signature
         return bytes(message)
 
+    def verifies(self, answer: Answer) -> bool:
+        """Whether an answer has this client's signature."""
+        assert self.signer is not None
+        parts = signed_parts(answer.message)
+        return self.signer.verify(answer.header.signature, parts, answer.header.message_id, is_response=True)
+
     def send(self, *messages: bytes) -> None:
         """Send a frame."""
         frame = b"".join(messages)

@@ -8,7 +8,5 @@ from filesvc.smb2.logoff import LogoffRequest, LogoffResponse
 
 async def logoff(request: LogoffRequest, call: Call) -> Reply:
     """Close all that was opened in the session, and forget it."""
-    session = call.session
-    call.connection.server.sessions.pop(session.session_id, None)
-    await session.close()
+    await call.connection.server.close_session(call.session)
     return Reply(LogoffResponse().encode())

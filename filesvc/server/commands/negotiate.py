@@ -105,6 +105,8 @@ def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Di
     capabilities = Capabilities(0)
     if dialect >= Dialect.SMB_2_1:
         capabilities |= Capabilities.LARGE_MTU
+    if dialect >= Dialect.SMB_3_0:
+        capabilities |= Capabilities.MULTI_CHANNEL
     if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:
         capabilities |= Capabilities.ENCRYPTION
     return capabilities

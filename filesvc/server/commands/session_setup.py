@@ -13,10 +13,11 @@ from filesvc.server.errors import StatusError
 from filesvc.server.session import Channel, Session, SessionState
 from filesvc.server.settings import Encryption, Signing
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
-from filesvc.smb2.keys import session_keys
+from filesvc.smb2.header import HeaderFlags
+from filesvc.smb2.keys import session_keys, signing_key
 from filesvc.smb2.negotiate import Dialect, SecurityMode
 from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import signer_for
+from filesvc.smb2.signing import SigningAlgorithm, signer_for
 from filesvc.smb2.status import Status
 
 if TYPE_CHECKING:
@@ -26,12 +27,11 @@ log = Logger()
 
 
 async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
-    """One step of a logon: of a new session, or of a session that authenticates again."""
+    """One step of a logon: of a new session, of one that authenticates again, or of one that gets a further connection."""
     connection = call.connection
     if connection.settings.encryption is Encryption.REQUIRED and connection.cipher is None:
         raise StatusError(Status.ACCESS_DENIED)
     channel = _find_channel(request, call)
-    session = channel.session
     if channel.conversation is None:
         channel.conversation = connection.server.acceptor.start(connection.peer)
     if channel.preauth is not None:
@@ -42,28 +42,41 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         user = error.user if isinstance(error, LogonFailure) else ""
         log.info("{peer}: logon refused: {user}", peer=connection.peer, user=user or "no user")
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
-        channel.conversation = None
-        await session.close()
-        connection.server.sessions.pop(session.session_id, None)
+        await _refuse(channel)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
     if isinstance(outcome, Continue):
         body = SessionSetupResponse(outcome.token).encode()
         return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)
     channel.conversation = None
-    await _logged_on(request, connection, channel, outcome)
-    return Reply(SessionSetupResponse(outcome.token, _flags(session)).encode())
+    if channel.binding:
+        await _bound(connection, channel, outcome)
+    else:
+        await _logged_on(request, connection, channel, outcome)
+    return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
+
+
+async def _refuse(channel: Channel) -> None:
+    """A failed logon ends its session; one that was to be bound goes on where it was."""
+    channel.conversation = None
+    server = channel.connection.server
+    if channel.binding:
+        await server.drop_channel(channel)
+    else:
+        await server.close_session(channel.session)
 
 
 def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
     """The session a step belongs to: a new one, or one that the header names."""
     connection, header = call.connection, call.header
-    if request.flags & SessionSetupFlags.BINDING:
-        raise StatusError(Status.REQUEST_NOT_ACCEPTED)
     if header.session_id:
         channel = connection.channels.get(header.session_id)
+        if request.flags & SessionSetupFlags.BINDING and (channel is None or not channel.binding):
+            return _bind(call, connection.server.sessions.get(header.session_id))
         if channel is None:
             raise StatusError(Status.USER_SESSION_DELETED)
         return channel
+    if request.flags & SessionSetupFlags.BINDING:
+        raise StatusError(Status.INVALID_PARAMETER)
     if len(connection.channels) >= connection.settings.limits.sessions:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     session = Session(connection.server.next_session_id())
@@ -73,6 +86,56 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
     if connection.dialect is Dialect.SMB_3_1_1:
         channel.preauth = connection.preauth.copy()
     return channel
+
+
+def _bind(call: Call, session: Session | None) -> Channel:
+    """
+    Begin to carry a session on this connection too (MS-SMB2 3.3.5.5.2).
+
+    What is refused is still answered with the session's signature.
+    """
+    connection = call.connection
+    if session is None or session.signer is None or session.negotiated is None:
+        raise StatusError(Status.USER_SESSION_DELETED)
+    call.channel = Channel(session, connection, session.signer)
+    here, there = connection.negotiated, session.negotiated
+    if there.signing is not here.signing and SigningAlgorithm.AES_GMAC in (here.signing, there.signing):
+        gmac = there.signing is SigningAlgorithm.AES_GMAC
+        raise StatusError(Status.REQUEST_OUT_OF_SEQUENCE if gmac else Status.NOT_SUPPORTED)
+    if here.dialect < Dialect.SMB_3_0:
+        raise StatusError(Status.REQUEST_NOT_ACCEPTED)
+    if not call.header.flags & HeaderFlags.SIGNED or here.dialect is not there.dialect or here.cipher is not there.cipher:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if not call.is_signed_by(session.signer):
+        raise StatusError(Status.ACCESS_DENIED)
+    if session.state is SessionState.EXPIRED:
+        raise StatusError(Status.NETWORK_SESSION_EXPIRED)
+    if connection in session.channels:
+        raise StatusError(Status.REQUEST_NOT_ACCEPTED)
+    if here.client_guid != there.client_guid:
+        raise StatusError(Status.USER_SESSION_DELETED)
+    channel = call.channel = session.add_channel(connection)
+    channel.signer, channel.binding = session.signer, True
+    if here.dialect is Dialect.SMB_3_1_1:
+        channel.preauth = connection.preauth.copy()
+    return channel
+
+
+async def _bound(connection: Connection, channel: Channel, outcome: Accepted) -> None:
+    """The user has logged on here too: from now on this channel has a key of its own."""
+    session = channel.session
+    outcome.log_off()
+    assert session.user is not None
+    if outcome.guest or outcome.anonymous or outcome.user.name != session.user.name:
+        await connection.server.drop_channel(channel)
+        raise StatusError(Status.ACCESS_DENIED)
+    preauth = channel.preauth.value if channel.preauth is not None else b""
+    negotiated = connection.negotiated
+    channel.signer = signer_for(negotiated.signing, signing_key(negotiated.dialect, outcome.session_key, preauth))
+    channel.preauth = None
+    channel.binding = False
+    connection.logged_on()
+    log.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
 
 
 async def _logged_on(request: SessionSetupRequest, connection: Connection, channel: Channel, outcome: Accepted) -> None:
@@ -90,8 +153,7 @@ async def _logged_on(request: SessionSetupRequest, connection: Connection, chann
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
     if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:
-        server.sessions.pop(previous.session_id, None)
-        await previous.close()
+        await server.close_session(previous)
 
 
 def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Channel, session_key: bytes) -> None:
@@ -99,15 +161,16 @@ def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Ch
     session, settings = channel.session, connection.settings
     if session.guest or session.anonymous:
         return
-    assert connection.dialect is not None
+    negotiated = connection.negotiated
     preauth = channel.preauth.value if channel.preauth is not None else b""
     session.session_key = session_key
-    keys = session_keys(connection.dialect, session_key, preauth, connection.cipher or EncryptionAlgorithm.AES_128_CCM)
-    channel.signer = signer_for(connection.signing_algorithm, keys.signing)
+    keys = session_keys(negotiated.dialect, session_key, preauth, negotiated.cipher or EncryptionAlgorithm.AES_128_CCM)
+    session.negotiated = negotiated
+    session.signer = channel.signer = signer_for(negotiated.signing, keys.signing)
     session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
-    if connection.cipher is not None:
-        session.sealer = Sealer(connection.cipher, keys.server_to_client, session.session_id)
-        session.opener = Opener(connection.cipher, keys.client_to_server)
+    if negotiated.cipher is not None:
+        session.sealer = Sealer(negotiated.cipher, keys.server_to_client, session.session_id)
+        session.opener = Opener(negotiated.cipher, keys.client_to_server)
         session.encrypt_data = settings.encryption is Encryption.REQUIRED
 
 

@@ -1,0 +1,142 @@
+"""SESSION_SETUP, LOGOFF and sessions on several connections (MS-SMB2 3.3.5.5, 3.3.5.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import spnego
+
+from filesvc.server.settings import Settings, Share, Signing
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.logoff import LogoffRequest
+from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_connect import TreeConnectRequest
+
+DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
+
+
+def connect(client: Any, **fields: Any) -> Any:
+    """Another client of the same server, after NEGOTIATE."""
+    other = type(client)(client.server, **fields)
+    assert other.negotiate().status is Status.SUCCESS
+    return other
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_last_word_of_a_logon_is_signed(client: Any, dialect: int) -> None:
+    other = connect(client, dialect=dialect)
+    answer = other.log_on()
+    assert answer.status is Status.SUCCESS
+    assert answer.header.flags & HeaderFlags.SIGNED
+    assert other.verifies(answer)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_signed_requests_get_signed_answers(client: Any, dialect: int) -> None:
+    other = connect(client, dialect=dialect)
+    other.log_on()
+    other.sign = True
+    answer = other.enter()
+    assert answer.status is Status.SUCCESS
+    assert other.verifies(answer)
+
+
+@pytest.mark.parametrize(("user", "password"), [("alice", "wrong"), ("nobody", "secret"), ("nobody", "")])
+def test_who_is_not_known_is_refused_alike(client: Any, user: str, password: str) -> None:
+    assert connect(client).log_on(user, password).status is Status.LOGON_FAILURE
+
+
+def test_requests_must_be_signed_where_signing_is_required(make_server: Any, client: Any) -> None:
+    other = type(client)(make_server(Settings(signing=Signing.REQUIRED)))
+    other.negotiate()
+    other.log_on()
+    assert other.enter().status is Status.ACCESS_DENIED
+    other.sign = True
+    assert other.enter().status is Status.SUCCESS
+
+
+def test_guests_enter_where_they_are_let_in(make_server: Any, client: Any, store: Any) -> None:
+    shares = [Share("open", store, guest=True), Share("closed", store)]
+    other = type(client)(make_server(Settings(guest=True), shares))
+    other.negotiate()
+    answer = other.log_on("whoever", "whatever")
+    assert answer.status is Status.SUCCESS
+    assert SessionSetupResponse.parse(answer.message).session_flags == SessionFlags.IS_GUEST
+    assert other.enter("open").status is Status.SUCCESS
+    assert other.enter("closed").status is Status.ACCESS_DENIED
+
+
+def test_logoff_closes_what_was_open(client: Any) -> None:
+    client.open("a")
+    assert client.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.SUCCESS
+    assert len(client.server.nodes) == 0
+    assert client.ask(Command.TREE_CONNECT, TreeConnectRequest(r"\\s\files").encode()).status is Status.USER_SESSION_DELETED
+
+
+def test_a_previous_session_of_the_same_user_ends(client: Any) -> None:
+    client.open("a")
+    other = connect(client)
+    other.log_on(previous_session_id=client.session_id)
+    assert len(client.server.nodes) == 0
+    assert client.create("a").status is Status.USER_SESSION_DELETED
+
+
+def test_authenticating_again_keeps_what_is_open(client: Any) -> None:
+    file_id = client.open("a")
+    session_id = client.session_id
+    signer = client.signer
+    assert client.log_on().status is Status.SUCCESS
+    assert client.session_id == session_id
+    client.signer = signer
+    assert client.close(file_id).status is Status.SUCCESS
+
+
+def bind(client: Any, other: Any, sign: bool = True) -> Any:
+    """Ask for C{client}'s session on C{other}'s connection; the last answer."""
+    other.session_id, other.signer, other.sign = client.session_id, client.signer, sign
+    context = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    token = context.step()
+    while True:
+        header = other.header(Command.SESSION_SETUP, tree_id=0)
+        request = SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING)
+        other.send(other.encode(header, request.encode()))
+        (answer,) = other.receive()
+        if answer.status is not Status.MORE_PROCESSING_REQUIRED:
+            return answer
+        assert other.verifies(answer)
+        token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
+
+
+def test_a_session_spans_connections(client: Any) -> None:
+    other = connect(client)
+    assert bind(client, other).status is Status.SUCCESS
+    file_id = client.open("a")
+    other.tree_id, other.sign = client.tree_id, False
+    assert other.close(file_id).status is Status.SUCCESS
+    client.transport.loseConnection()
+    assert other.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    assert other.create("a").status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sign", "status"),
+    [
+        (Dialect.SMB_2_1, True, Status.REQUEST_OUT_OF_SEQUENCE),
+        (Dialect.SMB_3_1_1, False, Status.INVALID_PARAMETER),
+    ],
+)
+def test_what_cannot_be_bound(client: Any, dialect: int, sign: bool, status: Status) -> None:
+    other = connect(client, dialect=dialect)
+    assert bind(client, other, sign).status is status
+    assert client.create("a").status is Status.SUCCESS
+
+
+def test_a_session_is_not_bound_twice_to_one_connection(client: Any) -> None:
+    other = connect(client)
+    assert bind(client, other).status is Status.SUCCESS
+    # Signed with the session's key, where the channel has one of its own.
+    assert bind(client, other).status is Status.ACCESS_DENIED
