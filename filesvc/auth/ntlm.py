@@ -47,7 +47,7 @@ _ECHOED = (
     | NegotiateFlags.KEY_EXCHANGE
     | NegotiateFlags.KEY_56
 )
-"""What the server does where the client asks for it."""
+"""What is granted where the client asks for it. SMB seals by itself, but Samba's client takes it for an attack if SEAL is not granted."""
 
 _ALWAYS = NegotiateFlags.NTLM | NegotiateFlags.TARGET_TYPE_SERVER | NegotiateFlags.TARGET_INFO
 
@@ -192,7 +192,7 @@ class NtlmAcceptor:
         credentials = None
         if message.user or message.nt_response or message.lm_response not in (b"", b"\0"):
             if len(message.nt_response) <= _NTLM_V1_RESPONSE_LENGTH:
-                raise LogonFailure("LM and NTLMv1 are refused", message.account)
+                raise LogonFailure("no NTLMv2 response; LM and NTLMv1 are refused", message.account)
             client_av_pairs(message.nt_response[KEY_LENGTH:])
             credentials = NTLMv2Response(message.user, message.domain, self._server_challenge, message.nt_response)
         flags = self._flags & message.flags

@@ -101,7 +101,7 @@ def parse_av_pairs(data: bytes) -> dict[int, bytes]:
     raise MalformedToken(f"AV_PAIRs of {len(data)} bytes without their end")
 
 
-def message_type(message: bytes) -> int:
+def _message_type(message: bytes) -> int:
     """
     What a message is: a L{MessageType}, or a number that is none.
 
@@ -217,7 +217,7 @@ def client_av_pairs(client_challenge: bytes) -> dict[int, bytes]:
 
 
 def _unpack(layout: Struct, message: bytes, type: MessageType) -> tuple[int, ...]:
-    if message_type(message) != type or len(message) < layout.size:
+    if _message_type(message) != type or len(message) < layout.size:
         raise MalformedToken(f"this is no {type.name}_MESSAGE, which has at least {layout.size} bytes")
     return layout.unpack_from(message)
 
