@@ -1,13 +1,19 @@
-"""Byte-range locks (MS-FSA 2.1.4.10, 2.1.5.8)."""
+"""Byte-range locks (MS-FSA 2.1.4.10, 2.1.5.8, 2.1.5.9), and the requests that wait for one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred
+
+from filesvc.server.errors import StatusError
+from filesvc.smb2.status import Status
 
 
 @dataclass(slots=True, frozen=True)
 class ByteRange:
-    """A locked range and who holds it. A range of length 0 conflicts only with ranges that it lies strictly inside of."""
+    """A range that an open holds, or wants. One of length 0 meets only ranges that it lies strictly inside of."""
 
     owner: object
     offset: int
@@ -25,39 +31,83 @@ class ByteRange:
         return offset < self.offset + self.length and self.offset < offset + length
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    wanted: ByteRange
+    granted: Deferred[None] = field(default_factory=Deferred)
+
+
 class ByteRangeLocks:
     """All locked ranges of one file."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_waiting")
 
     def __init__(self) -> None:
         self._held: list[ByteRange] = []
+        self._waiting: list[_Waiting] = []
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
-    def lock(self, wanted: ByteRange) -> bool:
-        """Take a range; false if somebody's lock forbids it. An owner's own exclusive lock conflicts with any further one of its own."""
-        for held in self._held:
-            if held.overlaps(wanted.offset, wanted.length) and (held.exclusive or wanted.exclusive):
+    def lock(self, wanted: Sequence[ByteRange]) -> bool:
+        """
+        Take ranges, all or none; false if somebody's lock forbids one of them.
+
+        An owner can put shared locks on top of its exclusive one, nothing else.
+        """
+        before = len(self._held)
+        for one in wanted:
+            if any(self._conflict(held, one) for held in self._held):
+                del self._held[before:]
                 return False
-        self._held.append(wanted)
+            self._held.append(one)
         return True
 
+    def wait(self, wanted: ByteRange) -> Deferred[None]:
+        """
+        Take a range as soon as nobody's lock forbids it. Those who wait are served in the order they came, but nobody waits for another
+        who waits.
+
+        @return: fires when the range is taken; fails with RANGE_NOT_LOCKED when its owner is released before. Cancel it to wait no longer.
+        """
+        waiting = _Waiting(wanted)
+        waiting.granted = Deferred(lambda _: self._waiting.remove(waiting))
+        self._waiting.append(waiting)
+        return waiting.granted
+
     def unlock(self, owner: object, offset: int, length: int) -> bool:
-        """Give back exactly one range; false if the owner does not hold it."""
-        for index, held in enumerate(self._held):
-            if held.owner is owner and held.offset == offset and held.length == length:
-                del self._held[index]
-                return True
-        return False
+        """Give back exactly one range, an exclusive one before shared ones on top of it; false if the owner does not hold it."""
+        mine = [held for held in self._held if held.owner is owner and held.offset == offset and held.length == length]
+        if not mine:
+            return False
+        self._held.remove(next((held for held in mine if held.exclusive), mine[0]))
+        self._grant()
+        return True
 
     def release(self, owner: object) -> None:
-        """Give back all of an owner's ranges."""
+        """Give back all of an owner's ranges, and let it wait for none."""
+        lost = [waiting for waiting in self._waiting if waiting.wanted.owner is owner]
+        self._waiting = [waiting for waiting in self._waiting if waiting.wanted.owner is not owner]
         self._held = [held for held in self._held if held.owner is not owner]
+        for waiting in lost:
+            waiting.granted.errback(StatusError(Status.RANGE_NOT_LOCKED))
+        self._grant()
 
     def forbids(self, owner: object, offset: int, length: int, write: bool) -> bool:
         """Whether a lock keeps an owner from reading, or writing, a range."""
         if not length:
             return False
         return any(held.overlaps(offset, length) and (held.owner is not owner if held.exclusive else write) for held in self._held)
+
+    @staticmethod
+    def _conflict(held: ByteRange, wanted: ByteRange) -> bool:
+        if not held.overlaps(wanted.offset, wanted.length):
+            return False
+        return wanted.exclusive or (held.exclusive and held.owner is not wanted.owner)
+
+    def _grant(self) -> None:
+        granted = [waiting for waiting in self._waiting if self.lock([waiting.wanted])]
+        self._waiting = [waiting for waiting in self._waiting if waiting not in granted]
+        # Only now: what they do next may come back here.
+        for waiting in granted:
+            waiting.granted.callback(None)

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from filesvc.interfaces import IOpenFile, Kind, Path
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.errors import StatusError
+from filesvc.server.lock_sequence import LockSequences
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
@@ -47,6 +48,7 @@ class Open:
     enumeration: Enumeration | None = None
     reservation: Reservation | None = None
     sequence: Sequence = field(default_factory=Sequence)
+    lock_sequences: LockSequences = field(default_factory=LockSequences)
     position: int = 0
     mode: int = 0
     closed: bool = False

@@ -307,10 +307,26 @@ def server(make_server: MakeServer) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Client:
+def make_client(server: Server) -> Callable[..., Client]:
+    """Makes clients in the share C{files}, each with a connection and a session of its own."""
+
+    def make(dialect: int = Dialect.SMB_3_1_1) -> Client:
+        client = Client(server, dialect)
+        assert client.negotiate().status is Status.SUCCESS
+        assert client.log_on().status is Status.SUCCESS
+        assert client.enter().status is Status.SUCCESS
+        return client
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
     """A client in the share C{files}."""
-    client = Client(server)
-    assert client.negotiate().status is Status.SUCCESS
-    assert client.log_on().status is Status.SUCCESS
-    assert client.enter().status is Status.SUCCESS
-    return client
+    return make_client()
+
+
+@pytest.fixture
+def another(make_client: Callable[..., Client]) -> Client:
+    """One more client in the share C{files}."""
+    return make_client()

@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
+
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.locks import ByteRange
 from filesvc.server.open import Open
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest, LockResponse
+from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.status import Status
 
 _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
-_MODES = frozenset(
-    {
-        LockFlags.SHARED_LOCK,
-        LockFlags.EXCLUSIVE_LOCK,
-        LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY,
-        LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY,
-    }
-)
+_WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})
+_MODES = _WAITS | {mode | LockFlags.FAIL_IMMEDIATELY for mode in _WAITS}
 _END = 1 << 64
 
 
-def lock(request: LockRequest, call: Call) -> Reply:
-    """Take or give back all the ranges of a request, or none."""
+async def lock(request: LockRequest, call: Call) -> Reply:
+    """Take all the ranges of a request or none, waiting if the client wants to; or give ranges back, as far as they are held."""
     open = call.file(request.file_id)
-    if not request.locks:
+    if not request.locks or open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
-    if open.is_directory:
-        raise StatusError(Status.INVALID_DEVICE_REQUEST)
     open.require(_MAY_LOCK)
-    if request.locks[0].flags & LockFlags.UNLOCK:
-        _unlock(request.locks, open)
-    else:
-        _lock(request.locks, open)
+    # A client gives an index only where it may have to send the request again (MS-SMB2 3.2.4.19); 2.0.2 has none.
+    index, number = request.lock_sequence_index, request.lock_sequence_number
+    sequenced = call.connection.dialect != Dialect.SMB_2_0_2
+    if not (sequenced and open.lock_sequences.is_replay(index, number)):
+        if request.locks[0].flags & LockFlags.UNLOCK:
+            _unlock(request.locks, open)
+        else:
+            await _lock(request.locks, open, call)
+        if sequenced:
+            open.lock_sequences.succeeded(index, number)
     return Reply(LockResponse().encode())
 
 
-def _lock(elements: list[LockElement], open: Open) -> None:
-    for element in elements:
-        if element.flags not in _MODES:
-            raise StatusError(Status.INVALID_PARAMETER)
-        if element.offset + element.length > _END:
-            raise StatusError(Status.INVALID_LOCK_RANGE)
-    taken: list[LockElement] = []
-    for element in elements:
-        wanted = ByteRange(open, element.offset, element.length, bool(element.flags & LockFlags.EXCLUSIVE_LOCK))
-        if not open.node.locks.lock(wanted):
-            for given in taken:
-                open.node.locks.unlock(open, given.offset, given.length)
-            raise StatusError(Status.LOCK_NOT_GRANTED)
-        taken.append(element)
-
-
 def _unlock(elements: list[LockElement], open: Open) -> None:
+    """MS-SMB2 3.3.5.14.1: what was given back before a mistake stays so."""
     for element in elements:
         if element.flags != LockFlags.UNLOCK:
             raise StatusError(Status.INVALID_PARAMETER)
-    for element in elements:
         if not open.node.locks.unlock(open, element.offset, element.length):
             raise StatusError(Status.RANGE_NOT_LOCKED)
+
+
+async def _lock(elements: list[LockElement], open: Open, call: Call) -> None:
+    """MS-SMB2 3.3.5.14.2: all or none. Only a single range is waited for."""
+    for element in elements:
+        if element.flags not in _MODES or (len(elements) > 1 and element.flags in _WAITS):
+            raise StatusError(Status.INVALID_PARAMETER)
+        if element.offset + element.length > _END:
+            raise StatusError(Status.INVALID_LOCK_RANGE)
+    wanted = [ByteRange(open, offset, length, bool(flags & LockFlags.EXCLUSIVE_LOCK)) for offset, length, flags in elements]
+    if open.node.locks.lock(wanted):
+        return
+    if elements[0].flags not in _WAITS:
+        raise StatusError(Status.LOCK_NOT_GRANTED)
+    await _wait(wanted[0], open, call)
+
+
+async def _wait(wanted: ByteRange, open: Open, call: Call) -> None:
+    granted = open.node.locks.wait(wanted)
+    call.pending(granted.cancel)
+    try:
+        await granted
+    except CancelledError:
+        raise StatusError(Status.CANCELLED) from None

@@ -1,0 +1,285 @@
+"""Byte-range locks: who gets which, who waits, and what they keep from whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.server.locks import ByteRange, ByteRangeLocks
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateDisposition, CreateOptions
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.logoff import LogoffRequest
+from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.read import ReadRequest
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.write import WriteRequest
+
+SHARED = LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY
+EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
+WAIT = LockFlags.EXCLUSIVE_LOCK
+UNLOCK = LockFlags.UNLOCK
+
+
+def lock(client: Any, file_id: FileId, *elements: tuple[int, int, int], number: int = 0, index: int = 0) -> Any:
+    request = LockRequest(file_id, [LockElement(*element) for element in elements], number, index)
+    return client.ask(Command.LOCK, request.encode())
+
+
+def status(client: Any, file_id: FileId, *elements: tuple[int, int, int], **fields: int) -> Status:
+    answer: Status = lock(client, file_id, *elements, **fields).status
+    return answer
+
+
+def cancel(client: Any, pending: Any) -> None:
+    client.send(
+        client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
+    )
+
+
+@pytest.fixture
+def files(client: Any, store: Any) -> tuple[FileId, FileId]:
+    """Two opens of one file."""
+    store.add("f", bytes(100))
+    return client.open("f"), client.open("f")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same_open", "granted"),
+    [
+        (SHARED, SHARED, True, True),
+        (SHARED, SHARED, False, True),
+        (SHARED, EXCLUSIVE, True, False),
+        (SHARED, EXCLUSIVE, False, False),
+        (EXCLUSIVE, SHARED, True, True),
+        (EXCLUSIVE, SHARED, False, False),
+        (EXCLUSIVE, EXCLUSIVE, True, False),
+        (EXCLUSIVE, EXCLUSIVE, False, False),
+    ],
+)
+def test_which_locks_go_together(client: Any, files: Any, first: int, second: int, same_open: bool, granted: bool) -> None:
+    assert status(client, files[0], (0, 10, first)) is Status.SUCCESS
+    assert status(client, files[not same_open], (5, 10, second)) is (Status.SUCCESS if granted else Status.LOCK_NOT_GRANTED)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ((10, 0), (10, 0), False),
+        ((10, 0), (9, 1), False),
+        ((10, 0), (10, 1), False),
+        ((10, 0), (10, 2), False),
+        ((10, 0), (9, 2), True),
+        ((10, 0), (9, 3), True),
+        ((0, 0), (0, 10), False),
+        ((0, 10), (10, 10), False),
+        ((0, 11), (10, 10), True),
+        ((2**64 - 1, 1), (2**64 - 2, 1), False),
+        ((2**64 - 1, 1), (0, 2**64 - 1), False),
+        ((2**64 - 1, 1), (1, 2**64 - 1), True),
+    ],
+)
+def test_which_ranges_meet(one: tuple[int, int], other: tuple[int, int], meet: bool) -> None:
+    assert ByteRange("a", *one, exclusive=True).overlaps(*other) is meet
+    assert ByteRange("a", *other, exclusive=True).overlaps(*one) is meet
+
+
+def test_an_exclusive_lock_is_given_back_before_shared_ones_on_top_of_it(client: Any, files: Any) -> None:
+    for mode in (EXCLUSIVE, SHARED):
+        assert status(client, files[0], (0, 10, mode)) is Status.SUCCESS
+    assert status(client, files[0], (0, 10, UNLOCK)) is Status.SUCCESS
+    assert status(client, files[1], (0, 10, SHARED)) is Status.SUCCESS
+
+
+def test_only_what_is_held_is_given_back(client: Any, files: Any) -> None:
+    assert status(client, files[0], (0, 10, SHARED), (10, 10, SHARED)) is Status.SUCCESS
+    assert status(client, files[0], (0, 20, UNLOCK)) is Status.RANGE_NOT_LOCKED
+    assert status(client, files[1], (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED
+
+
+def test_all_ranges_are_taken_or_none(client: Any, files: Any) -> None:
+    first, second = files
+    assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS
+    assert status(client, second, (50, 10, EXCLUSIVE)) is Status.SUCCESS
+    assert status(client, first, (0, 10, SHARED), (50, 10, SHARED)) is Status.LOCK_NOT_GRANTED
+    assert status(client, second, (0, 10, SHARED)) is Status.LOCK_NOT_GRANTED, "the roll-back gave back what was held before"
+    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
+    assert status(client, first, (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED, "the roll-back left something"
+
+
+def test_ranges_given_back_before_a_mistake_stay_so(client: Any, files: Any) -> None:
+    assert status(client, files[0], (0, 1, EXCLUSIVE), (1, 1, EXCLUSIVE)) is Status.SUCCESS
+    assert status(client, files[0], (0, 1, UNLOCK), (1, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
+    assert status(client, files[1], (0, 1, EXCLUSIVE)) is Status.SUCCESS
+    assert status(client, files[1], (1, 1, EXCLUSIVE)) is Status.LOCK_NOT_GRANTED
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ([], Status.INVALID_PARAMETER),
+        ([(0, 1, 0)], Status.INVALID_PARAMETER),
+        ([(0, 1, SHARED | EXCLUSIVE)], Status.INVALID_PARAMETER),
+        ([(0, 1, UNLOCK | LockFlags.FAIL_IMMEDIATELY)], Status.INVALID_PARAMETER),
+        ([(0, 1, UNLOCK | LockFlags.SHARED_LOCK)], Status.INVALID_PARAMETER),
+        ([(0, 1, EXCLUSIVE), (1, 1, WAIT)], Status.INVALID_PARAMETER),
+        ([(0, 1, EXCLUSIVE), (1, 1, UNLOCK)], Status.INVALID_PARAMETER),
+        ([(2**64 - 1, 2, EXCLUSIVE)], Status.INVALID_LOCK_RANGE),
+        ([(2**64 - 1, 1, EXCLUSIVE)], Status.SUCCESS),
+        ([(2**64 - 1, 0, EXCLUSIVE)], Status.SUCCESS),
+    ],
+)
+def test_what_is_a_lock(client: Any, files: Any, elements: Any, expected: Status) -> None:
+    assert status(client, files[0], *elements) is expected
+
+
+def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Any, store: Any) -> None:
+    store.add("f")
+    directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert status(client, directory, (0, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
+    attributes = client.open("f", access=AccessMask.FILE_READ_ATTRIBUTES)
+    assert status(client, attributes, (0, 1, EXCLUSIVE)) is Status.ACCESS_DENIED
+    assert status(client, FileId(77, 77), (0, 1, EXCLUSIVE)) is Status.FILE_CLOSED
+
+
+def test_a_lock_is_waited_for(client: Any, files: Any) -> None:
+    first, second = files
+    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
+    pending = lock(client, second, (5, 10, WAIT))
+    assert pending.status is Status.PENDING
+    assert pending.header.flags & HeaderFlags.ASYNC_COMMAND
+    assert status(client, second, (5, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED, "it is not held yet"
+    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
+    (granted,) = client.unasked
+    assert granted.status is Status.SUCCESS
+    assert granted.header.async_id == pending.header.async_id
+    assert status(client, first, (14, 1, SHARED)) is Status.LOCK_NOT_GRANTED
+    assert status(client, second, (5, 10, UNLOCK)) is Status.SUCCESS
+
+
+def test_those_who_wait_are_served_in_order(client: Any, files: Any) -> None:
+    first, second = files
+    third = client.open("f")
+    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
+    waiting = [lock(client, second, (0, 10, WAIT)), lock(client, third, (0, 10, WAIT))]
+    client.close(first)
+    assert [answer.header.message_id for answer in client.unasked] == [waiting[0].header.message_id]
+    client.close(second)
+    assert [answer.header.message_id for answer in client.unasked] == [answer.header.message_id for answer in waiting]
+    assert [answer.status for answer in client.unasked] == [Status.SUCCESS] * 2
+
+
+def test_waiting_ends_by_cancel(client: Any, files: Any) -> None:
+    first, second = files
+    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
+    cancel(client, lock(client, second, (0, 10, WAIT)))
+    assert [answer.status for answer in client.receive()] == [Status.CANCELLED]
+    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
+    assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS, "the cancelled request was granted"
+
+
+def test_waiting_ends_by_close(client: Any, files: Any) -> None:
+    first, second = files
+    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
+    lock(client, second, (0, 10, WAIT))
+    client.close(second)
+    assert [answer.status for answer in client.unasked] == [Status.RANGE_NOT_LOCKED]
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
+)
+def test_waiting_ends_by_leaving(client: Any, files: Any, command: int, body: bytes) -> None:
+    assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
+    lock(client, files[1], (0, 10, WAIT))
+    assert client.ask(command, body).status is Status.SUCCESS
+    assert len(client.unasked) == 1
+
+
+def test_waiting_ends_with_the_connection(client: Any, another: Any, files: Any) -> None:
+    theirs = another.open("f")
+    assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
+    assert status(another, theirs, (0, 10, WAIT)) is Status.PENDING
+    another.transport.loseConnection()
+    assert status(client, files[0], (0, 10, UNLOCK)) is Status.SUCCESS
+    assert status(client, files[1], (0, 10, EXCLUSIVE)) is Status.SUCCESS
+
+
+def test_a_lost_connection_gives_its_locks_to_who_waits(client: Any, another: Any, files: Any) -> None:
+    theirs = another.open("f")
+    assert status(another, theirs, (0, 10, WAIT)) is Status.SUCCESS
+    assert status(client, files[0], (0, 10, WAIT)) is Status.PENDING
+    another.transport.loseConnection()
+    assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
+
+
+@pytest.mark.parametrize(
+    ("mode", "own_read", "own_write", "other_read", "other_write"),
+    [(SHARED, True, False, True, False), (EXCLUSIVE, True, True, False, False)],
+)
+def test_what_a_lock_forbids(
+    client: Any, files: Any, mode: int, own_read: bool, own_write: bool, other_read: bool, other_write: bool
+) -> None:
+    assert status(client, files[0], (10, 10, mode)) is Status.SUCCESS
+    for file_id, may_read, may_write in ((files[0], own_read, own_write), (files[1], other_read, other_write)):
+        read = client.ask(Command.READ, ReadRequest(file_id, 0, 11).encode())
+        assert read.status is (Status.SUCCESS if may_read else Status.FILE_LOCK_CONFLICT)
+        write = client.ask(Command.WRITE, WriteRequest(file_id, 19, b"xx").encode())
+        assert write.status is (Status.SUCCESS if may_write else Status.FILE_LOCK_CONFLICT)
+        assert client.ask(Command.READ, ReadRequest(file_id, 20, 10).encode()).status is Status.SUCCESS
+        assert client.ask(Command.READ, ReadRequest(file_id, 15, 0).encode()).status is Status.SUCCESS
+
+
+def test_a_locked_file_is_truncated_and_overwritten(client: Any, store: Any, files: Any) -> None:
+    """As on Windows: locks guard reads and writes. They outlive the bytes they are on."""
+    assert status(client, files[0], (50, 10, EXCLUSIVE)) is Status.SUCCESS
+    body = FileEndOfFileInformation(10).encode()
+    request = SetInfoRequest(files[1], InfoType.FILE, FileInformationClass.END_OF_FILE, body)
+    assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
+    client.close(client.open("f", disposition=CreateDisposition.OVERWRITE))
+    assert status(client, files[1], (50, 10, EXCLUSIVE)) is Status.LOCK_NOT_GRANTED
+    assert status(client, files[0], (50, 10, UNLOCK)) is Status.SUCCESS
+
+
+def test_a_request_sent_again_is_not_done_again(client: Any, files: Any) -> None:
+    first = files[0]
+    for _ in range(2):
+        assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=1) is Status.SUCCESS
+    assert status(client, first, (0, 10, UNLOCK), index=1, number=1) is Status.SUCCESS, "taken for the same request"
+    assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=2) is Status.LOCK_NOT_GRANTED
+    assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=2) is Status.LOCK_NOT_GRANTED, "failures are not remembered"
+    for _ in range(2):
+        assert status(client, first, (0, 10, UNLOCK), index=64, number=2) is Status.SUCCESS
+    assert status(client, first, (0, 10, UNLOCK), index=64, number=3) is Status.RANGE_NOT_LOCKED
+
+
+@pytest.mark.parametrize("index", [0, 65])
+def test_other_indices_are_not_remembered(client: Any, files: Any, index: int) -> None:
+    assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.SUCCESS
+    assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.LOCK_NOT_GRANTED
+
+
+def test_the_oldest_dialect_has_no_sequences(make_client: Any, store: Any) -> None:
+    client = make_client(Dialect.SMB_2_0_2)
+    store.add("f")
+    file_id = client.open("f")
+    assert status(client, file_id, (0, 10, EXCLUSIVE), index=1, number=1) is Status.SUCCESS
+    assert status(client, file_id, (0, 10, EXCLUSIVE), index=1, number=1) is Status.LOCK_NOT_GRANTED
+
+
+def test_who_is_granted_may_come_back_at_once() -> None:
+    locks = ByteRangeLocks()
+    assert locks.lock([ByteRange("a", 0, 10, True)])
+    locks.wait(ByteRange("b", 0, 10, True)).addCallback(lambda _: locks.release("b"))
+    late = locks.wait(ByteRange("c", 0, 10, True))
+    locks.release("a")
+    assert late.called
+    assert not locks.lock([ByteRange("a", 0, 10, False)])
