@@ -54,6 +54,8 @@ after the payload stay in the socket: C{dataReceived} continues with them once C
 returns.
 Transports without a socket, such as TLS, raise C{ValueError}: collect the payload there.
 
+A lease is kept until the peer has taken the bytes that it is for, not only until sendfile(2) has returned: see L{filesvc.zerocopy.flight}.
+
 Before an open that may conflict with our own leases: open with C{O_NONBLOCK}; on C{BlockingIOError}, wait for C{leases.drain(identity)}
 (C{None} if the lease is not ours), and retry the open at once.
 

@@ -23,8 +23,8 @@ INTERVAL = 0.02
 LONGEST_INTERVAL = 0.32
 HASTE = 0.004
 """Seconds between two looks when somebody wants the file."""
-GRACE = 0.03
-"""Seconds without progress after which a file that is wanted is given up."""
+GRACE = 0.1
+"""Seconds without progress after which a peer has stopped reading, and a file that somebody wants is given up."""
 
 
 class _Leg:

@@ -41,14 +41,16 @@ class Hold:
     One stream's part in the lease of a file.
 
     @ivar fd: a descriptor of the file that stays open as long as this is held.
+    @ivar size: the file's, bytes; nobody can change it as long as the lease is held.
     @ivar give_back: called when somebody wants the file: finish without it and call L{release}, soon.
     @ivar wanted: somebody does; a holder that sets C{give_back} late looks here.
     """
 
-    __slots__ = ("_lease", "fd", "give_back")
+    __slots__ = ("_lease", "fd", "give_back", "size")
 
     def __init__(self, lease: FileLease) -> None:
         self.fd = lease.fd
+        self.size = lease.size
         self.give_back: Callable[[], None] | None = None
         self._lease: FileLease | None = lease
 
@@ -71,11 +73,12 @@ class Hold:
 class FileLease:
     """The lease of one file, shared by the streams of that file. L{LeaseTable} makes them."""
 
-    __slots__ = ("_forget", "_gone", "_holds", "_locked", "fd", "identity", "wanted")
+    __slots__ = ("_forget", "_gone", "_holds", "_locked", "fd", "identity", "size", "wanted")
 
     def __init__(self, identity: Hashable, fd: int, forget: Callable[[FileLease], None]) -> None:
         self.identity = identity
         self.fd = fd
+        self.size = os.fstat(fd).st_size
         self.wanted = False
         self._locked = True
         self._forget = forget

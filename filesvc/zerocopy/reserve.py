@@ -101,17 +101,21 @@ class Reservation:
 
     def _give_back(self, end: int) -> None:
         before = os.fstat(self._fd)
-        allocate(self._fd, _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE, before.st_size, end - before.st_size)
-        after = os.fstat(self._fd)
-        if after.st_blocks < before.st_blocks or after.st_blocks * 512 <= before.st_size:
-            return
+        try:
+            allocate(self._fd, _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE, before.st_size, end - before.st_size)
+            after = os.fstat(self._fd)
+            if after.st_blocks == before.st_blocks and after.st_blocks * 512 > before.st_size:
+                self._cut_at_size()
+        finally:
+            # All this counts as writing, but nothing has been written.
+            os.utime(self._fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def _cut_at_size(self) -> None:
         # Should the lease be wanted in the moment that it is held, the signal must be one that is ignored unless asked for.
         fcntl.fcntl(self._fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(self._fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         try:
-            status = os.fstat(self._fd)
-            os.ftruncate(self._fd, status.st_size)
-            os.utime(self._fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size)
         finally:
             fcntl.fcntl(self._fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
             fcntl.fcntl(self._fd, fcntl.F_SETSIG, 0)

@@ -13,6 +13,7 @@ PAGE = mmap.PAGESIZE
 
 _SYS_CACHESTAT = 451
 _SCRATCH = memoryview(mmap.mmap(-1, 1 << 16, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+_ONE_BYTE = (_SCRATCH[:1],)
 _SCRATCHES = [_SCRATCH] * 16
 _WINDOW = len(_SCRATCH) * len(_SCRATCHES)
 
@@ -61,7 +62,7 @@ _cached_pages = _prepared_cachestat()
 
 def _readable_now(fd: int, offset: int) -> bool:
     try:
-        return os.preadv(fd, (_SCRATCH[:1],), offset, os.RWF_NOWAIT) == 1
+        return os.preadv(fd, _ONE_BYTE, offset, os.RWF_NOWAIT) == 1
     except BlockingIOError:
         return False
 

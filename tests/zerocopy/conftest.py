@@ -113,7 +113,10 @@ class Connection:
 
 @pytest.fixture(scope="session")
 def loop() -> Loop:
-    return Loop()
+    loop = Loop()
+    # Twisted keeps a descriptor in reserve from its first listening port on.
+    loop.result(loop.reactor.listenTCP(0, Factory(), interface="127.0.0.1").stopListening())
+    return loop
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def budget(loop: Loop, pool: BufferPool, in_thread: InThread) -> DrainBudget:
 
 @pytest.fixture
 def preflight(loop: Loop, leases: LeaseTable, in_thread: InThread) -> Preflight:
-    return Preflight(loop.reactor, leases, in_thread)
+    return Preflight(loop.reactor, leases, in_thread, minimum=1000)
 
 
 class File:
@@ -215,12 +218,21 @@ def make_file(tmp_path: Path) -> Iterator[Callable[[int], File]]:
         os.close(file.fd)
 
 
+def _open_descriptors() -> dict[str, str]:
+    """What each descriptor of this process is."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
 @pytest.fixture
 def descriptors(loop: Loop, threads: ThreadPool) -> Iterator[None]:
     """Nothing that the test opened is open after it."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = _open_descriptors()
     yield
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert _open_descriptors() == before
 
 
 @pytest.fixture(params=["disk", "tmpfs"])
@@ -239,4 +251,4 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
         subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", image], check=True)
         subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
     yield mounted
-    subprocess.run(["umount", mounted], check=True)
+    subprocess.run(["umount", "--lazy", mounted], check=True)

@@ -26,6 +26,11 @@ class Other:
     def __exit__(self, *exception: object) -> None:
         self._process.communicate("")
 
+    def kill(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
     def line(self) -> str:
         """What it says, waiting for it."""
         assert self._process.stdout is not None

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from filesvc.zerocopy.lease import LeaseTable, NoLease
 from filesvc.zerocopy.preflight import Copy, Preflight, Refuse, Slow, Stream, Verdict
 from filesvc.zerocopy.residency import resident
+from filesvc.zerocopy.workers import InThread
 
 from .conftest import File, Loop
 from .other import writer
@@ -21,10 +22,10 @@ MakeFile = Callable[[int], File]
 
 
 def test_leased_and_resident_is_streamed(make_file: MakeFile, preflight: Preflight) -> None:
-    file = make_file(100_000)
-    verdict = preflight.check(file.fd, file.identity, 10, 50_000)
+    file = make_file(140_000)
+    verdict = preflight.check(file.fd, file.identity, 10, 70_000)
     assert isinstance(verdict, Stream)
-    assert (verdict.source.offset, verdict.source.length) == (10, 50_000)
+    assert (verdict.source.offset, verdict.source.length) == (10, 70_000)
     assert file.leased()
     verdict.release()
     assert not file.leased()
@@ -32,41 +33,42 @@ def test_leased_and_resident_is_streamed(make_file: MakeFile, preflight: Preflig
 
 
 def test_range_ends_with_the_file(make_file: MakeFile, preflight: Preflight) -> None:
-    file = make_file(100_000)
-    verdict = preflight.check(file.fd, file.identity, 90_000, 50_000)
+    file = make_file(140_000)
+    verdict = preflight.check(file.fd, file.identity, 130_000, 70_000)
     assert isinstance(verdict, Stream)
     assert verdict.source.length == 10_000
     verdict.release()
 
 
-@pytest.mark.parametrize("offset", [100_000, 1 << 40])
+@pytest.mark.parametrize("offset", [140_000, 1 << 40])
 def test_past_the_end_is_refused(make_file: MakeFile, preflight: Preflight, offset: int) -> None:
-    file = make_file(100_000)
-    verdict = preflight.check(file.fd, file.identity, offset, 50_000)
+    file = make_file(140_000)
+    verdict = preflight.check(file.fd, file.identity, offset, 70_000)
     assert isinstance(verdict, Refuse)
     assert isinstance(verdict.error, EOFError)
     assert not file.leased()
     assert preflight.counts == {"refuse:EOFError": 1}
 
 
-def test_small_is_copied(make_file: MakeFile, preflight: Preflight) -> None:
-    file = make_file(100_000)
-    assert preflight.check(file.fd, file.identity, 0, 16383) == Copy(Slow.SMALL)
-    verdict = preflight.check(file.fd, file.identity, 0, 16384)
+def test_small_is_copied(loop: Loop, make_file: MakeFile, leases: LeaseTable, in_thread: InThread) -> None:
+    file = make_file(140_000)
+    preflight = Preflight(loop.reactor, leases, in_thread)
+    assert preflight.check(file.fd, file.identity, 0, 65535) == Copy(Slow.SMALL)
+    verdict = preflight.check(file.fd, file.identity, 0, 65536)
     assert isinstance(verdict, Stream)
     verdict.release()
     assert preflight.counts == {"stream": 1, "copy:small": 1}
 
 
 def test_open_for_writing_is_copied(make_file: MakeFile, preflight: Preflight) -> None:
-    file = make_file(100_000)
+    file = make_file(140_000)
     with writer(file.path):
-        assert preflight.check(file.fd, file.identity, 0, 50_000) == Copy(NoLease.OPEN_FOR_WRITING)
+        assert preflight.check(file.fd, file.identity, 0, 70_000) == Copy(NoLease.OPEN_FOR_WRITING)
     assert preflight.counts == {"copy:open-for-writing": 1}
 
 
 def test_questions_of_the_caller_come_first_and_refuse(make_file: MakeFile, preflight: Preflight) -> None:
-    file = make_file(100_000)
+    file = make_file(140_000)
     asked: list[tuple[int, int]] = []
     locked = PermissionError("locked")
 
@@ -102,7 +104,7 @@ class Cold:
     """A file on a disk of which nothing is in memory, and faked time."""
 
     def __init__(self, path: Path, leases: LeaseTable) -> None:
-        path.write_bytes(os.urandom(100_000))
+        path.write_bytes(os.urandom(140_000))
         self.path = path
         self.fd = os.open(path, os.O_RDONLY)
         os.fsync(self.fd)
@@ -116,7 +118,7 @@ class Cold:
         os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def check(self, offset: int = 0) -> None:
-        verdict = self.preflight.check(self.fd, "cold", offset, 50_000)
+        verdict = self.preflight.check(self.fd, "cold", offset, 70_000)
         assert isinstance(verdict, Deferred)
         verdict.addCallback(self.verdicts.append)
         assert self.verdicts == []
@@ -137,7 +139,7 @@ def test_cold_range_in_time_is_streamed(cold: Cold, leases: LeaseTable) -> None:
     cold.worker.work()
     (verdict,) = cold.verdicts
     assert isinstance(verdict, Stream)
-    assert resident(cold.fd, 0, 50_000)
+    assert resident(cold.fd, 0, 70_000)
     verdict.release()
 
 
@@ -172,14 +174,14 @@ def test_file_that_is_closed_meanwhile(cold: Cold) -> None:
     cold.worker.work()
     (verdict,) = cold.verdicts
     assert isinstance(verdict, Stream)
-    assert os.pread(verdict.source.fd, 100_000, 0) == cold.path.read_bytes()
+    assert os.pread(verdict.source.fd, 140_000, 0) == cold.path.read_bytes()
     verdict.release()
     cold.fd = os.open(cold.path, os.O_RDONLY)
 
 
 def test_file_that_is_cut_meanwhile(cold: Cold) -> None:
-    cold.check(50_000)
-    os.truncate(cold.path, 50_000)
+    cold.check(70_000)
+    os.truncate(cold.path, 70_000)
     cold.worker.work()
     (verdict,) = cold.verdicts
     assert isinstance(verdict, Refuse)
@@ -204,7 +206,7 @@ def test_range_that_goes_out_of_memory_at_once(cold: Cold) -> None:
 
 def test_real_thread_brings_a_real_range_in(loop: Loop, preflight: Preflight, cold: Cold) -> None:
     preflight._deadline = 5
-    waiting = preflight.check(cold.fd, "cold", 0, 100_000)
+    waiting = preflight.check(cold.fd, "cold", 0, 140_000)
     assert isinstance(waiting, Deferred)
     verdict = loop.result(waiting)
     assert isinstance(verdict, Stream)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def test_sequential_reader_finds_what_comes_next_brought_in_once(lengths: list[i
             assert coming[1] <= LARGEST_WINDOW
             ranges.append(coming)
     assert ranges
-    for (offset, length), (following, _) in zip(ranges, ranges[1:], strict=False):
+    for (offset, length), (following, _) in itertools.pairwise(ranges):
         assert following >= offset + length
 
 
