@@ -84,7 +84,7 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
         target, chunk.target_offset, chunk.length, write=True
     ):
         raise StatusError(Status.FILE_LOCK_CONFLICT)
-    if chunk.source_offset + chunk.length > (await source.tree.run(source.file.stat)).size:
+    if chunk.source_offset + chunk.length > (await source.stat()).size:
         raise StatusError(Status.INVALID_VIEW_SIZE)
     done = 0
     while done < chunk.length:
@@ -108,7 +108,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     if open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(_MAY_WRITE | AccessMask.FILE_WRITE_ATTRIBUTES)
-    stat = await open.tree.run(open.file.stat)
+    stat = await open.stat()
     sparse = FileAttributes.SPARSE_FILE
     attributes = stat.attributes | sparse if parse_set_sparse(memoryview(request.input)) else stat.attributes & ~sparse
     await open.tree.run(open.file.set_attributes, attributes)
@@ -122,7 +122,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
     if open.is_directory or not 0 <= zero.file_offset <= zero.beyond_final_zero:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(AccessMask.FILE_WRITE_DATA)
-    end = min(zero.beyond_final_zero, (await open.tree.run(open.file.stat)).size)
+    end = min(zero.beyond_final_zero, (await open.stat()).size)
     length = end - zero.file_offset
     if length > 0:
         if open.node.locks.forbids(open, zero.file_offset, length, write=True):
@@ -147,7 +147,7 @@ async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
 
 async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
     """Where a sparse file has data; one that is not marked so has it everywhere."""
-    stat = await open.tree.run(open.file.stat)
+    stat = await open.stat()
     if stat.attributes & FileAttributes.SPARSE_FILE:
         return await open.tree.run(open.file.allocated_ranges, asked.offset, asked.length)
     length = min(asked.length, stat.size - asked.offset)

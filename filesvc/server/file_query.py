@@ -51,7 +51,7 @@ class FileQuery(NamedTuple):
 
 
 async def _stat(open: Open) -> Stat:
-    return await open.tree.run(open.file.stat)
+    return await open.stat()
 
 
 def _basic_of(stat: Stat) -> FileBasicInformation:

@@ -53,9 +53,21 @@ async def _basic(open: Open, buffer: memoryview) -> None:
         if attributes & FileAttributes.TEMPORARY and directory:
             raise StatusError(Status.INVALID_PARAMETER)
     times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
+    open.settle_write_time()
+    change_times, before = open.tree.server.change_times, await open.tree.run(open.file.stat)
+    changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
     if attributes:
         await open.tree.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
-    await open.tree.run(open.file.set_times, times)
+    if times != Times():
+        await open.tree.run(open.file.set_times, times)
+    after = await open.tree.run(open.file.stat)
+    if changed is not None:
+        change_times.set(open.node.key, changed, after)
+    if times.written is not None or basic.last_write_time == STOP_UPDATES:
+        open.frozen_write_time = after.written
+        open.node.write_time.pin(after.written)
+    elif basic.last_write_time == RESUME_UPDATES:
+        open.frozen_write_time = None
 
 
 def _time(filetime: int) -> int | None:
@@ -117,7 +129,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
     if pending:
         if not open.path:
             raise StatusError(Status.CANNOT_DELETE)
-        stat = await open.tree.run(open.file.stat)
+        stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
             raise StatusError(Status.CANNOT_DELETE)
         if open.is_directory and await open.tree.run(_has_entries, open):
@@ -142,19 +154,20 @@ async def _mode(open: Open, buffer: memoryview) -> None:
 
 async def _allocation(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
-    if size < (await open.tree.run(open.file.stat)).size:
+    if size < (await open.stat()).size:
         await open.tree.run(open.file.truncate, size)
     elif size:
         await open.tree.run(open.file.allocate, size)
 
 
 async def _end_of_file(open: Open, buffer: memoryview) -> None:
+    open.settle_write_time()
     await open.tree.run(open.file.truncate, _size(open, FileEndOfFileInformation.parse(buffer).end_of_file))
 
 
 async def _valid_data_length(open: Open, buffer: memoryview) -> None:
     length = _size(open, FileValidDataLengthInformation.parse(buffer).valid_data_length)
-    if length > (await open.tree.run(open.file.stat)).size:
+    if length > (await open.stat()).size:
         raise StatusError(Status.INVALID_PARAMETER)
 
 

@@ -25,10 +25,11 @@ class FileName:
 
 def parse_name(name: str) -> FileName:
     """
-    Take apart a name relative to a share.
+    Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one.
 
     @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."}, which would lead out.
     """
+    name = name.replace("/", "\\")
     if not name:
         return FileName(())
     if name[0] == "\\":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.interfaces import FileIdentity, IFileStore, Path
 from filesvc.server.locks import ByteRangeLocks
+from filesvc.server.times import WriteTime
 
 if TYPE_CHECKING:
     from filesvc.server.open import Open
@@ -28,6 +29,7 @@ class FileNode:
     key: NodeKey
     opens: list[Open] = field(default_factory=list)
     locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
+    write_time: WriteTime = field(default_factory=WriteTime)
     delete_pending: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.logger import Logger
 
-from filesvc.interfaces import IOpenFile, Kind, Path
+from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
@@ -51,6 +51,8 @@ class Open:
     lock_sequences: LockSequences = field(default_factory=LockSequences)
     position: int = 0
     mode: int = 0
+    has_written: bool = False
+    frozen_write_time: int | None = None
     closed: bool = False
     on_close: list[Callable[[], None]] = field(default_factory=list)
 
@@ -74,6 +76,31 @@ class Open:
         if not self.granted_access & access:
             raise StatusError(Status.ACCESS_DENIED)
 
+    async def stat(self) -> Stat:
+        """What clients are to see of the file now."""
+        stat = await self.tree.run(self.file.stat)
+        node = self.node
+        if node.write_time.shown is not None:
+            stat.written = node.write_time.shown
+        self.tree.server.change_times.show(node.key, stat)
+        return stat
+
+    async def before_write(self) -> None:
+        """The file is about to be written to."""
+        if not self.has_written:
+            self.has_written = True
+            stat = await self.tree.run(self.file.stat)
+            self.node.write_time.hold(stat.written, lambda: self._written_now(stat.written), self.tree.server.reactor)
+
+    def settle_write_time(self) -> None:
+        """What was written shows now, unless a client has set the write time through this open."""
+        if self.has_written:
+            self.node.write_time.pin(self.frozen_write_time)
+
+    def _written_now(self, before: int) -> int:
+        """The write time, if it can be had without waiting."""
+        return before if self.tree.store.blocking else self.file.stat().written
+
     async def close(self) -> None:
         """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
         if self.closed:
@@ -84,9 +111,12 @@ class Open:
         for notify in self.on_close:
             notify()
         node.locks.release(self)
+        self.settle_write_time()
         if self.delete_on_close:
             node.delete_pending = True
         last = tree.server.nodes.detach(self)
+        if last:
+            node.write_time.pin(None)
         try:
             if last and node.delete_pending:
                 await tree.run(tree.store.remove, self.file)
@@ -97,6 +127,8 @@ class Open:
                 self.enumeration.close()
             if self.reservation is not None:
                 self.reservation.release()
+            if self.has_written and self.frozen_write_time is not None:
+                await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             await tree.run(self.file.close)
 
 

@@ -24,6 +24,7 @@ from filesvc.server.node import NodeTable
 from filesvc.server.principals import Principals
 from filesvc.server.session import Channel, Session
 from filesvc.server.settings import Settings, Share
+from filesvc.server.times import ChangeTimes
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
 from filesvc.zerocopy.drain import DrainBudget
@@ -58,6 +59,7 @@ class Server(Factory):
         self.connections: set[Connection] = set()
         self.sessions: dict[int, Session] = {}
         self.nodes = NodeTable()
+        self.change_times = ChangeTimes()
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
         principals = Principals(settings.name)

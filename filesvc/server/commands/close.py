@@ -15,7 +15,8 @@ async def close(request: CloseRequest, call: Call) -> Reply:
     open = call.find_open(request.file_id)
     body = _BARE
     if request.flags & CloseFlags.POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
-        stat = await open.tree.run(open.file.stat)
+        open.settle_write_time()
+        stat = await open.stat()
         body = CloseResponse(flags=CloseFlags.POSTQUERY_ATTRIB, **network_times(stat)).encode()
     await open.close()
     return Reply(body)

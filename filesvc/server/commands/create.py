@@ -61,7 +61,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     try:
         if EA_BUFFER in contexts and action:
             await set_extended_attributes(open, contexts[EA_BUFFER])
-        stat = await tree.run(open.file.stat)
+        stat = await open.stat()
     except BaseException:
         await open.close()
         raise

@@ -17,4 +17,5 @@ async def flush(request: FlushRequest, call: Call) -> Reply:
         open.require(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
         server = call.connection.server
         await deferToThreadPool(server.reactor, server.reactor.getThreadPool(), open.file.flush)
+        open.settle_write_time()
     return Reply(FlushResponse().encode())

@@ -7,7 +7,9 @@ from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.enumeration import Enumeration
 from filesvc.server.errors import StatusError
+from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
+from filesvc.server.tree import TreeConnect
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
@@ -22,7 +24,7 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
     open = call.file(request.file_id)
     _check(request, call, open)
     enumeration = await _enumeration(request, open)
-    buffer = await open.tree.run(_fill, enumeration, request)
+    buffer = await open.tree.run(_fill, enumeration, request, open.tree)
     return Reply(QueryDirectoryResponse(buffer).encode())
 
 
@@ -54,11 +56,17 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
     return open.enumeration
 
 
-def _fill(enumeration: Enumeration, request: QueryDirectoryRequest) -> bytearray:
+def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
+    nodes, change_times, store = tree.server.nodes, tree.server.change_times, tree.store
     encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
     single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
     count = 0
     while (entry := enumeration.next()) is not None:
+        key = NodeKey(store, entry.stat.identity)
+        node = nodes.find(key)
+        if node is not None and node.write_time.shown is not None:
+            entry.stat.written = node.write_time.shown
+        change_times.show(key, entry.stat)
         if not encoder.add(_wire_entry(entry)):
             enumeration.push_back(entry)
             if not count:

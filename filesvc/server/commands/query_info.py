@@ -62,7 +62,7 @@ async def _security(request: QueryInfoRequest, open: Open) -> Reply:
         open.require(AccessMask.READ_CONTROL)
     if parts & SecurityInformation.SACL:
         open.require(AccessMask.ACCESS_SYSTEM_SECURITY)
-    data = select(descriptor_of(await open.tree.run(open.file.stat)), parts).encode()
+    data = select(descriptor_of(await open.stat()), parts).encode()
     if len(data) > request.output_buffer_length:
         needed = ErrorResponse(len(data).to_bytes(4, "little")).encode()
         return Reply(needed, Status.BUFFER_TOO_SMALL)

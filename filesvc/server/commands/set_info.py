@@ -50,7 +50,7 @@ async def _set_security(open: Open, parts: int, descriptor: SecurityDescriptor) 
         open.require(AccessMask.WRITE_DAC)
     if parts & SecurityInformation.SACL:
         open.require(AccessMask.ACCESS_SYSTEM_SECURITY)
-    stat = await open.tree.run(open.file.stat)
+    stat = await open.stat()
     now = descriptor_of(stat)
     owner = descriptor.owner if parts & SecurityInformation.OWNER and descriptor.owner else now.owner
     group = descriptor.group if parts & SecurityInformation.GROUP and descriptor.group else now.group

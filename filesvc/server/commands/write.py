@@ -28,6 +28,7 @@ async def write(request: WriteRequest, call: Call) -> Reply:
         return write_pipe(open, request)
     _check(request, call, open)
     if request.length:
+        await open.before_write()
         await _store(request, call, open)
         if request.flags & WriteFlags.WRITE_THROUGH:
             server = call.connection.server
