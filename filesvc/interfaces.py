@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, IntFlag
 from errno import EAGAIN
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from zope.interface import Attribute, Interface
 
@@ -57,8 +57,7 @@ class Kind(Enum):
     """A device, socket, pipe or symbolic link: listed, never opened."""
 
 
-@dataclass(slots=True, frozen=True)
-class FileIdentity:
+class FileIdentity(NamedTuple):
     """One file, whatever its names: equal for all hard links, different for all files that exist at a time."""
 
     device: int
@@ -231,10 +230,14 @@ class IFileStore(Interface):
         """
 
     def rename(file: IOpenFile, path: Path, replace: bool) -> None:
-        """Give an open file or directory another name; C{FileExistsError} if that is taken and C{replace} is false."""
+        """
+        Give an open file or directory another name; C{FileExistsError} if that is taken and C{replace} is false.
+
+        A directory replaces nothing and is not replaced: C{PermissionError}.
+        """
 
     def link(file: IOpenFile, path: Path, replace: bool) -> None:
-        """Give an open file one more name."""
+        """Give an open file one more name, as C{rename} does; C{PermissionError} for a directory."""
 
     def remove(file: IOpenFile) -> None:
         """Remove the name an open file or empty directory was opened by; C{ENOTEMPTY} for a directory with entries."""

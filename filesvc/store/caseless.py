@@ -113,16 +113,15 @@ class CaselessIndex:
             self.scans += 1
             index = self._indexes[watch] = _read(directory)
             self._cost += index.cost
-            self._evict()
+            while self._cost > self._capacity and len(self._indexes) > 1:
+                self._forget(next(iter(self._indexes)))
         else:
             self._indexes.move_to_end(watch)
         return index
 
-    def _evict(self) -> None:
-        while self._cost > self._capacity and len(self._indexes) > 1:
-            oldest = next(iter(self._indexes))
-            self._drop(oldest)
-            self._inotify.unwatch(oldest)
+    def _forget(self, watch: int) -> None:
+        self._drop(watch)
+        self._inotify.unwatch(watch)
 
     def _drop(self, watch: int) -> None:
         index = self._indexes.pop(watch, None)
@@ -131,8 +130,8 @@ class CaselessIndex:
 
     def _apply(self, event: Event) -> None:
         if event.mask & IN_Q_OVERFLOW:
-            self._indexes.clear()
-            self._cost = 0
+            for watch in list(self._indexes):
+                self._forget(watch)
         elif event.mask & IN_IGNORED:
             self._drop(event.watch)
         elif (index := self._indexes.get(event.watch)) is not None:

@@ -224,7 +224,7 @@ class LocalStore:
     # Names
 
     def rename(self, file: IOpenFile, path: Path, replace: bool) -> None:
-        """See L{IFileStore.rename}. C{PermissionError} if what stands in the way is a directory."""
+        """See L{IFileStore.rename}. A directory replaces nothing and is not replaced: C{PermissionError}."""
         ours = self._ours(file)
         with self._name_of(ours) as (old_parent, old), self._place(path) as (above, parent, name):
             taken = self._caseless.find(parent, name)
@@ -233,7 +233,7 @@ class LocalStore:
             elif taken is None:
                 _rename_noreplace(old_parent, old, parent, name)
             else:
-                self._check_replaceable(parent, taken, replace)
+                self._check_replaceable(ours, parent, taken, replace)
                 if _same_file(parent, taken, ours):
                     # rename(2) does nothing between two names of one file.
                     os.unlink(old, dir_fd=old_parent)
@@ -243,16 +243,18 @@ class LocalStore:
             ours.names = (*above, name)
 
     def link(self, file: IOpenFile, path: Path, replace: bool) -> None:
-        """See L{IFileStore.link}. C{PermissionError} for a directory, or if what stands in the way is one."""
+        """See L{IFileStore.link}. A directory has one name and is not replaced: C{PermissionError}."""
         ours = self._ours(file)
         self._check_changeable()
+        if ours.kind is Kind.DIRECTORY:
+            raise _error(errno.EPERM, path)
         source = f"/proc/self/fd/{ours.fileno()}"
         with self._place(path) as (_, parent, name):
             taken = self._caseless.find(parent, name)
             if taken is None:
                 os.link(source, name, dst_dir_fd=parent, follow_symlinks=True)
                 return
-            self._check_replaceable(parent, taken, replace)
+            self._check_replaceable(ours, parent, taken, replace)
             if not _same_file(parent, taken, ours):
                 temporary = b".filesvc-link-" + token_hex(8).encode()
                 os.link(source, temporary, dst_dir_fd=parent, follow_symlinks=True)
@@ -290,15 +292,13 @@ class LocalStore:
         self._check_changeable()
         if not file.names:
             raise _error(errno.EBUSY, file.names)
-        try:
-            with _closing(self._root.open(file.names, os.O_PATH)) as handle:
-                if _identity(handle) != file.identity:
-                    raise _error(errno.ENOENT, file.names)
-            parent = self._root.open(file.names[:-1], _FIND_DIRECTORY)
-        except OSError as error:
-            raise self._refusal(file.names, error) from error
+        names, handle = self._find(file.names)
+        with _closing(handle):
+            if _identity(handle) != file.identity:
+                raise _error(errno.ENOENT, names)
+        _, parent = self._find_directory(names[:-1])
         with _closing(parent):
-            yield parent, file.names[-1]
+            yield parent, names[-1]
 
     @contextmanager
     def _place(self, path: Path) -> Iterator[tuple[_Names, int, bytes]]:
@@ -309,10 +309,10 @@ class LocalStore:
         with _closing(parent):
             yield above, parent, to_disk(path[-1])
 
-    def _check_replaceable(self, parent: int, name: bytes, replace: bool) -> None:
+    def _check_replaceable(self, file: LocalFile, parent: int, name: bytes, replace: bool) -> None:
         if not replace:
             raise _error(errno.EEXIST, name)
-        if statx(parent, name).kind is Kind.DIRECTORY:
+        if Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
             raise _error(errno.EACCES, name)
 
 

@@ -23,6 +23,7 @@ from filesvc.store.statx import statx
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
+_DOSATTRIB_XATTR = dosattrib.XATTR.encode()
 _DOSATTRIB_MAX: Final = 512
 _HARMLESS = FileAttributes.ARCHIVE | FileAttributes.NORMAL | FileAttributes.DIRECTORY
 
@@ -52,7 +53,7 @@ def kept_dosattrib(file: int | str) -> DosAttrib | None:
 def _kept_by_name(path: bytes) -> DosAttrib | None:
     # Not os.getxattr, which follows a link that comes in the way, and whose exceptions take half of the time of a listing.
     buffer = _DosAttribBuffer()
-    length = _libc.lgetxattr(path, dosattrib.XATTR.encode(), buffer, _DOSATTRIB_MAX)
+    length = _libc.lgetxattr(path, _DOSATTRIB_XATTR, buffer, _DOSATTRIB_MAX)
     return dosattrib.decode(buffer.raw[:length]) if length > 0 else None
 
 

@@ -298,10 +298,10 @@ class MemoryStore:
         ours = self._ours(file)
         old_parent, old = self._name_of(ours)
         above, parent, name = self._place(path)
-        if ours.kind is Kind.DIRECTORY and self._is_within(ours.node, above):
+        if (parent, upcase(name)) != (old_parent, old) and self._is_taken(ours, parent, name, replace):
+            self._unlink(parent, upcase(name))
+        if self._is_within(ours.node, above):
             raise _error(errno.EINVAL, path)
-        if (parent, upcase(name)) != (old_parent, old):
-            self._make_way(parent, name, replace)
         del old_parent.entries[old]
         old_parent.modified()
         parent.put(name, ours.node)
@@ -315,7 +315,11 @@ class MemoryStore:
         if ours.kind is Kind.DIRECTORY:
             raise _error(errno.EPERM, path)
         _, parent, name = self._place(path)
-        self._make_way(parent, name, replace)
+        taken = self._is_taken(ours, parent, name, replace)
+        if ours.node.links == 0:
+            raise _error(errno.ENOENT, ours.path)
+        if taken:
+            self._unlink(parent, upcase(name))
         parent.put(name, ours.node)
         ours.node.links += 1
         ours.node.changed = time_ns()
@@ -441,15 +445,16 @@ class MemoryStore:
             raise _error(errno.ENOENT, file.path)
         return parent, key
 
-    def _make_way(self, parent: _Node, name: str, replace: bool) -> None:
+    def _is_taken(self, file: MemoryFile, parent: _Node, name: str, replace: bool) -> bool:
+        """Whether there is a name to replace; an error if it may not be replaced."""
         found = parent.entries.get(upcase(name))
         if found is None:
-            return
+            return False
         if not replace:
             raise _error(errno.EEXIST, name)
-        if found[1].kind is Kind.DIRECTORY:
+        if Kind.DIRECTORY in (file.kind, found[1].kind):
             raise _error(errno.EACCES, name)
-        self._unlink(parent, upcase(name))
+        return True
 
     def _unlink(self, parent: _Node, key: str) -> None:
         _, node = parent.entries.pop(key)

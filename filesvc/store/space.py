@@ -78,10 +78,12 @@ def allocated_ranges(fd: int, offset: int, length: int) -> Iterator[tuple[int, i
 
 def copy_range(source: int, source_offset: int, target: int, target_offset: int, length: int) -> int:
     """
-    Copy between two files, inside the kernel where that can be.
+    Copy between two files, or within one, inside the kernel where that can be.
 
     @return: the bytes copied, fewer only where the source ends.
     """
+    # Not past the end that the source has now: copying within a file may move it.
+    length = min(length, os.fstat(source).st_size - source_offset)
     copied = 0
     while copied < length:
         try:

@@ -23,6 +23,10 @@ _STATX = struct.Struct("=I4x8xIIIH2xQQQ8xqI4xqI4xqI4xqI4x8xII")
 _Buffer = ctypes.c_char * 256
 _FLAGS = _EMPTY_PATH | _NO_AUTOMOUNT | _SYMLINK_NOFOLLOW
 _SECOND = 1_000_000_000
+_FORMAT = 0o170000
+_PERMISSIONS = 0o7777
+_NO_ATTRIBUTES = FileAttributes(0)
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY}
 
 _statx = ctypes.CDLL(None, use_errno=True).statx
 _statx.argtypes = [c_int, c_char_p, c_int, c_uint, c_void_p]
@@ -30,13 +34,7 @@ _statx.argtypes = [c_int, c_char_p, c_int, c_uint, c_void_p]
 
 def kind_of(mode: int) -> Kind:
     """What C{st_mode} says it is."""
-    match stat.S_IFMT(mode):
-        case stat.S_IFREG:
-            return Kind.FILE
-        case stat.S_IFDIR:
-            return Kind.DIRECTORY
-        case _:
-            return Kind.OTHER
+    return _KINDS.get(mode & _FORMAT, Kind.OTHER)
 
 
 def statx(directory: int, name: bytes = b"") -> Stat:
@@ -72,10 +70,7 @@ def statx(directory: int, name: bytes = b"") -> Stat:
         changed,
         _NO_ATTRIBUTES,
         links,
-        stat.S_IMODE(mode),
+        mode & _PERMISSIONS,
         uid,
         gid,
     )
-
-
-_NO_ATTRIBUTES = FileAttributes(0)

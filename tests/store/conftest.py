@@ -9,9 +9,16 @@ import pytest
 
 from filesvc.interfaces import IFileStore
 from filesvc.store.local import LocalStore
+from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
 
 NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def closed_when_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests drop files that they opened."""
+    monkeypatch.setattr(LocalFile, "__del__", LocalFile.close, raising=False)
 
 
 @pytest.fixture

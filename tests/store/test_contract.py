@@ -430,12 +430,14 @@ def test_rename_between_two_names_of_one_file_leaves_one(store: IFileStore) -> N
     assert file.stat().links == 1
 
 
-def test_a_directory_is_not_replaced(store: IFileStore) -> None:
-    make_directory(store, "d")
+def test_a_directory_is_not_replaced_and_replaces_nothing(store: IFileStore) -> None:
+    directory = make_directory(store, "d")
     file = make(store, "f")
     for change in (store.rename, store.link):
         with pytest.raises(PermissionError):
             change(file, ("D",), True)
+        with pytest.raises(PermissionError):
+            change(directory, ("F",), True)
     assert names(store) == ["d", "f"]
 
 
