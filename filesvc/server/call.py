@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import CancelledError, Deferred
+
 from filesvc.server.errors import StatusError
 from filesvc.server.open import AnyOpen, Open, PipeOpen
 from filesvc.smb2.error import ErrorResponse
@@ -138,4 +140,17 @@ class Call:
     def pending(self, cancel: Callable[[], None]) -> None:
         """Tell the client that the answer takes time (STATUS_PENDING); C{cancel} is called if it does not want it any more."""
         self.cancel = cancel
-        self.compound.go_async(self)
+        if not self.async_id:
+            self.compound.go_async(self)
+
+    async def wait(self, event: Deferred[None]) -> None:
+        """
+        Let the client wait for what takes time.
+
+        @raise StatusError: CANCELLED.
+        """
+        self.pending(event.cancel)
+        try:
+            await event
+        except CancelledError:
+            raise StatusError(Status.CANCELLED) from None

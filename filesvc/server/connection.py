@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -300,6 +301,10 @@ class Connection(Protocol):
         return next((call for call in self._async.values() if call.header.message_id == header.message_id), None)
 
     # Sending
+
+    def notify(self, body: bytes, session: Session, session_id: int = 0) -> None:
+        """Send an OPLOCK_BREAK that no request asked for; encrypted if all of the session is."""
+        self._sender.notify(body, session_id, session if session.encrypt_data else None)
 
     def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
         """Answer: in one frame, signed or encrypted as the requests were."""

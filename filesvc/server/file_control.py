@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from filesvc.interfaces import FileAttributes
+from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
@@ -60,6 +61,7 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     ):
         return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
     _check_copy(request, source, target)
+    target.node.caching.take(Operation.WRITE, target.holder)
     written = total = 0
     try:
         for chunk in copy.chunks:
@@ -127,6 +129,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
     if length > 0:
         if open.node.locks.forbids(open, zero.file_offset, length, write=True):
             raise StatusError(Status.FILE_LOCK_CONFLICT)
+        open.node.caching.take(Operation.ZERO_DATA, open.holder)
         await open.tree.run(open.file.punch, zero.file_offset, length)
     return _reply(request)
 

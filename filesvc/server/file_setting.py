@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from filesvc.interfaces import FileAttributes, Kind, Path, Times
+from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.names import parse_name
@@ -36,11 +37,12 @@ _TEMPORARY_OR_KIND = FileAttributes.DIRECTORY | FileAttributes.NORMAL
 
 
 class FileSetting(NamedTuple):
-    """How one class is set: the shortest buffer that holds it, and the right it takes."""
+    """How one class is set: the shortest buffer that holds it, the right it takes, and what it is to those who cache the file."""
 
     apply: Callable[[Open, memoryview], Awaitable[None]]
     minimum: int
     access: int = 0
+    operation: Operation | None = None
 
 
 async def _basic(open: Open, buffer: memoryview) -> None:
@@ -183,14 +185,14 @@ _DELETE = int(AccessMask.DELETE)
 
 SETTINGS: dict[int, FileSetting] = {
     FileInformationClass.BASIC: FileSetting(_basic, 40, _WRITE_ATTRIBUTES),
-    FileInformationClass.RENAME: FileSetting(_rename, 20, _DELETE),
-    FileInformationClass.LINK: FileSetting(_link, 20),
-    FileInformationClass.DISPOSITION: FileSetting(_disposition, 1, _DELETE),
-    FileInformationClass.DISPOSITION_EX: FileSetting(_disposition_ex, 4, _DELETE),
+    FileInformationClass.RENAME: FileSetting(_rename, 20, _DELETE, Operation.RENAME),
+    FileInformationClass.LINK: FileSetting(_link, 20, 0, Operation.RENAME),
+    FileInformationClass.DISPOSITION: FileSetting(_disposition, 1, _DELETE, Operation.DELETE),
+    FileInformationClass.DISPOSITION_EX: FileSetting(_disposition_ex, 4, _DELETE, Operation.DELETE),
     FileInformationClass.POSITION: FileSetting(_position, 8),
     FileInformationClass.MODE: FileSetting(_mode, 4),
-    FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA),
-    FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA),
+    FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA, Operation.SET_SIZE),
+    FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA, Operation.SET_SIZE),
     FileInformationClass.VALID_DATA_LENGTH: FileSetting(_valid_data_length, 8, _WRITE_DATA),
     FileInformationClass.FULL_EA: FileSetting(set_extended_attributes, 0, int(AccessMask.FILE_WRITE_EA)),
 }

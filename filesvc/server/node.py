@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.interfaces import FileIdentity, IFileStore, Path
+from filesvc.server.caching import Caching
 from filesvc.server.locks import ByteRangeLocks
 from filesvc.server.times import WriteTime
 
@@ -30,6 +31,7 @@ class FileNode:
     opens: list[Open] = field(default_factory=list)
     locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
     write_time: WriteTime = field(default_factory=WriteTime)
+    caching: Caching = field(default_factory=Caching)
     delete_pending: bool = False
 
 
@@ -66,7 +68,16 @@ class NodeTable:
 
     def any_below(self, store: IFileStore, path: Path) -> bool:
         """Whether something inside a directory is open."""
-        return any(len(open.path) > len(path) and open.path[: len(path)] == path for open in self._opens(store))
+        return bool(self.below(store, path))
+
+    def below(self, store: IFileStore, path: Path) -> list[FileNode]:
+        """What is open inside a directory."""
+        length = len(path)
+        return [
+            node
+            for key, node in self._nodes.items()
+            if key.store is store and any(len(open.path) > length and open.path[:length] == path for open in node.opens)
+        ]
 
     def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
         """Whether a file other than C{besides} is open by a path, in any case of the letters."""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
 from filesvc.smb2.file_id import FileId
@@ -47,6 +48,7 @@ class Open:
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
     reservation: Reservation | None = None
+    holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
     lock_sequences: LockSequences = field(default_factory=LockSequences)
     position: int = 0
@@ -114,6 +116,7 @@ class Open:
         self.settle_write_time()
         if self.delete_on_close:
             node.delete_pending = True
+            node.caching.take(Operation.DELETE, self.holder)
         last = tree.server.nodes.detach(self)
         if last:
             node.write_time.pin(None)
@@ -130,6 +133,8 @@ class Open:
             if self.has_written and self.frozen_write_time is not None:
                 await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             await tree.run(self.file.close)
+            if self.holder is not None:
+                self.holder.release(self)
 
 
 @dataclass(slots=True, eq=False)

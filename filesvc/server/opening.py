@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
+
 from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Stat
 from filesvc.server import sharemode
 from filesvc.server.access import granted_access
+from filesvc.server.caching import Operation, touches_attributes_only
 from filesvc.server.errors import StatusError
 from filesvc.server.names import FileName
 from filesvc.server.node import NodeKey
@@ -18,6 +21,9 @@ from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 
 if TYPE_CHECKING:
+    from filesvc.server.call import Call
+    from filesvc.server.lease import LeaseRequest
+    from filesvc.server.oplock import OplockRequest
     from filesvc.server.tree import TreeConnect
 
 _WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
@@ -31,6 +37,7 @@ _DELETE_OR_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 class Opening:
     """One attempt to open a file: what is wanted, and how far it came."""
 
+    call: Call
     tree: TreeConnect
     name: FileName
     desired_access: int
@@ -39,6 +46,7 @@ class Opening:
     options: int
     attributes: int
     allocation: int = 0
+    caching: OplockRequest | LeaseRequest | None = None
 
     @property
     def overwrites(self) -> bool:
@@ -57,25 +65,36 @@ class Opening:
             return await self._make(granted)
         while True:
             try:
-                return await self._open_existing(granted)
+                opened = await self._open_existing(granted)
             except FileNotFoundError as error:
                 if self.disposition in _ONLY_EXISTING or not error.errno:
                     raise
+            else:
+                if opened is None:
+                    continue
+                return opened
             try:
                 return await self._make(granted)
             except FileExistsError:
                 continue
 
-    async def _open_existing(self, granted: int) -> tuple[Open, CreateAction]:
+    async def _open_existing(self, granted: int) -> tuple[Open, CreateAction] | None:
+        """Open what is there; C{None} if others who cache it had to give way first, so that all may be different now."""
         writable = bool(granted & _WRITES_DATA) or self.overwrites
         file = await self._open_file(writable)
         try:
             stat = await self.tree.run(file.stat)
             self._check_existing(file, stat, granted)
-            open = self._enter(file, granted)
+            waits = self._make_way(file, granted)
+            open = self._enter(file, granted) if not waits else None
         except BaseException:
             await self.tree.run(file.close)
             raise
+        if open is None:
+            await self.tree.run(file.close)
+            for wait in waits:
+                await self.call.wait(wait)
+            return None
         if not self.overwrites:
             return open, CreateAction.OPENED
         try:
@@ -119,6 +138,26 @@ class Opening:
             if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
                 raise StatusError(Status.ACCESS_DENIED)
 
+    def _make_way(self, file: IOpenFile, granted: int) -> list[Deferred[None]]:
+        """Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2)."""
+        node = self.tree.server.nodes.find(NodeKey(self.tree.store, file.identity))
+        if node is None or node.delete_pending or not node.caching.holders:
+            return []
+        caching = node.caching
+        actor = self.caching.find() if self.caching is not None else None
+        demanded = self._demanded(granted)
+        operation = Operation.OVERWRITE if self.overwrites else Operation.OPEN
+        if touches_attributes_only(demanded):
+            return []
+        if caching.batch and (waits := caching.take(operation, actor)):
+            return waits
+        if sharemode.conflicts(node.opens, demanded, self.share_access):
+            return caching.take(Operation.OPEN_BREAK_H, actor)
+        return caching.take(operation, actor)
+
+    def _demanded(self, granted: int) -> int:
+        return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
+
     async def _make(self, granted: int) -> tuple[Open, CreateAction]:
         if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
@@ -153,11 +192,12 @@ class Opening:
     def _enter(self, file: IOpenFile, granted: int) -> Open:
         """Put the open into the tables, if what is open of the file already allows it."""
         tree, server = self.tree, self.tree.server
+        if tree.session.trees.get(tree.tree_id) is not tree:
+            raise StatusError(Status.NETWORK_NAME_DELETED)
         node = server.nodes.get(NodeKey(tree.store, file.identity))
         if node.delete_pending:
             raise StatusError(Status.DELETE_PENDING)
-        demanded = granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
-        if sharemode.conflicts(node.opens, demanded, self.share_access):
+        if sharemode.conflicts(node.opens, self._demanded(granted), self.share_access):
             raise StatusError(Status.SHARING_VIOLATION)
         number = next(server.open_ids)
         open = Open(

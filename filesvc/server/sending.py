@@ -18,6 +18,7 @@ _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 _SIGNED = int(HeaderFlags.SIGNED)
 _ECHOED = int(HeaderFlags.RELATED_OPERATIONS | HeaderFlags.PRIORITY_MASK | HeaderFlags.REPLAY_OPERATION)
 _ALIGNMENT = 8
+_NO_MESSAGE_ID = 0xFFFFFFFFFFFFFFFF
 _FLAGS_OFFSET = 16
 
 
@@ -58,6 +59,14 @@ class Sender:
             self._put_one(parts, replies[0][1])
         else:
             self._put_compound(parts, replies)
+
+    def notify(self, body: bytes, session_id: int, sealed: Session | None) -> None:
+        """Send a notification: a response without a request, never signed (MS-SMB2 3.3.4.6, 3.3.4.7)."""
+        head = Header(Command.OPLOCK_BREAK, _NO_MESSAGE_ID, flags=_FROM_SERVER, process_id=0, session_id=session_id).encode()
+        if sealed is not None:
+            self._put_sealed([head, body], [], sealed)
+        else:
+            self._connection.outbox.write(frame_prefix(len(head) + len(body)), head, body)
 
     def _put_one(self, parts: list[bytes | bytearray | memoryview], reply: Reply) -> None:
         """The usual case, and the one that must be fast: nothing is copied but the head."""

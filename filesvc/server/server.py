@@ -20,6 +20,7 @@ from twisted.python.threadpool import ThreadPool
 from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
+from filesvc.server.lease import ClientLeases
 from filesvc.server.node import NodeTable
 from filesvc.server.principals import Principals
 from filesvc.server.session import Channel, Session
@@ -60,6 +61,7 @@ class Server(Factory):
         self.sessions: dict[int, Session] = {}
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
+        self.client_leases = ClientLeases()
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
         principals = Principals(settings.name)

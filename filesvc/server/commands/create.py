@@ -7,23 +7,28 @@ from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
+from filesvc.server.lease import LeaseRequest
 from filesvc.server.names import parse_name
 from filesvc.server.open import Open
 from filesvc.server.opening import Opening
+from filesvc.server.oplock import OplockRequest
 from filesvc.server.pipes import open_pipe
 from filesvc.smb2.access import AccessMask, map_generic
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel, OplockLevel
 from filesvc.smb2.create_contexts import (
     ALLOCATION_SIZE,
     EA_BUFFER,
     QUERY_MAXIMAL_ACCESS,
     QUERY_ON_DISK_ID,
+    REQUEST_LEASE,
     TIMEWARP_TOKEN,
     AllocationSize,
     CreateContext,
     QueryMaximalAccessResponse,
     QueryOnDiskIdResponse,
 )
+from filesvc.smb2.lease import LeaseV2, parse_lease
+from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.status import Status
 
 _INVALID_ATTRIBUTES = 0xFFFF8048
@@ -45,6 +50,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     if TIMEWARP_TOKEN in contexts:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     opening = Opening(
+        call,
         tree,
         parse_name(request.name),
         request.desired_access,
@@ -57,16 +63,38 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
     if opening.name.stream:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    opening.caching = caching = _caching(request, contexts, call)
+    if isinstance(caching, LeaseRequest):
+        caching.check_name(opening.name)
     open, action = await opening.open()
     try:
         if EA_BUFFER in contexts and action:
             await set_extended_attributes(open, contexts[EA_BUFFER])
         stat = await open.stat()
+        level, lease = caching.acquire(open) if caching is not None else (OplockLevel.NONE, None)
     except BaseException:
         await open.close()
         raise
     call.compound.file_id = open.file_id
-    return Reply(CreateResponse(open.file_id, action, **network_times(stat), create_contexts=_answer(contexts, open)).encode())
+    answers = _answer(contexts, open)
+    if lease is not None:
+        answers.append(lease)
+    return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
+
+
+def _caching(request: CreateRequest, contexts: dict[bytes, memoryview], call: Call) -> OplockRequest | LeaseRequest | None:
+    """What the client wants to cache. Leases came with 2.1, and those of version 2 with 3.0."""
+    connection = call.connection
+    level = request.requested_oplock_level
+    if level != OplockLevel.LEASE:
+        return OplockRequest(level, connection.server.reactor) if level != OplockLevel.NONE else None
+    assert connection.dialect is not None
+    if REQUEST_LEASE not in contexts or connection.dialect < Dialect.SMB_2_1:
+        return None
+    asked = parse_lease(contexts[REQUEST_LEASE])
+    if isinstance(asked, LeaseV2) and connection.dialect < Dialect.SMB_3_0:
+        return None
+    return LeaseRequest(connection.server, connection.dialect, connection.negotiated.client_guid, asked)
 
 
 def _check(request: CreateRequest) -> None:

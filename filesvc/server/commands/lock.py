@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
-
+from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.locks import ByteRange
@@ -54,18 +53,10 @@ async def _lock(elements: list[LockElement], open: Open, call: Call) -> None:
             raise StatusError(Status.INVALID_PARAMETER)
         if element.offset + element.length > _END:
             raise StatusError(Status.INVALID_LOCK_RANGE)
+    open.node.caching.take(Operation.LOCK, open.holder)
     wanted = [ByteRange(open, offset, length, bool(flags & LockFlags.EXCLUSIVE_LOCK)) for offset, length, flags in elements]
     if open.node.locks.lock(wanted):
         return
     if elements[0].flags not in _WAITS:
         raise StatusError(Status.LOCK_NOT_GRANTED)
-    await _wait(wanted[0], open, call)
-
-
-async def _wait(wanted: ByteRange, open: Open, call: Call) -> None:
-    granted = open.node.locks.wait(wanted)
-    call.pending(granted.cancel)
-    try:
-        await granted
-    except CancelledError:
-        raise StatusError(Status.CANCELLED) from None
+    await call.wait(open.node.locks.wait(wanted[0]))

@@ -104,9 +104,9 @@ def _security_mode(connection: Connection) -> int:
 def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Dialect) -> int:
     capabilities = Capabilities(0)
     if dialect >= Dialect.SMB_2_1:
-        capabilities |= Capabilities.LARGE_MTU
+        capabilities |= Capabilities.LARGE_MTU | Capabilities.LEASING
     if dialect >= Dialect.SMB_3_0:
-        capabilities |= Capabilities.MULTI_CHANNEL
+        capabilities |= Capabilities.MULTI_CHANNEL | request.capabilities & Capabilities.DIRECTORY_LEASING
     if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:
         capabilities |= Capabilities.ENCRYPTION
     return capabilities

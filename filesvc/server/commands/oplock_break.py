@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.oplock import Oplock
+from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.oplock_break import LeaseBreak, OplockBreak
 from filesvc.smb2.status import Status
 
 
 def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:
-    """No oplock or lease has been granted, so none can be given back."""
+    """Take the client's answer, and let those go on who waited for it."""
     if isinstance(request, LeaseBreak):
+        return _acknowledge_lease(request, call)
+    open = call.file(request.file_id)
+    if not isinstance(open.holder, Oplock):
+        raise StatusError(Status.INVALID_DEVICE_STATE)
+    open.holder.acknowledge(request.oplock_level)
+    return Reply(OplockBreak(open.file_id, open.holder.level).encode())
+
+
+def _acknowledge_lease(request: LeaseBreak, call: Call) -> Reply:
+    lease = call.connection.server.client_leases.find(call.connection.negotiated.client_guid, request.lease_key)
+    if lease is None:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
-    call.file(request.file_id)
-    raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
+    lease.acknowledge(request.lease_state)
+    return Reply(LeaseBreak(lease.key, LeaseState(request.lease_state)).encode())

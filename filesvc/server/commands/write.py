@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.threads import deferToThreadPool
 
+from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
@@ -46,6 +47,7 @@ def _check(request: WriteRequest, call: Call, open: Open) -> None:
         raise StatusError(Status.INVALID_PARAMETER)
     if open.node.locks.forbids(open, request.offset, request.length, write=True):
         raise StatusError(Status.FILE_LOCK_CONFLICT)
+    open.node.caching.take(Operation.WRITE, open.holder)
 
 
 async def _store(request: WriteRequest, call: Call, open: Open) -> None:

@@ -1,0 +1,84 @@
+"""Oplocks: what one open may cache (MS-SMB2 3.3.4.6, 3.3.5.22.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+
+from filesvc.server.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Holder, R
+from filesvc.server.errors import StatusError
+from filesvc.server.open import Open
+from filesvc.smb2.create import OplockLevel
+from filesvc.smb2.create_contexts import CreateContext
+from filesvc.smb2.lease import LeaseState
+from filesvc.smb2.oplock_break import OplockBreak
+from filesvc.smb2.status import Status
+
+_STATE_OF_LEVEL = {OplockLevel.II: R, OplockLevel.EXCLUSIVE: RW, OplockLevel.BATCH: RWH}
+_LEVEL_OF_STATE = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EXCLUSIVE, RWH: OplockLevel.BATCH}
+
+
+class Oplock(Holder):
+    """The oplock of one open."""
+
+    breaks = OPLOCK_BREAKS
+    offers = OPLOCK_OFFERS
+
+    @property
+    def level(self) -> OplockLevel:
+        """Open.OplockLevel."""
+        return _LEVEL_OF_STATE[self.state]
+
+    def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
+        """Send the notification on a connection of the open's session."""
+        (open,) = self.opens
+        for connection in open.session.channels:
+            connection.notify(OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), open.session, open.session.session_id)
+            return True
+        return False
+
+    def acknowledge(self, level: int) -> None:
+        """
+        The client gives the oplock back, or goes down to C{level}.
+
+        @raise StatusError: INVALID_DEVICE_STATE if it was not asked to; INVALID_PARAMETER or INVALID_OPLOCK_PROTOCOL for a level it cannot
+            keep, which leaves it none.
+        """
+        if self.breaking is None:
+            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL if self.state else Status.INVALID_DEVICE_STATE)
+        if level == OplockLevel.LEASE:
+            self.answered(NONE)
+            raise StatusError(Status.INVALID_PARAMETER)
+        if level not in (OplockLevel.II, OplockLevel.NONE) and (level != OplockLevel.EXCLUSIVE or self.state != RWH):
+            self.answered(NONE)
+            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
+        self.answered(self.breaking if level == OplockLevel.II else NONE)
+
+
+@dataclass(slots=True)
+class OplockRequest:
+    """What a CREATE asks for."""
+
+    level: int
+    reactor: IReactorTime
+
+    def find(self) -> None:
+        """An oplock is never there before its open."""
+
+    def acquire(self, open: Open) -> tuple[OplockLevel, CreateContext | None]:
+        """
+        Grant an oplock, or none. Directories have none.
+
+        @return: for the response.
+        """
+        wanted = _STATE_OF_LEVEL.get(OplockLevel(self.level))
+        if wanted is None or open.is_directory:
+            return OplockLevel.NONE, None
+        caching = open.node.caching
+        oplock = Oplock(self.reactor, caching)
+        caching.acquire(oplock, open, wanted)
+        if oplock.state:
+            caching.holders.append(oplock)
+            oplock.admit(open)
+        return oplock.level, None
