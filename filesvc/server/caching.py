@@ -62,7 +62,8 @@ LEASE_OFFERS = {R: (R,), RH: (RH, R), RW: (RW, R), RWH: (RWH, RH, R)}
 OPLOCK_OFFERS = {R: (R,), RW: (RW, R), RWH: (RWH, R)}
 """The same of an oplock."""
 
-_STAT = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.READ_CONTROL | AccessMask.SYNCHRONIZE)
+_STAT = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE)
+_STAT_OR_SECURITY = _STAT | int(AccessMask.READ_CONTROL)
 
 
 class Operation(Enum):
@@ -96,10 +97,6 @@ _TAKEN = {
 }
 """BreakCacheState of each operation (MS-FSA 2.1.4.12)."""
 
-
-def touches_attributes_only(access: int) -> bool:
-    """Whether an open with these rights disturbs no cache."""
-    return not access & ~_STAT
 
 
 class Holder:
@@ -238,6 +235,12 @@ class Caching:
     def __init__(self) -> None:
         self.holders: list[Holder] = []
 
+    def undisturbed_by(self, access: int) -> bool:
+        """Whether an open with these rights only looks at attributes. Reading the security descriptor disturbs oplocks, but not leases."""
+        if any(holder.breaks is OPLOCK_BREAKS for holder in self.holders):
+            return not access & ~_STAT
+        return not access & ~_STAT_OR_SECURITY
+
     @property
     def batch(self) -> bool:
         """Whether somebody holds a batch oplock."""
@@ -296,7 +299,7 @@ class Caching:
             return False
         if state & W:
             return not others and not any(
-                other.holder is not holder and (oplock or not touches_attributes_only(other.granted_access))
+                other.holder is not holder and (oplock or other.granted_access & ~_STAT_OR_SECURITY)
                 for other in open.node.opens
                 if other is not open
             )

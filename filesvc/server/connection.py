@@ -147,6 +147,10 @@ class Connection(Protocol):
             self._receiver.close()
             self.transport.abortConnection()
 
+    def serves(self, client_guid: UUID) -> bool:
+        """Whether it is a connection of that client's."""
+        return self.negotiate_request is not None and self.negotiate_request.client_guid == client_guid
+
     @property
     def negotiated(self) -> Negotiated:
         """What was agreed on; only after NEGOTIATE."""
@@ -302,9 +306,9 @@ class Connection(Protocol):
 
     # Sending
 
-    def notify(self, body: bytes, session: Session, session_id: int = 0) -> None:
+    def notify(self, body: bytes, session: Session | None, session_id: int = 0) -> None:
         """Send an OPLOCK_BREAK that no request asked for; encrypted if all of the session is."""
-        self._sender.notify(body, session_id, session if session.encrypt_data else None)
+        self._sender.notify(body, session_id, session if session is not None and session.encrypt_data else None)
 
     def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
         """Answer: in one frame, signed or encrypted as the requests were."""

@@ -103,11 +103,17 @@ class Compound:
         """
         Let the client wait for a request.
 
-        Only the last message of a frame gets an interim response; what was answered before it is sent first.
+        Only the last message of a frame gets an interim response; what was answered before it is sent first. One in the middle can wait
+        only if it is a CREATE (MS-SMB2 3.3.5.2.7, as Windows has it).
+
+        @raise StatusError: INTERNAL_ERROR.
         """
         connection = self.connection
+        last = self._index == len(self._messages) - 1
+        if not last and call.header.command != Command.CREATE:
+            raise StatusError(Status.INTERNAL_ERROR)
         call.async_id = connection.register_async(call)
-        if self._index == len(self._messages) - 1:
+        if last:
             self._flush()
             connection.send([(call, error_reply(Status.PENDING))], self.sealed)
 

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from filesvc.interfaces import FileAttributes, Kind, Path, Times
+from filesvc.server import sharemode
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.names import parse_name
 from filesvc.server.open import Open
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import ShareAccess
 from filesvc.smb2.file_information import (
     DispositionFlags,
     FileAllocationInformation,
@@ -107,9 +109,15 @@ def _target(open: Open, name: str) -> Path:
 
 
 def _check_replaceable(open: Open, target: Path, replace: bool) -> None:
-    """Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11)."""
+    """
+    Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11). The directory to rename
+    into is opened for writing meanwhile, and not shared for deletion.
+    """
     store = open.tree.store
     nodes = open.tree.server.nodes
+    parent = nodes.at(store, target[:-1])
+    if parent is not None and sharemode.conflicts(parent.opens, AccessMask.FILE_WRITE_DATA, ShareAccess.READ | ShareAccess.WRITE):
+        raise StatusError(Status.SHARING_VIOLATION)
     if open.is_directory and nodes.any_below(store, open.path):
         raise StatusError(Status.ACCESS_DENIED)
     if replace and target != open.path and nodes.any_at(store, target, besides=open.node):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -20,10 +19,8 @@ from filesvc.smb2.oplock_break import LeaseBreakFlags, LeaseBreakNotification
 from filesvc.smb2.status import Status
 
 if TYPE_CHECKING:
-    from filesvc.server.connection import Connection
     from filesvc.server.node import FileNode
     from filesvc.server.server import Server
-    from filesvc.server.session import Session
 
 _NO_KEY = bytes(16)
 _EPOCHS = 1 << 16
@@ -61,18 +58,16 @@ class Lease(Holder):
             self._server.client_leases.remove(self)
 
     def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
-        """Send the notification on a connection of the client's, of the opens' sessions if there is one."""
+        """Send the notification on the client's first connection; false if no session of the opens has one."""
+        if not any(open.session.channels for open in self.opens):
+            return False
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
-        for connection, session in self._connections():
-            connection.notify(LeaseBreakNotification(self.key, old, new, flags, epoch).encode(), session)
-            return True
-        return False
-
-    def _connections(self) -> Iterator[tuple[Connection, Session]]:
-        for open in self.opens:
-            for connection in open.session.channels:
-                yield connection, open.session
+        notification = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
+        connection = next(connection for connection in self._server.connections if connection.serves(self.client_guid))
+        sessions = (open.session for open in self.opens if connection in open.session.channels)
+        connection.notify(notification, next(sessions, None))
+        return True
 
     def acknowledge(self, state: int) -> None:
         """

@@ -79,6 +79,11 @@ class NodeTable:
             if key.store is store and any(len(open.path) > length and open.path[:length] == path for open in node.opens)
         ]
 
+    def at(self, store: IFileStore, path: Path) -> FileNode | None:
+        """The file that is open by a path, in any case of the letters."""
+        folded = [name.casefold() for name in path]
+        return next((open.node for open in self._opens(store) if [name.casefold() for name in open.path] == folded), None)
+
     def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
         """Whether a file other than C{besides} is open by a path, in any case of the letters."""
         folded = [name.casefold() for name in path]

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Stat
 from filesvc.server import sharemode
 from filesvc.server.access import granted_access
-from filesvc.server.caching import Operation, touches_attributes_only
+from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.names import FileName
 from filesvc.server.node import NodeKey
@@ -147,7 +147,7 @@ class Opening:
         actor = self.caching.find() if self.caching is not None else None
         demanded = self._demanded(granted)
         operation = Operation.OVERWRITE if self.overwrites else Operation.OPEN
-        if touches_attributes_only(demanded):
+        if caching.undisturbed_by(demanded):
             return []
         if caching.batch and (waits := caching.take(operation, actor)):
             return waits

@@ -42,11 +42,11 @@ class Oplock(Holder):
         """
         The client gives the oplock back, or goes down to C{level}.
 
-        @raise StatusError: INVALID_DEVICE_STATE if it was not asked to; INVALID_PARAMETER or INVALID_OPLOCK_PROTOCOL for a level it cannot
-            keep, which leaves it none.
+        @raise StatusError: INVALID_OPLOCK_PROTOCOL if it was not asked to; that or INVALID_PARAMETER for a level it cannot keep, which
+            leaves it none.
         """
         if self.breaking is None:
-            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL if self.state else Status.INVALID_DEVICE_STATE)
+            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
         if level == OplockLevel.LEASE:
             self.answered(NONE)
             raise StatusError(Status.INVALID_PARAMETER)

@@ -46,7 +46,7 @@ class Server(Factory):
     An SMB server for any number of listening endpoints.
 
     @ivar shares: what is shared, by folded name.
-    @ivar connections: the clients connected now.
+    @ivar connections: the clients connected now, in the order in which they came.
     """
 
     noisy = False
@@ -57,7 +57,7 @@ class Server(Factory):
         self.guid = uuid.uuid4()
         self.acceptor = Acceptor(portal, TargetNames.standalone(settings.name, settings.workgroup), allow_guest=settings.guest)
         self.shares: dict[str, Share] = {}
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
@@ -127,12 +127,12 @@ class Server(Factory):
         """Count a connection in; false if there are too many."""
         if len(self.connections) >= self.settings.limits.connections:
             return False
-        self.connections.add(connection)
+        self.connections[connection] = None
         return True
 
     def remove(self, connection: Connection) -> None:
         """Count a connection out."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
         return [ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt) for share in self.shares.values()]
