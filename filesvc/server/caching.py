@@ -98,7 +98,6 @@ _TAKEN = {
 """BreakCacheState of each operation (MS-FSA 2.1.4.12)."""
 
 
-
 class Holder:
     """
     Somebody who caches a file.

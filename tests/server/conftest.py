@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 import spnego
@@ -31,6 +32,7 @@ from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header
 from filesvc.smb2.keys import session_keys
 from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
 from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
+from filesvc.smb2.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
 from filesvc.smb2.preauth import PreauthIntegrity
 from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.signing import Signer, signed_parts, signer_for
@@ -39,6 +41,7 @@ from filesvc.smb2.tree_connect import TreeConnectRequest
 from filesvc.store.memory import MemoryStore
 
 USER, PASSWORD = "alice", "secret"
+CLIENT = UUID(int=1)
 
 
 class ImmediatePool:
@@ -128,6 +131,7 @@ class Client:
     preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
     negotiated: NegotiateResponse = field(init=False)
     unasked: list[Answer] = field(default_factory=list)
+    client_guid: UUID = CLIENT
 
     def __post_init__(self) -> None:
         self.connection = self.server.buildProtocol(None)
@@ -207,7 +211,8 @@ class Client:
         contexts: list[Any] = []
         if self.dialect == Dialect.SMB_3_1_1:
             contexts = [PreauthIntegrityCapabilities([1], bytes(32)), EncryptionCapabilities([2, 1]), SigningCapabilities([2, 1])]
-        request = NegotiateRequest([self.dialect], 1, Capabilities.ENCRYPTION, negotiate_contexts=contexts)
+        capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
+        request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
         header = self.header(Command.NEGOTIATE, charge=1)
         message = header.encode() + request.encode()
         self.preauth.update(message)
@@ -265,6 +270,13 @@ class Client:
         assert answer.status is Status.SUCCESS, answer.status
         return CreateResponse.parse(answer.message).file_id
 
+    def breaks(self) -> list[OplockBreak | LeaseBreakNotification]:
+        """The oplock and lease breaks that have come since the last time; other answers go to C{unasked}."""
+        self.unasked += self.receive()
+        breaks = [answer for answer in self.unasked if answer.header.message_id == 0xFFFFFFFFFFFFFFFF]
+        self.unasked = [answer for answer in self.unasked if answer not in breaks]
+        return [parse_break_notification(answer.message) for answer in breaks]
+
     def close(self, file_id: FileId) -> Answer:
         """End an open."""
         return self.ask(Command.CLOSE, CloseRequest(file_id).encode())
@@ -310,8 +322,8 @@ def server(make_server: MakeServer) -> Iterator[Server]:
 def make_client(server: Server) -> Callable[..., Client]:
     """Makes clients in the share C{files}, each with a connection and a session of its own."""
 
-    def make(dialect: int = Dialect.SMB_3_1_1) -> Client:
-        client = Client(server, dialect)
+    def make(dialect: int = Dialect.SMB_3_1_1, **fields: Any) -> Client:
+        client = Client(server, dialect, **fields)
         assert client.negotiate().status is Status.SUCCESS
         assert client.log_on().status is Status.SUCCESS
         assert client.enter().status is Status.SUCCESS

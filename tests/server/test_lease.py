@@ -1,0 +1,292 @@
+"""Leases: who gets which, what breaks them, and how they are given back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
+from filesvc.smb2.name_information import FileRenameInformation
+from filesvc.smb2.negotiate import Capabilities, Dialect
+from filesvc.smb2.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+
+KEY, OTHER_KEY = b"k" * 16, b"o" * 16
+STRANGER = UUID(int=2)
+
+
+def state(letters: str) -> LeaseState:
+    letter = {"R": LeaseState.READ_CACHING, "W": LeaseState.WRITE_CACHING, "H": LeaseState.HANDLE_CACHING}
+    return LeaseState(sum(letter[one] for one in letters))
+
+
+def create(client: Any, letters: str, key: bytes = KEY, name: str = "f", **fields: Any) -> Any:
+    contexts = [CreateContext(REQUEST_LEASE, Lease(key, state(letters)).encode())]
+    return client.create(name, contexts=contexts, requested_oplock_level=OplockLevel.LEASE, **fields)
+
+
+def create_v2(client: Any, letters: str, key: bytes = KEY, name: str = "f", epoch: int = 10, **fields: Any) -> Any:
+    contexts = [CreateContext(REQUEST_LEASE, LeaseV2(key, state(letters), epoch=epoch).encode())]
+    return client.create(name, contexts=contexts, requested_oplock_level=OplockLevel.LEASE, **fields)
+
+
+def lease_of(answer: Any) -> Any:
+    assert answer.status is Status.SUCCESS
+    response = CreateResponse.parse(answer.message)
+    (data,) = [memoryview(context.data) for context in response.create_contexts if context.name == REQUEST_LEASE]
+    assert response.oplock_level == OplockLevel.LEASE
+    return parse_lease(data)
+
+
+def file_of(answer: Any) -> FileId:
+    assert answer.status is Status.SUCCESS
+    return CreateResponse.parse(answer.message).file_id
+
+
+def acknowledge(client: Any, letters: str, key: bytes = KEY) -> Any:
+    return client.ask(Command.OPLOCK_BREAK, LeaseBreak(key, state(letters)).encode())
+
+
+def last(client: Any) -> Any:
+    client.unasked += client.receive()
+    return client.unasked.pop()
+
+
+def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Any:
+    return client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode())
+
+
+@pytest.fixture
+def another(make_client: Any) -> Any:
+    """Another client, not only another connection of the same."""
+    return make_client(client_guid=STRANGER)
+
+
+@pytest.mark.parametrize(("dialect", "expected"), [
+    (Dialect.SMB_2_0_2, 0),
+    (Dialect.SMB_2_1, Capabilities.LEASING),
+    (Dialect.SMB_3_0, Capabilities.LEASING | Capabilities.DIRECTORY_LEASING),
+])  # fmt: skip
+def test_what_negotiation_announces(make_client: Any, dialect: int, expected: int) -> None:
+    announced = make_client(dialect).negotiated.capabilities
+    assert announced & (Capabilities.LEASING | Capabilities.DIRECTORY_LEASING) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted"), [("", ""), ("R", "R"), ("RH", "RH"), ("RW", "RW"), ("RWH", "RWH"), ("H", ""), ("W", ""), ("WH", "")]
+)
+def test_the_only_client_gets_what_makes_sense(client: Any, asked: str, granted: str) -> None:
+    assert lease_of(create(client, asked)) == Lease(KEY, state(granted))
+
+
+@pytest.mark.parametrize(("held", "asked", "left", "granted"), [
+    ("R", "RW", "R", "R"),
+    ("R", "RWH", "R", "RH"),
+    ("RH", "RW", "RH", "R"),
+    ("RH", "RWH", "RH", "RH"),
+    ("RW", "R", "R", "R"),
+    ("RW", "RWH", "R", "RH"),
+    ("RWH", "RW", "RH", "R"),
+    ("RWH", "RWH", "RH", "RH"),
+])  # fmt: skip
+def test_a_second_client_takes_writes_away(client: Any, another: Any, held: str, asked: str, left: str, granted: str) -> None:
+    create(client, held)
+    answer = create(another, asked, OTHER_KEY)
+    if held != left:
+        assert answer.status is Status.PENDING
+        assert client.breaks() == [LeaseBreakNotification(KEY, state(held), state(left), LeaseBreakFlags.ACK_REQUIRED)]
+        assert LeaseBreak.parse(acknowledge(client, left).message) == LeaseBreak(KEY, state(left))
+        answer = last(another)
+    assert not client.breaks()
+    assert lease_of(answer) == Lease(OTHER_KEY, state(granted))
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "granted"), [("R", "RH", "RH"), ("RH", "RW", "RH"), ("RH", "RWH", "RWH"), ("RWH", "R", "RWH"), ("", "RW", "RW")]
+)
+def test_the_same_key_again_widens_a_lease(client: Any, held: str, asked: str, granted: str) -> None:
+    create(client, held)
+    assert lease_of(create(client, asked)).lease_state == state(granted)
+    assert not client.breaks()
+
+
+def test_a_lease_is_widened_to_all_that_is_asked_for_or_not(client: Any, another: Any) -> None:
+    create(client, "R")
+    create(another, "R", OTHER_KEY)
+    assert lease_of(create(client, "RWH")).lease_state == state("R")
+    assert lease_of(create(client, "RH")).lease_state == state("RH")
+
+
+def test_the_last_close_ends_a_lease(client: Any, server: Any) -> None:
+    first, second = file_of(create(client, "RWH")), file_of(create(client, "RWH"))
+    client.close(first)
+    assert len(server.client_leases) == 1
+    client.close(second)
+    assert len(server.client_leases) == 0
+    assert acknowledge(client, "R").status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_key_is_for_one_file(client: Any, another: Any) -> None:
+    create(client, "R")
+    assert create(client, "R", name="g").status is Status.INVALID_PARAMETER
+    assert client.create("g", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert lease_of(create(another, "R", name="g")).lease_state == state("R")
+
+
+def test_a_break_in_progress_is_told(client: Any, another: Any) -> None:
+    create(client, "RWH")
+    create(another, "", OTHER_KEY)
+    assert lease_of(create(client, "RWH")) == Lease(KEY, state("RWH"), LeaseFlags.BREAK_IN_PROGRESS)
+
+
+def test_an_answer_may_keep_less_but_not_more(client: Any, another: Any) -> None:
+    create(client, "RWH")
+    create(another, "", OTHER_KEY)
+    assert acknowledge(client, "RW").status is Status.REQUEST_NOT_ACCEPTED
+    assert acknowledge(client, "").status is Status.SUCCESS
+    assert acknowledge(client, "").status is Status.UNSUCCESSFUL
+    assert last(another).status is Status.SUCCESS
+
+
+def test_handles_are_given_up_for_what_share_modes_forbid(client: Any, another: Any) -> None:
+    file_id = file_of(create(client, "RH", share=0))
+    assert create(another, "", OTHER_KEY).status is Status.PENDING
+    assert [(one.current_lease_state, one.new_lease_state) for one in client.breaks()] == [(state("RH"), state("R"))]
+    client.close(file_id)
+    assert last(another).status is Status.SUCCESS
+
+
+def test_share_modes_hold_if_the_file_is_in_use(client: Any, another: Any) -> None:
+    create(client, "RH", share=0)
+    create(another, "", OTHER_KEY)
+    acknowledge(client, "R")
+    assert last(another).status is Status.SHARING_VIOLATION
+
+
+def test_reads_are_taken_without_waiting(client: Any, another: Any) -> None:
+    create(client, "RH")
+    assert create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE).status is Status.SUCCESS
+    assert client.breaks() == [LeaseBreakNotification(KEY, state("RH"), 0, LeaseBreakFlags.ACK_REQUIRED)]
+    assert create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE).status is Status.SUCCESS
+    assert not client.breaks()
+
+
+def test_a_lease_of_reads_needs_no_answer(client: Any, another: Any) -> None:
+    create(client, "R")
+    file_id = file_of(create(another, "R", OTHER_KEY))
+    another.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    assert client.breaks() == [LeaseBreakNotification(KEY, state("R"), 0)]
+    assert not another.breaks(), "nobody breaks his own lease"
+    assert acknowledge(client, "").status is Status.UNSUCCESSFUL
+
+
+def test_more_is_taken_step_by_step(client: Any, another: Any, reactor: Any) -> None:
+    create(client, "RWH")
+    create(another, "", OTHER_KEY)
+    overwriting = create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE)
+    assert overwriting.status is Status.PENDING
+    told = client.breaks()
+    for letters in ("RH", "R"):
+        acknowledge(client, letters)
+        reactor.advance(0)
+        told += client.breaks()
+    assert [one.new_lease_state for one in told] == [state("RH"), state("R"), 0]
+    assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
+
+
+def test_epochs_count_changes(client: Any, another: Any) -> None:
+    assert lease_of(create_v2(client, "R", epoch=10)).epoch == 11
+    assert lease_of(create_v2(client, "R", epoch=99)).epoch == 11
+    assert lease_of(create(client, "RWH")) == LeaseV2(KEY, state("RWH"), epoch=12), "the version is that of the first"
+    create(another, "", OTHER_KEY)
+    assert [one.new_epoch for one in client.breaks()] == [13]
+
+
+def test_a_lease_is_one_clients_on_all_its_connections(client: Any, make_client: Any, another: Any) -> None:
+    """And its breaks are told on the first of them, and answered on any."""
+    second = make_client()
+    create(second, "RWH")
+    create(another, "", OTHER_KEY)
+    assert len(client.breaks()) == 1
+    assert acknowledge(second, "RH").status is Status.SUCCESS
+    assert last(another).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("what", ["rename", "delete"])
+def test_names_change_when_handles_are_given_up(client: Any, another: Any, what: str) -> None:
+    create(client, "RH")
+    file_id = file_of(create(another, "R", OTHER_KEY))
+    if what == "rename":
+        answer = set_info(another, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g"))
+    else:
+        answer = set_info(another, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+    assert answer.status is Status.PENDING
+    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+    acknowledge(client, "R")
+    assert last(another).status is Status.SUCCESS
+
+
+def test_delete_on_close_takes_handles(client: Any, another: Any) -> None:
+    create(client, "RH")
+    another.close(another.open("f", access=AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE))
+    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+
+
+def test_a_directory_moves_when_what_is_in_it_is_closed(client: Any, another: Any) -> None:
+    client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    file_id = file_of(create(client, "RH", name="d\\f"))
+    directory = another.open("d")
+    assert set_info(another, directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")).status is Status.PENDING
+    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+    client.close(file_id)
+    assert last(another).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(("dialect", "asked", "level"), [
+    (Dialect.SMB_2_0_2, Lease(KEY, 1), OplockLevel.NONE),
+    (Dialect.SMB_2_1, Lease(KEY, 1), OplockLevel.LEASE),
+    (Dialect.SMB_2_1, LeaseV2(KEY, 1), OplockLevel.NONE),
+    (Dialect.SMB_3_0, LeaseV2(KEY, 1), OplockLevel.LEASE),
+])  # fmt: skip
+def test_dialects_that_have_leases(make_client: Any, dialect: int, asked: Any, level: int) -> None:
+    contexts = [CreateContext(REQUEST_LEASE, asked.encode())]
+    answer = make_client(dialect).create("f", contexts=contexts, requested_oplock_level=OplockLevel.LEASE)
+    assert CreateResponse.parse(answer.message).oplock_level == level
+
+
+def test_a_lease_of_no_known_length(client: Any) -> None:
+    contexts = [CreateContext(REQUEST_LEASE, b"short")]
+    assert client.create("f", contexts=contexts, requested_oplock_level=OplockLevel.LEASE).status is Status.INVALID_PARAMETER
+
+
+def test_level_ii_and_handles_exclude_each_other(client: Any, another: Any) -> None:
+    create(client, "RH")
+    assert CreateResponse.parse(another.create("f", requested_oplock_level=OplockLevel.II).message).oplock_level == OplockLevel.NONE
+    client.create("g", requested_oplock_level=OplockLevel.II)
+    assert lease_of(create(another, "RWH", OTHER_KEY, name="g")).lease_state == state("R")
+
+
+def test_a_compound_waits_in_the_middle_for_a_create_only(client: Any, another: Any) -> None:
+    """Its first message may wait for a break; both are answered when that is over."""
+    create(client, "RWH")
+
+    opening = CreateRequest("f", AccessMask.FILE_READ_DATA, CreateDisposition.OPEN, share_access=7).encode()
+    opening += bytes(-len(opening) % 8)
+    first = another.encode(another.header(Command.CREATE, next_command=64 + len(opening)), opening)
+    second = another.header(Command.CLOSE, flags=HeaderFlags.RELATED_OPERATIONS)
+    another.send(first, another.encode(second, CloseRequest(RELATED_FILE_ID).encode()))
+    assert not another.receive()
+    acknowledge(client, "RH")
+    assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
