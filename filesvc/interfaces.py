@@ -144,8 +144,11 @@ class IOpenFile(Interface):
 
     identity = Attribute("L{FileIdentity}.")
     kind = Attribute("L{Kind.FILE} or L{Kind.DIRECTORY}.")
-    path = Attribute("L{Path} with the names as the store spells them; follows C{rename}.")
+    path = Attribute("L{Path} with the names as the store spells them; follows C{rename} of this open.")
     writable = Attribute("C{bool}: it was opened for writing.")
+
+    def moved(path: Path) -> None:
+        """Another open of the same file, by the same name, was renamed: this one goes by that name, too."""
 
     def stat() -> Stat:
         """What is true of it now."""

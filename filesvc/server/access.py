@@ -9,6 +9,7 @@ from filesvc.smb2.status import Status
 ALL = int(AccessMask.FILE_ALL_ACCESS)
 READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)
 
+_NOTHING = (0, int(AccessMask.SYNCHRONIZE))
 _KNOWN = ALL | int(AccessMask.ACCESS_SYSTEM_SECURITY | AccessMask.MAXIMUM_ALLOWED) | 0xF0000000
 
 
@@ -18,7 +19,7 @@ def granted_access(desired: int, maximal: int) -> int:
 
     @raise StatusError: ACCESS_DENIED if it desires more than it may have, or nothing that is a right.
     """
-    if desired & ~_KNOWN or not desired:
+    if desired & ~_KNOWN or desired in _NOTHING:
         raise StatusError(Status.ACCESS_DENIED)
     wanted = map_generic(desired)
     granted = wanted & ~AccessMask.MAXIMUM_ALLOWED

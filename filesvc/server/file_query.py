@@ -31,6 +31,7 @@ from filesvc.smb2.file_information import (
 )
 from filesvc.smb2.name_information import (
     FileAllInformation,
+    FileAlternateNameInformation,
     FileNameInformation,
     FileNormalizedNameInformation,
     FileStreamInformation,
@@ -96,7 +97,9 @@ async def _normalized_name(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _alternate_name(open: Open, request: QueryInfoRequest) -> bytes:
-    raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    if not open.path:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    return FileAlternateNameInformation(open.tree.server.short_names.of(open.path[-1])).encode()
 
 
 async def _position(open: Open, request: QueryInfoRequest) -> bytes:

@@ -87,7 +87,11 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     rename = FileRenameInformation.parse(buffer)
     path = _target(open, rename.file_name)
     _check_replaceable(open, path, rename.replace_if_exists)
+    before = open.path
     await open.tree.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
+    for other in open.node.opens:
+        if other is not open and other.path == before:
+            other.file.moved(open.path)
 
 
 async def _link(open: Open, buffer: memoryview) -> None:
@@ -105,7 +109,7 @@ def _target(open: Open, name: str) -> Path:
         raise StatusError(Status.NOT_SUPPORTED)
     if not open.path:
         raise StatusError(Status.ACCESS_DENIED)
-    return target.path
+    return open.tree.server.short_names.expand(target.path)
 
 
 def _check_replaceable(open: Open, target: Path, replace: bool) -> None:

@@ -86,8 +86,8 @@ class NodeTable:
 
     def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
         """Whether a file other than C{besides} is open by a path, in any case of the letters."""
-        folded = [name.casefold() for name in path]
-        return any(open.node is not besides and [name.casefold() for name in open.path] == folded for open in self._opens(store))
+        node = self.at(store, path)
+        return node is not None and node is not besides
 
     def _opens(self, store: IFileStore) -> Iterator[Open]:
         for key, node in self._nodes.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Stat
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, Stat
 from filesvc.server import sharemode
 from filesvc.server.access import granted_access
 from filesvc.server.caching import Operation
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from filesvc.server.tree import TreeConnect
 
 _WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
-_SETTABLE = int(FileAttributes.READONLY | FileAttributes.HIDDEN | FileAttributes.SYSTEM | FileAttributes.ARCHIVE | FileAttributes.TEMPORARY)
+_SETTABLE = int(
+    FileAttributes.READONLY
+    | FileAttributes.HIDDEN
+    | FileAttributes.SYSTEM
+    | FileAttributes.ARCHIVE
+    | FileAttributes.TEMPORARY
+    | FileAttributes.OFFLINE
+)
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
 _DELETE_OR_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
@@ -109,11 +116,8 @@ class Opening:
         store, tree = self.tree.store, self.tree
         try:
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
-        except BlockingIOError:
-            reader = await tree.run(store.open, self.name.path, Creation.EXISTING, None, False)
-            key = NodeKey(store, reader.identity)
-            await tree.run(reader.close)
-            drained = tree.server.leases.drain(key)
+        except FileBusy as busy:
+            drained = tree.server.leases.drain(NodeKey(store, busy.identity))
             if drained is not None:
                 await drained
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)

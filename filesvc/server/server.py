@@ -25,6 +25,7 @@ from filesvc.server.node import NodeTable
 from filesvc.server.principals import Principals
 from filesvc.server.session import Channel, Session
 from filesvc.server.settings import Settings, Share
+from filesvc.server.short_names import ShortNames
 from filesvc.server.times import ChangeTimes
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
@@ -62,6 +63,7 @@ class Server(Factory):
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
         self.client_leases = ClientLeases()
+        self.short_names = ShortNames()
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
         principals = Principals(settings.name)

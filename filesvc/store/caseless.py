@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import ClassVar, Final
 
 from filesvc.store.inotify import IN_CREATE, IN_IGNORED, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
 from filesvc.store.upcase import upcase
@@ -69,6 +69,29 @@ class CaselessIndex:
     @ivar scans: how often a directory was read.
     @raise OSError: C{EMFILE} when the user has more inotify instances than C{fs.inotify.max_user_instances}.
     """
+
+    _common: ClassVar[CaselessIndex | None] = None
+    _users: ClassVar[int] = 0
+
+    @classmethod
+    def common(cls) -> CaselessIndex:
+        """
+        The one that all stores of the process share, as the kernel gives a user few inotify instances. Give it back with L{release}.
+
+        @raise OSError: C{EMFILE}, as for a new one.
+        """
+        if cls._common is None:
+            cls._common = cls()
+        cls._users += 1
+        return cls._common
+
+    def release(self) -> None:
+        """Give the common one back; the last user's going closes it."""
+        cls = type(self)
+        cls._users -= 1
+        if not cls._users:
+            cls._common = None
+            self.close()
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.scans = 0

@@ -84,14 +84,14 @@ class LocalStore:
         self._read_only = read_only
         self._root = Beneath(root)
         try:
-            self._caseless = CaselessIndex()
+            self._caseless = CaselessIndex.common()
         except OSError:
             self._root.close()
             raise
 
     def close(self) -> None:
         """Give back what the store holds."""
-        self._caseless.close()
+        self._caseless.release()
         self._root.close()
 
     def volume(self) -> Volume:

@@ -94,6 +94,10 @@ class LocalFile:
         """See L{filesvc.interfaces.IOpenFile}."""
         return tuple(map(from_disk, self.names))
 
+    def moved(self, path: Path) -> None:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        self.names = tuple(map(to_disk, path))
+
     def fileno(self) -> int:
         """The descriptor; it stays the file's."""
         return self._fd

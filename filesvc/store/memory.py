@@ -106,6 +106,10 @@ class MemoryFile:
         self.identity = store.identity_of(node)
         self.writable = writable
 
+    def moved(self, path: Path) -> None:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        self.path = path
+
     def close(self) -> None:
         """Nothing to give back."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from filesvc.store import caseless
 from filesvc.store.caseless import CaselessIndex
+from filesvc.store.local import LocalStore
 
 
 @pytest.fixture
@@ -251,3 +252,12 @@ def test_close_gives_everything_back(descriptors: None, directory: Directory) ->
     index = CaselessIndex()
     index.find(directory.fd, b"x")
     index.close()
+
+
+def test_stores_share_one_index(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    stores = [LocalStore(tmp_path) for _ in range(50)]
+    assert len(os.listdir("/proc/self/fd")) == before + len(stores) + 1
+    for store in stores:
+        store.close()
+    assert len(os.listdir("/proc/self/fd")) == before

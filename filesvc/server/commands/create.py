@@ -8,7 +8,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.lease import LeaseRequest
-from filesvc.server.names import parse_name
+from filesvc.server.names import FileName, parse_name
 from filesvc.server.open import Open
 from filesvc.server.opening import Opening
 from filesvc.server.oplock import OplockRequest
@@ -35,6 +35,8 @@ _INVALID_ATTRIBUTES = 0xFFFF8048
 _INVALID_OPTIONS = 0xFF000000
 _UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)
 _SHARE_ACCESS = 0x7
+_UNKNOWN_ACCESS = 0x0CE0FE00
+_TAG_LENGTH = 4
 
 
 async def create(request: CreateRequest, call: Call) -> Reply:
@@ -49,10 +51,11 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
     if TIMEWARP_TOKEN in contexts:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    name = parse_name(request.name)
     opening = Opening(
         call,
         tree,
-        parse_name(request.name),
+        FileName(tree.server.short_names.expand(name.path), name.stream),
         request.desired_access,
         request.share_access,
         request.create_disposition,
@@ -106,7 +109,11 @@ def _check(request: CreateRequest) -> None:
         raise StatusError(Status.INVALID_PARAMETER)
     if options & _UNSUPPORTED_OPTIONS:
         raise StatusError(Status.NOT_SUPPORTED)
+    if request.desired_access & _UNKNOWN_ACCESS:
+        raise StatusError(Status.ACCESS_DENIED)
     if request.file_attributes & _INVALID_ATTRIBUTES or request.share_access & ~_SHARE_ACCESS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if any(len(context.name) < _TAG_LENGTH for context in request.create_contexts):
         raise StatusError(Status.INVALID_PARAMETER)
     if options & CreateOptions.DIRECTORY_FILE:
         if options & CreateOptions.NON_DIRECTORY_FILE:

@@ -9,12 +9,16 @@ from filesvc.server.enumeration import Enumeration
 from filesvc.server.errors import StatusError
 from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
+from filesvc.server.short_names import ShortNames
 from filesvc.server.tree import TreeConnect
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
+from filesvc.smb2.file_information import FileInformationClass
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.status import Status
 
+_DOTS = (".", "..")
+_WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
@@ -58,6 +62,7 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
 
 def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
     nodes, change_times, store = tree.server.nodes, tree.server.change_times, tree.store
+    short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
     single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
     count = 0
@@ -67,7 +72,7 @@ def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeCo
         if node is not None and node.write_time.shown is not None:
             entry.stat.written = node.write_time.shown
         change_times.show(key, entry.stat)
-        if not encoder.add(_wire_entry(entry)):
+        if not encoder.add(_wire_entry(entry, short_names)):
             enumeration.push_back(entry)
             if not count:
                 raise StatusError(Status.BUFFER_OVERFLOW)
@@ -81,7 +86,7 @@ def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeCo
     return encoder.finish()
 
 
-def _wire_entry(entry: Entry) -> DirectoryEntry:
+def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:
     stat = entry.stat
     times = network_times(stat)
     return DirectoryEntry(
@@ -94,4 +99,5 @@ def _wire_entry(entry: Entry) -> DirectoryEntry:
         0 if stat.kind is Kind.DIRECTORY else stat.size,
         times["allocation_size"],
         stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
+        short_name=short_names.of(entry.name) if short_names is not None and entry.name not in _DOTS else "",
     )

@@ -1,0 +1,60 @@
+"""8.3 names for programs that ask for them (MS-FSCC 2.1.5.2.1)."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import OrderedDict
+
+from filesvc.interfaces import Path
+
+_LEGAL = r"[A-Z0-9!#$%&'()@^_`{}~-]"
+_SHORT = re.compile(rf"{_LEGAL}{{1,8}}(\.{_LEGAL}{{1,3}})?")
+_ILLEGAL = re.compile(_LEGAL.replace("[", "[^"))
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HASH_LENGTH = 5
+
+
+class ShortNames:
+    """
+    Short names that were told to clients, the latest ones, so that they find the files again by them.
+
+    A name that fits is its own short name. Any other gets its first letter, a hash, and what fits of its extension; no file system has to
+    keep that.
+    """
+
+    def __init__(self, capacity: int = 16384) -> None:
+        self._capacity = capacity
+        self._long: OrderedDict[str, str] = OrderedDict()
+
+    def of(self, name: str) -> str:
+        """The short name of a file."""
+        upper = name.upper()
+        if _SHORT.fullmatch(upper):
+            return upper
+        short = _make(upper)
+        self._long[short] = name
+        self._long.move_to_end(short)
+        if len(self._long) > self._capacity:
+            self._long.popitem(last=False)
+        return short
+
+    def expand(self, path: Path) -> Path:
+        """A path with short names that were told replaced by what they stand for."""
+        if not any("~" in name for name in path):
+            return path
+        return tuple(self._long.get(name.upper(), name) if "~" in name else name for name in path)
+
+
+def _make(upper: str) -> str:
+    base, _, extension = upper.rpartition(".")
+    if not base:
+        base, extension = extension, ""
+    number = zlib.crc32(upper.encode("utf-16-le", "surrogatepass"))
+    digits = ""
+    for _ in range(_HASH_LENGTH):
+        number, digit = divmod(number, len(_DIGITS))
+        digits += _DIGITS[digit]
+    first = _ILLEGAL.sub("", base)[:1] or "_"
+    extension = _ILLEGAL.sub("", extension)[:3]
+    return f"{first}{digits}~1" + (f".{extension}" if extension else "")
