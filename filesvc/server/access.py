@@ -1,30 +1,77 @@
-"""What a user may do with a file."""
+"""What a user may do with a file (MS-DTYP 2.5.3.2, MS-FSA 2.1.5.1.2.1)."""
 
 from __future__ import annotations
 
 from filesvc.server.errors import StatusError
+from filesvc.server.token import Token
 from filesvc.smb2.access import AccessMask, map_generic
+from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, SecurityDescriptor
 from filesvc.smb2.status import Status
+from filesvc.smb2.well_known_sids import OWNER_RIGHTS
 
 ALL = int(AccessMask.FILE_ALL_ACCESS)
 READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)
+WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessMask.FILE_WRITE_ATTRIBUTES)
+"""What it takes to replace a file's data and attributes by opening it."""
 
 _NOTHING = (0, int(AccessMask.SYNCHRONIZE))
-_KNOWN = ALL | int(AccessMask.ACCESS_SYSTEM_SECURITY | AccessMask.MAXIMUM_ALLOWED) | 0xF0000000
+_MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
+_ACCESS_SYSTEM_SECURITY = int(AccessMask.ACCESS_SYSTEM_SECURITY)
+_KNOWN = ALL | _ACCESS_SYSTEM_SECURITY | _MAXIMUM_ALLOWED | 0xF0000000
+_OWNERS = int(AccessMask.READ_CONTROL | AccessMask.WRITE_DAC)
 
 
-def granted_access(desired: int, maximal: int) -> int:
+def desired_rights(desired: int) -> int:
     """
-    The rights an open gets, of those it desires and those it may have at most (MS-FSA 2.1.5.1.2.1).
+    What a request's DesiredAccess asks for, without generic rights; C{MAXIMUM_ALLOWED} stays.
 
-    @raise StatusError: ACCESS_DENIED if it desires more than it may have, or nothing that is a right.
+    @raise StatusError: ACCESS_DENIED if it asks for nothing, or for what is no right; PRIVILEGE_NOT_HELD if it asks for access to the SACL,
+        which takes a privilege that nobody has here.
     """
     if desired & ~_KNOWN or desired in _NOTHING:
         raise StatusError(Status.ACCESS_DENIED)
-    wanted = map_generic(desired)
-    granted = wanted & ~AccessMask.MAXIMUM_ALLOWED
-    if wanted & AccessMask.MAXIMUM_ALLOWED:
-        granted |= maximal
+    if desired & _ACCESS_SYSTEM_SECURITY:
+        raise StatusError(Status.PRIVILEGE_NOT_HELD)
+    return map_generic(desired)
+
+
+def granted_rights(rights: int, maximal: int) -> int:
+    """
+    The rights an open gets, of those it desires and those it may have at most.
+
+    @raise StatusError: ACCESS_DENIED if it desires more than it may have.
+    """
+    granted = rights & ~_MAXIMUM_ALLOWED
     if granted & ~maximal:
-        raise StatusError(Status.PRIVILEGE_NOT_HELD if granted & AccessMask.ACCESS_SYSTEM_SECURITY else Status.ACCESS_DENIED)
-    return granted
+        raise StatusError(Status.ACCESS_DENIED)
+    return granted | maximal if rights & _MAXIMUM_ALLOWED else granted
+
+
+def allowed_rights(descriptor: SecurityDescriptor, token: Token) -> int:
+    """
+    All that a descriptor lets a user do.
+
+    Of two entries that contradict each other the first counts. The owner may read and change the list whatever it says, unless an entry for
+    OWNER RIGHTS says what the owner may.
+    """
+    if descriptor.dacl is None:
+        return ALL
+    owns = descriptor.owner is not None and token.owns(descriptor.owner)
+    implied = _OWNERS if owns else 0
+    allowed = denied = 0
+    for ace in descriptor.dacl.aces:
+        if not isinstance(ace, Ace) or ace.flags & AceFlags.INHERIT_ONLY:
+            continue
+        if ace.sid == OWNER_RIGHTS:
+            if not owns:
+                continue
+            implied = 0
+        elif not token.matches(ace.sid):
+            continue
+        mask = map_generic(ace.mask)
+        if ace.type == AceType.ACCESS_ALLOWED:
+            allowed |= mask & ~denied
+        elif ace.type == AceType.ACCESS_DENIED:
+            denied |= mask & ~allowed
+    return (allowed | implied) & ALL

@@ -87,18 +87,23 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     rename = FileRenameInformation.parse(buffer)
     path = _target(open, rename.file_name)
     _check_replaceable(open, path, rename.replace_if_exists)
+    descriptors = open.tree.server.descriptors
+    await descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
     await open.tree.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
     for other in open.node.opens:
         if other is not open and other.path == before:
             other.file.moved(open.path)
+    descriptors.forget()
 
 
 async def _link(open: Open, buffer: memoryview) -> None:
     link = FileLinkInformation.parse(buffer)
     if open.is_directory:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
-    await open.tree.run(open.tree.store.link, open.file, _target(open, link.file_name), link.replace_if_exists)
+    path = _target(open, link.file_name)
+    await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
+    await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
 
 
 def _target(open: Open, name: str) -> Path:

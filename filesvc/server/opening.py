@@ -9,15 +9,18 @@ from twisted.internet.defer import Deferred
 
 from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, Stat
 from filesvc.server import sharemode
-from filesvc.server.access import granted_access
+from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
+from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
 from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
+from filesvc.server.security import descriptor_mode
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions
 from filesvc.smb2.file_id import FileId
+from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.status import Status
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from filesvc.server.oplock import OplockRequest
     from filesvc.server.tree import TreeConnect
 
-_WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _SETTABLE = int(
     FileAttributes.READONLY
     | FileAttributes.HIDDEN
@@ -37,7 +39,8 @@ _SETTABLE = int(
 )
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
-_DELETE_OR_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+_MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
+_NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
 
 
 @dataclass(slots=True)
@@ -53,6 +56,7 @@ class Opening:
     options: int
     attributes: int
     allocation: int = 0
+    descriptor: SecurityDescriptor | None = None
     caching: OplockRequest | LeaseRequest | None = None
 
     @property
@@ -67,12 +71,13 @@ class Opening:
         @raise StatusError: it cannot be.
         @raise OSError: the store says no.
         """
-        granted = granted_access(self.desired_access, self.tree.maximal_access)
+        rights = desired_rights(self.desired_access)
+        granted_rights(rights, self.tree.maximal_access)
         if self.disposition == CreateDisposition.CREATE:
-            return await self._make(granted)
+            return await self._make(rights)
         while True:
             try:
-                opened = await self._open_existing(granted)
+                opened = await self._open_existing(rights)
             except FileNotFoundError as error:
                 if self.disposition in _ONLY_EXISTING or not error.errno:
                     raise
@@ -81,17 +86,17 @@ class Opening:
                     continue
                 return opened
             try:
-                return await self._make(granted)
+                return await self._make(rights)
             except FileExistsError:
                 continue
 
-    async def _open_existing(self, granted: int) -> tuple[Open, CreateAction] | None:
+    async def _open_existing(self, rights: int) -> tuple[Open, CreateAction] | None:
         """Open what is there; C{None} if others who cache it had to give way first, so that all may be different now."""
-        writable = bool(granted & _WRITES_DATA) or self.overwrites
-        file = await self._open_file(writable)
+        file = await self._open_to_use(rights)
         try:
             stat = await self.tree.run(file.stat)
-            self._check_existing(file, stat, granted)
+            self._check_existing(file, stat, rights)
+            granted = await self._check_access(file, stat, rights)
             waits = self._make_way(file, granted)
             open = self._enter(file, granted) if not waits else None
         except BaseException:
@@ -111,6 +116,32 @@ class Opening:
             raise
         return open, CreateAction.SUPERSEDED if self.disposition == CreateDisposition.SUPERSEDE else CreateAction.OVERWRITTEN
 
+    async def _open_to_use(self, rights: int) -> IOpenFile:
+        """Open what is there, for writing if that is wanted. Who wants all that is possible has what the system allows."""
+        if rights & WRITES_DATA or self.overwrites:
+            return await self._open_file(True)
+        if rights & _MAXIMUM_ALLOWED and self.tree.maximal_access & WRITES_DATA:
+            try:
+                return await self._open_file(True)
+            except PermissionError:
+                pass
+        return await self._open_file(False)
+
+    async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
+        """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
+        maximal = await self.tree.server.descriptors.maximal_access(self.tree, file)
+        if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
+            if stat.attributes & FileAttributes.READONLY:
+                maximal &= ~_NOT_OF_READONLY
+            elif not file.writable:
+                maximal &= ~WRITES_DATA
+        granted = granted_rights(rights, maximal)
+        if self.overwrites and OVERWRITES & ~maximal:
+            raise StatusError(Status.ACCESS_DENIED)
+        if self.options & CreateOptions.DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
+            raise StatusError(Status.ACCESS_DENIED)
+        return granted
+
     async def _open_file(self, writable: bool) -> IOpenFile:
         """Open what is there. If our own streams hold a lease that is in the way, they give it up first."""
         store, tree = self.tree.store, self.tree
@@ -122,7 +153,7 @@ class Opening:
                 await drained
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
 
-    def _check_existing(self, file: IOpenFile, stat: Stat, granted: int) -> None:
+    def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
         if file.kind is Kind.DIRECTORY:
             if self.options & CreateOptions.NON_DIRECTORY_FILE:
                 raise StatusError(Status.FILE_IS_A_DIRECTORY)
@@ -131,15 +162,13 @@ class Opening:
         elif self.options & CreateOptions.DIRECTORY_FILE:
             raise StatusError(Status.NOT_A_DIRECTORY)
         if stat.attributes & FileAttributes.READONLY and file.kind is not Kind.DIRECTORY:
-            if granted & _WRITES_DATA or self.overwrites:
+            if rights & WRITES_DATA or self.overwrites:
                 raise StatusError(Status.ACCESS_DENIED)
             if self.options & CreateOptions.DELETE_ON_CLOSE:
                 raise StatusError(Status.CANNOT_DELETE)
         if self.overwrites:
             kept = stat.attributes & (FileAttributes.HIDDEN | FileAttributes.SYSTEM)
             if kept & ~self.attributes:
-                raise StatusError(Status.ACCESS_DENIED)
-            if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
                 raise StatusError(Status.ACCESS_DENIED)
 
     def _make_way(self, file: IOpenFile, granted: int) -> list[Deferred[None]]:
@@ -162,7 +191,8 @@ class Opening:
     def _demanded(self, granted: int) -> int:
         return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
 
-    async def _make(self, granted: int) -> tuple[Open, CreateAction]:
+    async def _make(self, rights: int) -> tuple[Open, CreateAction]:
+        """Make it. Who does so may do with this open whatever was asked for, whatever the new descriptor says (MS-FSA 2.1.5.1.1)."""
         if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
         if not self.name.path:
@@ -172,18 +202,28 @@ class Opening:
             raise StatusError(Status.CANNOT_DELETE)
         tree = self.tree
         kind = Kind.DIRECTORY if directory else Kind.FILE
-        file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory)
+        descriptor = await self._new_descriptor(directory)
+        mode = None if descriptor is None else descriptor_mode(descriptor, 0, directory)
+        file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
         try:
+            if descriptor is not None:
+                await tree.server.descriptors.keep_new(tree, file, descriptor)
             if self.attributes & _SETTABLE:
                 archive = 0 if directory else FileAttributes.ARCHIVE
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
             if self.allocation and not directory:
                 await tree.run(file.allocate, self.allocation)
-            return self._enter(file, granted), CreateAction.CREATED
+            return self._enter(file, granted_rights(rights, tree.maximal_access)), CreateAction.CREATED
         except BaseException:
             await tree.run(tree.store.remove, file)
             await tree.run(file.close)
             raise
+
+    async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
+        """What the folder and the request make the new file's descriptor."""
+        tree, path, descriptors = self.tree, self.name.path, self.tree.server.descriptors
+        await descriptors.require_addable(tree, path, directory)
+        return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)
 
     async def _overwrite(self, file: IOpenFile) -> None:
         """The old data goes, and the attributes are those of the request."""

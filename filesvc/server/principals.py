@@ -1,4 +1,4 @@
-"""Users and groups by name and by SID: those of this host's own user database (MS-LSAT)."""
+"""Users and groups by name and by SID: those of this host's own user database, and those who logged on (MS-LSAT)."""
 
 from __future__ import annotations
 
@@ -8,27 +8,47 @@ import pwd
 from contextlib import suppress
 from pathlib import Path
 
+from filesvc.auth.users import IUser
 from filesvc.rpc.facts import Principal, SidUse
+from filesvc.server.token import Token
 from filesvc.smb2.sid import Sid
-from filesvc.smb2.well_known_sids import unix_gid, unix_group, unix_uid, unix_user
+from filesvc.smb2.well_known_sids import (
+    ANONYMOUS,
+    AUTHENTICATED_USERS,
+    BUILTIN_GUESTS,
+    BUILTIN_USERS,
+    EVERYONE,
+    NETWORK,
+    unix_gid,
+    unix_group,
+    unix_uid,
+    unix_user,
+)
 
 _MACHINE_ID = Path("/etc/machine-id")
 _NT_AUTHORITY = 5
 _NT_NON_UNIQUE = 21
 _USERS = "Unix User"
 _GROUPS = "Unix Group"
+_GUEST = 501
+_FIRST_USER = 1000
 # No such entry; a name with a NUL, or a surrogate; a number that is none.
 _UNKNOWN = (KeyError, ValueError, OverflowError)
 
 
 class Principals:
     """
-    The users and groups of this host, under the SIDs S-1-22-1-uid and S-1-22-2-gid.
+    Whom this server knows: the users and groups of the host, under the SIDs S-1-22-1-uid and S-1-22-2-gid, and users that only this server
+    has, under SIDs below its own that follow from their names.
 
-    @ivar sid: the host's own, the same at every start.
+    The latter can be looked up from their first logon on: there is nobody to ask for all of their names.
+
+    @ivar sid: the server's own, the same at every start.
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
+        self._own: dict[Sid, Principal] = {}
         try:
             machine = _MACHINE_ID.read_text()
         except OSError:
@@ -37,12 +57,40 @@ class Principals:
         parts = (int.from_bytes(digest[start : start + 4], "big") for start in (0, 4, 8))
         self.sid = Sid(_NT_AUTHORITY, (_NT_NON_UNIQUE, *parts))
 
+    def token(self, user: IUser, anonymous: bool) -> Token:
+        """What a user who logs on goes by."""
+        account, group = unix_user(user.uid), unix_group(user.gid)
+        groups = {group, *map(unix_group, user.groups), NETWORK}
+        if anonymous:
+            return Token(ANONYMOUS, group, frozenset(groups), account)
+        if user.is_guest:
+            return Token(self._below(_GUEST), group, frozenset({*groups, EVERYONE, BUILTIN_GUESTS}), account)
+        groups |= {EVERYONE, AUTHENTICATED_USERS, BUILTIN_USERS}
+        return Token(self._user_sid(user.name), group, frozenset(groups), account)
+
+    def _user_sid(self, name: str) -> Sid:
+        """A user of the host by that name, else one of the server's own."""
+        with suppress(*_UNKNOWN):
+            return unix_user(pwd.getpwnam(name).pw_uid)
+        digest = hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).digest()
+        sid = self._below(_FIRST_USER + int.from_bytes(digest[:4], "big") % (0x80000000 - _FIRST_USER))
+        self._own[sid] = Principal(sid, self._name, name, SidUse.USER)
+        return sid
+
+    def _below(self, rid: int) -> Sid:
+        return Sid(self.sid.authority, (*self.sid.subauthorities, rid))
+
     def principal_by_name(self, domain: str, name: str) -> Principal | None:
-        """A user of that name, else a group, unless the domain says which of them is meant."""
-        if domain.casefold() != _GROUPS.casefold():
+        """A user of that name, the server's own or the host's, else a group, unless the domain says which of them is meant."""
+        domain = domain.casefold()
+        if domain in ("", self._name.casefold()):
+            for principal in self._own.values():
+                if principal.name.casefold() == name.casefold():
+                    return principal
+        if domain != _GROUPS.casefold():
             with suppress(*_UNKNOWN):
                 return _user(pwd.getpwnam(name))
-        if domain.casefold() != _USERS.casefold():
+        if domain != _USERS.casefold():
             with suppress(*_UNKNOWN):
                 return _group(grp.getgrnam(name))
         return None
@@ -55,7 +103,7 @@ class Principals:
                 return _user(pwd.getpwuid(uid))
             if gid is not None:
                 return _group(grp.getgrgid(gid))
-        return None
+        return self._own.get(sid)
 
 
 def _user(entry: pwd.struct_passwd) -> Principal:

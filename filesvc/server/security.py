@@ -1,64 +1,194 @@
-"""Security descriptors, as a file's owner, group and mode tell them."""
+"""Security descriptors: what a file's mode says, what a client may ask and set of one (MS-FSA 2.1.5.14, 2.1.5.17)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from filesvc.interfaces import Kind, Stat
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor, SecurityInformation
+from filesvc.server.errors import StatusError
+from filesvc.server.token import Token
+from filesvc.smb2.access import AccessMask, map_generic
+from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, AnyAce, SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.smb2.sid import Sid
+from filesvc.smb2.status import Status
 from filesvc.smb2.well_known_sids import EVERYONE, unix_group, unix_user
+
+if TYPE_CHECKING:
+    from filesvc.server.open import Open
 
 _READ = int(AccessMask.FILE_GENERIC_READ)
 _WRITE = int(AccessMask.FILE_GENERIC_WRITE | AccessMask.FILE_DELETE_CHILD | AccessMask.DELETE)
 _EXECUTE = int(AccessMask.FILE_GENERIC_EXECUTE)
 _OWNS = int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER | AccessMask.DELETE | AccessMask.FILE_WRITE_ATTRIBUTES)
 
+_OF_SACL = int(SecurityControl.SACL_PRESENT | SecurityControl.SACL_PROTECTED | SecurityControl.SACL_AUTO_INHERITED)
+_OF_DACL = int(SecurityControl.DACL_PRESENT | SecurityControl.DACL_PROTECTED | SecurityControl.DACL_AUTO_INHERITED)
+_INHERITS = int(SecurityControl.DACL_AUTO_INHERITED | SecurityControl.DACL_AUTO_INHERIT_REQUIRED)
+_ENTRY_TYPES = frozenset({AceType.ACCESS_ALLOWED, AceType.ACCESS_DENIED})
 
-def descriptor_of(stat: Stat) -> SecurityDescriptor:
-    """The descriptor that says what a file's mode says."""
-    owner, group = unix_user(stat.uid), unix_group(stat.gid)
+_READ_CONTROL = int(AccessMask.READ_CONTROL)
+_WRITE_DAC = int(AccessMask.WRITE_DAC)
+_WRITE_OWNER = int(AccessMask.WRITE_OWNER)
+_SYSTEM = int(AccessMask.ACCESS_SYSTEM_SECURITY)
+
+TO_QUERY: dict[SecurityInformation, tuple[int, ...]] = {
+    SecurityInformation.OWNER: (_READ_CONTROL,),
+    SecurityInformation.GROUP: (_READ_CONTROL,),
+    SecurityInformation.DACL: (_READ_CONTROL,),
+    SecurityInformation.SACL: (_SYSTEM,),
+    SecurityInformation.LABEL: (_READ_CONTROL,),
+    SecurityInformation.ATTRIBUTE: (_READ_CONTROL,),
+    SecurityInformation.SCOPE: (_READ_CONTROL,),
+    SecurityInformation.BACKUP: (_READ_CONTROL, _SYSTEM),
+}
+"""The rights it takes to ask for each part of a descriptor."""
+
+TO_SET: dict[SecurityInformation, tuple[int, ...]] = {
+    SecurityInformation.OWNER: (_WRITE_OWNER,),
+    SecurityInformation.GROUP: (_WRITE_OWNER,),
+    SecurityInformation.DACL: (_WRITE_DAC,),
+    SecurityInformation.SACL: (_SYSTEM,),
+    SecurityInformation.LABEL: (_WRITE_OWNER,),
+    SecurityInformation.ATTRIBUTE: (_WRITE_DAC,),
+    SecurityInformation.SCOPE: (_SYSTEM,),
+    SecurityInformation.BACKUP: (_WRITE_DAC, _WRITE_OWNER, _SYSTEM),
+}
+"""The rights it takes to set each part of a descriptor (MS-SMB2 3.3.5.21.3)."""
+
+
+def require_parts(open: Open, parts: int, rights: dict[SecurityInformation, tuple[int, ...]]) -> None:
+    """
+    Go on only if the rights that some parts of a descriptor take were granted.
+
+    @raise StatusError: ACCESS_DENIED.
+    """
+    for part, needed in rights.items():
+        if parts & part:
+            for right in needed:
+                open.require(right)
+
+
+def mode_descriptor(stat: Stat, token: Token) -> SecurityDescriptor:
+    """
+    The descriptor that says what a file's mode says, to a user who asks.
+
+    What belongs to the account that the server acts as belongs to whoever asks, until a descriptor is stored that says whose it is.
+    """
+    account, group = unix_user(stat.uid), unix_group(stat.gid)
     mode = stat.mode
-    entries = ((owner, _rights(mode >> 6) | _OWNS), (group, _rights(mode >> 3)), (EVERYONE, _rights(mode)))
+    entries = ((account, _rights(mode >> 6) | _OWNS), (group, _rights(mode >> 3)), (EVERYONE, _rights(mode)))
     inherit = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT if stat.kind is Kind.DIRECTORY else AceFlags(0)
     aces = [Ace(AceType.ACCESS_ALLOWED, sid, mask, inherit) for sid, mask in entries if mask]
-    return SecurityDescriptor(owner, group, Acl(list(aces)))
+    return SecurityDescriptor(token.user if account == token.account else account, group, Acl(list(aces)))
+
+
+def descriptor_mode(descriptor: SecurityDescriptor, mode: int, directory: bool) -> int:
+    """
+    The permission bits nearest to what a descriptor allows the group and everybody, for a file that has those of C{mode}.
+
+    The account that the server acts as keeps the bits that the server needs to serve the file: for those who come through it the descriptor
+    decides, not the mode. A file is as executable as it was: Windows lets nearly everybody execute nearly everything.
+    """
+    everybody = _allowed_bits(descriptor, {EVERYONE})
+    group = _allowed_bits(descriptor, {EVERYONE} if descriptor.group is None else {EVERYONE, descriptor.group})
+    if directory:
+        return mode & 0o7000 | 0o700 | group << 3 | everybody
+    return mode & 0o7111 | 0o600 | (group & 6) << 3 | everybody & 6
 
 
 def select(descriptor: SecurityDescriptor, parts: int) -> SecurityDescriptor:
     """The parts of a descriptor that were asked for."""
-    return SecurityDescriptor(
-        descriptor.owner if parts & SecurityInformation.OWNER else None,
-        descriptor.group if parts & SecurityInformation.GROUP else None,
-        descriptor.dacl if parts & SecurityInformation.DACL else None,
-        descriptor.sacl if parts & SecurityInformation.SACL else None,
-        descriptor.control,
-    )
+    everything = parts & SecurityInformation.BACKUP
+    selected = SecurityDescriptor()
+    if everything or parts & SecurityInformation.OWNER:
+        selected.owner = descriptor.owner
+    if everything or parts & SecurityInformation.GROUP:
+        selected.group = descriptor.group
+    if everything or parts & SecurityInformation.DACL:
+        selected.dacl = descriptor.dacl
+        selected.control |= descriptor.control & _OF_DACL
+    if everything or parts & SecurityInformation.SACL:
+        selected.sacl = descriptor.sacl
+        selected.control |= descriptor.control & _OF_SACL
+    return selected
 
 
-def mode_of(dacl: Acl, owner: Sid, group: Sid) -> int:
-    """The nine permission bits nearest to what a list of entries allows owner, group and everybody."""
-    mode = 0
-    for shift, sids in ((6, (owner, EVERYONE)), (3, (group, EVERYONE)), (0, (EVERYONE,))):
-        allowed = 0
-        denied = 0
-        for ace in dacl.aces:
-            if not isinstance(ace, Ace) or ace.sid not in sids or ace.flags & AceFlags.INHERIT_ONLY:
-                continue
-            if ace.type == AceType.ACCESS_DENIED:
-                denied |= ace.mask & ~allowed
-            elif ace.type == AceType.ACCESS_ALLOWED:
-                allowed |= ace.mask & ~denied
-        mode |= _bits(allowed) << shift
-    return mode
+def amend(current: SecurityDescriptor, new: SecurityDescriptor, parts: int, token: Token) -> SecurityDescriptor:
+    """
+    A descriptor with some parts replaced by a user.
+
+    @raise StatusError: INVALID_OWNER if the user may not make that the owner; INVALID_ACL for entries that nothing here could go by.
+    """
+    amended = replace(current)
+    everything = parts & SecurityInformation.BACKUP
+    if everything or parts & SecurityInformation.OWNER:
+        amended.owner = _new_owner(current, new, token)
+    if (everything or parts & SecurityInformation.GROUP) and new.group is not None:
+        amended.group = new.group
+    if everything or parts & SecurityInformation.DACL:
+        amended.dacl = mapped_dacl(new)
+        amended.control = amended.control & ~_OF_DACL | SecurityControl.DACL_PRESENT | new.control & SecurityControl.DACL_PROTECTED
+        if new.control & _INHERITS == _INHERITS:
+            amended.control |= SecurityControl.DACL_AUTO_INHERITED
+    if everything or parts & SecurityInformation.SACL:
+        amended.sacl = new.sacl
+        amended.control = amended.control & ~_OF_SACL | new.control & _OF_SACL
+    return amended
+
+
+def prepare(given: SecurityDescriptor, token: Token) -> SecurityDescriptor:
+    """
+    The descriptor that a user gives a file to be made, checked and with its generic rights mapped.
+
+    @raise StatusError: as L{amend}; PRIVILEGE_NOT_HELD if it has a SACL.
+    """
+    if given.sacl is not None:
+        raise StatusError(Status.PRIVILEGE_NOT_HELD)
+    if given.owner is not None and not token.owns(given.owner):
+        raise StatusError(Status.INVALID_OWNER)
+    return replace(given, dacl=mapped_dacl(given))
+
+
+def mapped_dacl(descriptor: SecurityDescriptor) -> Acl | None:
+    """
+    The entries of a client's descriptor with file rights in place of generic ones, where they count for the file itself.
+
+    @raise StatusError: INVALID_ACL for entries of types that would have to be kept without an effect.
+    """
+    if descriptor.dacl is None:
+        return None
+    aces: list[AnyAce] = []
+    for ace in descriptor.dacl.aces:
+        if not isinstance(ace, Ace) or ace.type not in _ENTRY_TYPES:
+            raise StatusError(Status.INVALID_ACL)
+        aces.append(ace if ace.flags & AceFlags.INHERIT_ONLY else replace(ace, mask=map_generic(ace.mask)))
+    return Acl(aces, descriptor.dacl.revision)
+
+
+def _new_owner(current: SecurityDescriptor, new: SecurityDescriptor, token: Token) -> Sid:
+    if new.owner is None or not (new.owner == current.owner or token.owns(new.owner)):
+        raise StatusError(Status.INVALID_OWNER)
+    return new.owner
+
+
+def _allowed_bits(descriptor: SecurityDescriptor, sids: set[Sid]) -> int:
+    """Read, write and execute as the entries for some identifiers allow them."""
+    if descriptor.dacl is None:
+        return 7
+    allowed = denied = 0
+    for ace in descriptor.dacl.aces:
+        if not isinstance(ace, Ace) or ace.sid not in sids or ace.flags & AceFlags.INHERIT_ONLY:
+            continue
+        mask = map_generic(ace.mask)
+        if ace.type == AceType.ACCESS_DENIED:
+            denied |= mask & ~allowed
+        elif ace.type == AceType.ACCESS_ALLOWED:
+            allowed |= mask & ~denied
+    read = 4 if allowed & AccessMask.FILE_READ_DATA else 0
+    write = 2 if allowed & AccessMask.FILE_WRITE_DATA else 0
+    return read | write | (1 if allowed & AccessMask.FILE_EXECUTE else 0)
 
 
 def _rights(bits: int) -> int:
     return (_READ if bits & 4 else 0) | (_WRITE if bits & 2 else 0) | (_EXECUTE if bits & 1 else 0)
-
-
-def _bits(mask: int) -> int:
-    mask |= AccessMask.FILE_ALL_ACCESS if mask & AccessMask.GENERIC_ALL else 0
-    read = 4 if mask & (AccessMask.FILE_READ_DATA | AccessMask.GENERIC_READ) else 0
-    write = 2 if mask & (AccessMask.FILE_WRITE_DATA | AccessMask.GENERIC_WRITE) else 0
-    execute = 1 if mask & (AccessMask.FILE_EXECUTE | AccessMask.GENERIC_EXECUTE) else 0
-    return read | write | execute

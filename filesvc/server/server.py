@@ -20,6 +20,7 @@ from twisted.python.threadpool import ThreadPool
 from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
+from filesvc.server.descriptors import Descriptors
 from filesvc.server.lease import ClientLeases
 from filesvc.server.node import NodeTable
 from filesvc.server.principals import Principals
@@ -66,7 +67,8 @@ class Server(Factory):
         self.short_names = ShortNames()
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
-        principals = Principals(settings.name)
+        principals = self.principals = Principals(settings.name)
+        self.descriptors = Descriptors(reactor.seconds)
         self.facts = Facts(
             ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid), self._describe_shares, principals, time.time
         )

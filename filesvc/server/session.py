@@ -10,6 +10,7 @@ from uuid import UUID
 
 from filesvc.auth.users import IUser
 from filesvc.server.open import AnyOpen
+from filesvc.server.token import NOBODY, Token
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.preauth import PreauthIntegrity
@@ -58,6 +59,7 @@ class Session:
     session_id: int
     state: SessionState = SessionState.IN_PROGRESS
     user: IUser | None = None
+    token: Token = NOBODY
     guest: bool = False
     anonymous: bool = False
     log_off: Callable[[], None] | None = None

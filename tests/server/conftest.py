@@ -42,6 +42,7 @@ from filesvc.store.memory import MemoryStore
 
 USER, PASSWORD = "alice", "secret"
 CLIENT = UUID(int=1)
+ANOTHER_USER = "carol"
 
 
 class ImmediatePool:
@@ -301,7 +302,7 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> MakeServer:
 
     def make(settings: Settings | None = None, shares: list[Share] | None = None) -> Server:
         portal = Portal(UserRealm())
-        checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()})
+        checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode(), ANOTHER_USER: PASSWORD.encode()})
         portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
         return Server(settings or Settings(), portal, shares or [Share("files", store)], reactor)
 
@@ -322,10 +323,10 @@ def server(make_server: MakeServer) -> Iterator[Server]:
 def make_client(server: Server) -> Callable[..., Client]:
     """Makes clients in the share C{files}, each with a connection and a session of its own."""
 
-    def make(dialect: int = Dialect.SMB_3_1_1, **fields: Any) -> Client:
+    def make(dialect: int = Dialect.SMB_3_1_1, user: str = USER, **fields: Any) -> Client:
         client = Client(server, dialect, **fields)
         assert client.negotiate().status is Status.SUCCESS
-        assert client.log_on().status is Status.SUCCESS
+        assert client.log_on(user).status is Status.SUCCESS
         assert client.enter().status is Status.SUCCESS
         return client
 

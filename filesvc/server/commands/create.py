@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.server.access import ALL
+from filesvc.interfaces import Stat
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -13,6 +13,7 @@ from filesvc.server.open import Open
 from filesvc.server.opening import Opening
 from filesvc.server.oplock import OplockRequest
 from filesvc.server.pipes import open_pipe
+from filesvc.server.security import prepare
 from filesvc.smb2.access import AccessMask, map_generic
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel, OplockLevel
 from filesvc.smb2.create_contexts import (
@@ -21,14 +22,18 @@ from filesvc.smb2.create_contexts import (
     QUERY_MAXIMAL_ACCESS,
     QUERY_ON_DISK_ID,
     REQUEST_LEASE,
+    SD_BUFFER,
     TIMEWARP_TOKEN,
     AllocationSize,
     CreateContext,
+    QueryMaximalAccessRequest,
     QueryMaximalAccessResponse,
     QueryOnDiskIdResponse,
 )
+from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.lease import LeaseV2, parse_lease
 from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.status import Status
 
 _INVALID_ATTRIBUTES = 0xFFFF8048
@@ -64,6 +69,8 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     )
     if ALLOCATION_SIZE in contexts:
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
+    if SD_BUFFER in contexts:
+        opening.descriptor = prepare(SecurityDescriptor.parse(contexts[SD_BUFFER]), call.session.token)
     if opening.name.stream:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     opening.caching = caching = _caching(request, contexts, call)
@@ -74,12 +81,12 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         if EA_BUFFER in contexts and action:
             await set_extended_attributes(open, contexts[EA_BUFFER])
         stat = await open.stat()
+        answers = await _answer(contexts, open, stat)
         level, lease = caching.acquire(open) if caching is not None else (OplockLevel.NONE, None)
     except BaseException:
         await open.close()
         raise
     call.compound.file_id = open.file_id
-    answers = _answer(contexts, open)
     if lease is not None:
         answers.append(lease)
     return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
@@ -125,14 +132,21 @@ def _check(request: CreateRequest) -> None:
         raise StatusError(Status.ACCESS_DENIED)
 
 
-def _answer(contexts: dict[bytes, memoryview], open: Open) -> list[CreateContext]:
+async def _answer(contexts: dict[bytes, memoryview], open: Open, stat: Stat) -> list[CreateContext]:
     """The contexts of the response."""
     answers = []
     if QUERY_MAXIMAL_ACCESS in contexts:
-        maximal = QueryMaximalAccessResponse(Status.SUCCESS, open.tree.maximal_access & ALL)
-        answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, maximal.encode()))
+        known = QueryMaximalAccessRequest.parse(contexts[QUERY_MAXIMAL_ACCESS]).timestamp
+        answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, (await _maximal_access(open, stat, known)).encode()))
     if QUERY_ON_DISK_ID in contexts:
         identity = open.file.identity
         on_disk = QueryOnDiskIdResponse(identity.inode & 0xFFFFFFFFFFFFFFFF, identity.device & 0xFFFFFFFFFFFFFFFF)
         answers.append(CreateContext(QUERY_ON_DISK_ID, on_disk.encode()))
     return answers
+
+
+async def _maximal_access(open: Open, stat: Stat, known: int | None) -> QueryMaximalAccessResponse:
+    """What the user may do at most, unless the client knows from before (MS-SMB2 3.3.5.9.5)."""
+    if known and known == to_filetime(stat.changed):
+        return QueryMaximalAccessResponse(Status.NONE_MAPPED, 0)
+    return QueryMaximalAccessResponse(Status.SUCCESS, await open.tree.server.descriptors.maximal_access(open.tree, open.file))

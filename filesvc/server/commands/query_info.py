@@ -7,11 +7,9 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open, PipeOpen
 from filesvc.server.pipes import query_pipe
-from filesvc.server.security import descriptor_of, select
-from filesvc.smb2.access import AccessMask
+from filesvc.server.security import TO_QUERY, require_parts, select
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.security_descriptor import SecurityInformation
 from filesvc.smb2.status import Status
 
 
@@ -58,11 +56,8 @@ def _reply(data: bytes, limit: int, minimum: int) -> Reply:
 
 async def _security(request: QueryInfoRequest, open: Open) -> Reply:
     parts = request.additional_information
-    if parts & (SecurityInformation.OWNER | SecurityInformation.GROUP | SecurityInformation.DACL):
-        open.require(AccessMask.READ_CONTROL)
-    if parts & SecurityInformation.SACL:
-        open.require(AccessMask.ACCESS_SYSTEM_SECURITY)
-    data = select(descriptor_of(await open.stat()), parts).encode()
+    require_parts(open, parts, TO_QUERY)
+    data = select(await open.tree.server.descriptors.of_open(open), parts).encode()
     if len(data) > request.output_buffer_length:
         needed = ErrorResponse(len(data).to_bytes(4, "little")).encode()
         return Reply(needed, Status.BUFFER_TOO_SMALL)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import Kind
 from filesvc.server import file_setting
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
-from filesvc.server.security import descriptor_of, mode_of
-from filesvc.smb2.access import AccessMask
+from filesvc.server.security import TO_SET, amend, require_parts
 from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.security_descriptor import SecurityDescriptor, SecurityInformation
+from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.set_info import SetInfoRequest, SetInfoResponse
 from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import unix_gid, unix_uid
 
 _DONE = SetInfoResponse().encode()
 
@@ -56,31 +53,8 @@ async def _give_way(setting: file_setting.FileSetting, buffer: memoryview, open:
             await node.caching.give_way(operation, None, call)
 
 
-async def _set_security(open: Open, parts: int, descriptor: SecurityDescriptor) -> None:
-    """Set owner, group and mode as near as they come to a descriptor."""
-    if parts & (SecurityInformation.OWNER | SecurityInformation.GROUP):
-        open.require(AccessMask.WRITE_OWNER)
-    if parts & SecurityInformation.DACL:
-        open.require(AccessMask.WRITE_DAC)
-    if parts & SecurityInformation.SACL:
-        open.require(AccessMask.ACCESS_SYSTEM_SECURITY)
-    stat = await open.stat()
-    now = descriptor_of(stat)
-    owner = descriptor.owner if parts & SecurityInformation.OWNER and descriptor.owner else now.owner
-    group = descriptor.group if parts & SecurityInformation.GROUP and descriptor.group else now.group
-    assert owner is not None
-    assert group is not None
-    uid, gid = unix_uid(owner), unix_gid(group)
-    if uid is None or gid is None:
-        raise StatusError(Status.INVALID_OWNER)
-    mode = stat.mode
-    if parts & SecurityInformation.DACL:
-        mode = mode_of(descriptor.dacl, owner, group) if descriptor.dacl is not None else 0o777
-        if open.file.kind is Kind.DIRECTORY:
-            mode |= mode >> 2 & 0o111
-    await open.tree.run(
-        open.file.set_owner,
-        uid if uid != stat.uid else None,
-        gid if gid != stat.gid else None,
-        mode if mode != stat.mode else None,
-    )
+async def _set_security(open: Open, parts: int, new: SecurityDescriptor) -> None:
+    """Replace parts of the file's descriptor."""
+    require_parts(open, parts, TO_SET)
+    descriptors = open.tree.server.descriptors
+    await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))

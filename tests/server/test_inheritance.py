@@ -1,0 +1,119 @@
+"""What the descriptors of new files follow from."""
+
+from __future__ import annotations
+
+import pytest
+
+from filesvc.server.access import ALL
+from filesvc.server.inheritance import create_descriptor, follow_descriptor
+from filesvc.server.token import Token
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor
+from filesvc.smb2.sid import Sid
+from filesvc.smb2.well_known_sids import CREATOR_GROUP, CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+
+ALICE, CAROL, STAFF = Sid(5, (21, 1)), Sid(5, (21, 2)), Sid(5, (21, 3))
+TOKEN = Token(ALICE, STAFF, frozenset({STAFF}), unix_user(7))
+READ = int(AccessMask.FILE_READ_DATA)
+
+OI, CI = int(AceFlags.OBJECT_INHERIT), int(AceFlags.CONTAINER_INHERIT)
+NP, IO, ID = int(AceFlags.NO_PROPAGATE_INHERIT), int(AceFlags.INHERIT_ONLY), int(AceFlags.INHERITED)
+PRESENT, PROTECTED = SecurityControl.DACL_PRESENT, SecurityControl.DACL_PROTECTED
+AUTO = SecurityControl.DACL_AUTO_INHERITED
+
+
+def allow(sid: Sid, mask: int, flags: int = 0) -> Ace:
+    return Ace(AceType.ACCESS_ALLOWED, sid, mask, flags)
+
+
+def folder(*aces: Ace, control: int = PRESENT) -> SecurityDescriptor:
+    return SecurityDescriptor(CAROL, STAFF, Acl(list(aces)), control=control)
+
+
+def entries(descriptor: SecurityDescriptor | None) -> list[tuple[Sid, int, int]]:
+    assert descriptor is not None
+    assert descriptor.dacl is not None
+    return [(ace.sid, ace.mask, ace.flags) for ace in descriptor.dacl.aces if isinstance(ace, Ace)]
+
+
+DEFAULT = [(ALICE, ALL, 0), (LOCAL_SYSTEM, ALL, 0)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "in_file", "in_folder"),
+    [
+        (0, None, None),
+        (OI, 0, OI | IO),
+        (CI, None, CI),
+        (OI | CI, 0, OI | CI),
+        (NP, None, None),
+        (NP | OI, 0, None),
+        (NP | CI, None, 0),
+        (NP | OI | CI, 0, 0),
+        (IO | OI, 0, OI | IO),
+        (IO | CI, None, CI),
+        (IO | OI | CI, 0, OI | CI),
+        (IO | NP | OI | CI, 0, 0),
+    ],
+)
+def test_flags(flags: int, in_file: int | None, in_folder: int | None) -> None:
+    parent = folder(allow(EVERYONE, READ, flags))
+    for directory, left in ((False, in_file), (True, in_folder)):
+        expected = DEFAULT if left is None else [(EVERYONE, READ, left)]
+        assert entries(create_descriptor(parent, None, TOKEN, directory)) == expected
+
+
+def test_creator_and_generic_entries_count_once_and_wait_for_children() -> None:
+    parent = folder(allow(CREATOR_OWNER, READ, OI | CI | IO), allow(CREATOR_GROUP, AccessMask.GENERIC_READ, CI))
+    generic_read = AccessMask.FILE_GENERIC_READ
+    assert entries(create_descriptor(parent, None, TOKEN, True)) == [
+        (ALICE, READ, 0),
+        (CREATOR_OWNER, READ, OI | CI | IO),
+        (STAFF, generic_read, 0),
+        (CREATOR_GROUP, AccessMask.GENERIC_READ, CI | IO),
+    ]
+    assert entries(create_descriptor(parent, None, TOKEN, False)) == [(ALICE, READ, 0)]
+
+
+@pytest.mark.parametrize(("control", "mark"), [(PRESENT, 0), (PRESENT | AUTO, ID)])
+def test_only_an_auto_inherited_list_marks_what_it_passes_on(control: int, mark: int) -> None:
+    created = create_descriptor(folder(allow(EVERYONE, READ, OI | ID), control=control), None, TOKEN, False)
+    assert entries(created) == [(EVERYONE, READ, mark)]
+    assert created is not None
+    assert created.control == control
+    assert (created.owner, created.group) == (ALICE, STAFF)
+
+
+def test_a_list_that_is_given_replaces_what_would_be_inherited() -> None:
+    given = SecurityDescriptor(dacl=Acl([allow(ALICE, READ)]), control=PRESENT)
+    assert entries(create_descriptor(folder(allow(EVERYONE, READ, OI)), given, TOKEN, False)) == [(ALICE, READ, 0)]
+
+
+def test_a_list_that_is_given_is_followed_by_what_is_inherited_automatically() -> None:
+    parent = folder(allow(EVERYONE, READ, OI), control=PRESENT | AUTO)
+    given = SecurityDescriptor(CAROL, dacl=Acl([allow(ALICE, READ), allow(STAFF, READ, ID)]), control=PRESENT)
+    assert entries(create_descriptor(parent, given, TOKEN, False)) == [(ALICE, READ, 0), (EVERYONE, READ, ID)]
+    given.control |= PROTECTED
+    assert entries(create_descriptor(parent, given, TOKEN, False)) == [(ALICE, READ, 0), (STAFF, READ, ID)]
+
+
+def test_an_owner_alone_that_is_given() -> None:
+    created = create_descriptor(folder(allow(CREATOR_OWNER, READ, OI)), SecurityDescriptor(CAROL), TOKEN, False)
+    assert entries(created) == [(CAROL, READ, 0)]
+    assert create_descriptor(None, SecurityDescriptor(CAROL), TOKEN, False) is None
+
+
+def test_null_lists_are_passed_on() -> None:
+    parent = SecurityDescriptor(CAROL, STAFF, control=PRESENT)
+    created = create_descriptor(parent, None, TOKEN, False)
+    assert created == SecurityDescriptor(ALICE, STAFF, control=PRESENT)
+
+
+def test_nothing_to_follow_from() -> None:
+    assert create_descriptor(None, None, TOKEN, False) is None
+
+
+def test_a_file_without_one_is_the_folder_owners() -> None:
+    followed = follow_descriptor(folder(allow(CREATOR_OWNER, READ, OI)), False)
+    assert followed.owner == CAROL
+    assert entries(followed) == [(CAROL, READ, 0)]

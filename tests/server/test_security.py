@@ -1,0 +1,361 @@
+"""Security descriptors: asked, set, kept, enforced."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.interfaces import Creation, Kind
+from filesvc.server.access import ALL
+from filesvc.server.descriptors import XATTR
+from filesvc.server.settings import Share
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.create_contexts import (
+    QUERY_MAXIMAL_ACCESS,
+    SD_BUFFER,
+    CreateContext,
+    QueryMaximalAccessRequest,
+    QueryMaximalAccessResponse,
+)
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileInformationClass
+from filesvc.smb2.header import Command
+from filesvc.smb2.name_information import FileRenameInformation
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.security_descriptor import (
+    Ace,
+    AceFlags,
+    AceType,
+    Acl,
+    OpaqueAce,
+    SecurityControl,
+    SecurityDescriptor,
+    SecurityInformation,
+)
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.sid import Sid
+from filesvc.smb2.status import Status
+from filesvc.smb2.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+from filesvc.store.local import LocalStore
+from filesvc.store.local_file import LocalFile
+
+OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
+PRESENT = SecurityControl.DACL_PRESENT
+READ, WRITE = AccessMask.FILE_GENERIC_READ, AccessMask.FILE_GENERIC_WRITE
+INHERIT = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT
+CREATE, OPEN = CreateDisposition.CREATE, CreateDisposition.OPEN
+
+
+def allow(sid: Sid, mask: int, flags: int = 0) -> Ace:
+    return Ace(AceType.ACCESS_ALLOWED, sid, mask, flags)
+
+
+def listing(*aces: Ace) -> SecurityDescriptor:
+    return SecurityDescriptor(dacl=Acl(list(aces)), control=PRESENT)
+
+
+def ask(client: Any, file_id: FileId, parts: int = OWNER | GROUP | DACL) -> SecurityDescriptor:
+    answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.SECURITY, 0, 4096, parts).encode())
+    assert answer.status is Status.SUCCESS
+    return SecurityDescriptor.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
+
+
+def put(client: Any, file_id: FileId, descriptor: SecurityDescriptor, parts: int = DACL) -> Status:
+    status = client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor.encode(), parts).encode()).status
+    assert isinstance(status, Status)
+    return status
+
+
+def owner_of(client: Any, file_id: FileId) -> Sid:
+    owner = ask(client, file_id, OWNER).owner
+    assert owner is not None
+    return owner
+
+
+def entries(descriptor: SecurityDescriptor) -> list[tuple[Sid, int, int]]:
+    assert descriptor.dacl is not None
+    return [(ace.sid, ace.mask, ace.flags) for ace in descriptor.dacl.aces if isinstance(ace, Ace)]
+
+
+@pytest.fixture
+def alice(client: Any) -> Any:
+    return client
+
+
+@pytest.fixture
+def carol(make_client: Any) -> Any:
+    return make_client(user="carol")
+
+
+def folder(client: Any, name: str, *aces: Ace) -> None:
+    file_id = client.open(name, create_options=CreateOptions.DIRECTORY_FILE)
+    assert put(client, file_id, listing(*aces)) is Status.SUCCESS
+    client.close(file_id)
+
+
+def test_users_are_told_apart(alice: Any, carol: Any) -> None:
+    mine = owner_of(alice, alice.open("a"))
+    hers = owner_of(carol, carol.open("b"))
+    assert mine != hers
+    principals = alice.connection.server.principals
+    found = principals.principal_by_sid(mine)
+    assert found is not None
+    assert (found.domain, found.name) == ("FILESVC", "alice")
+    assert principals.principal_by_name("filesvc", "ALICE") == found
+
+
+def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Any, carol: Any, store: Any) -> None:
+    store.add("plain", b"data")
+    file_id = carol.open("plain")
+    aces = entries(ask(carol, file_id))
+    assert [sid for sid, _, _ in aces] == [unix_user(0), ask(carol, file_id).group, EVERYONE]
+    assert aces[2][1] == READ
+    assert store.open(("plain",), Creation.EXISTING, Kind.FILE, False).list_xattrs() == []
+
+
+def test_what_is_set_is_kept_and_enforced(alice: Any, carol: Any) -> None:
+    file_id = alice.open("secret")
+    owner = owner_of(alice, file_id)
+    assert put(alice, file_id, listing(allow(owner, AccessMask.GENERIC_ALL), allow(EVERYONE, AccessMask.GENERIC_READ))) is Status.SUCCESS
+    alice.close(file_id)
+    assert carol.create("secret", access=READ).status is Status.SUCCESS
+    assert carol.create("secret", access=WRITE).status is Status.ACCESS_DENIED
+    assert carol.create("secret", OPEN, AccessMask.WRITE_DAC).status is Status.ACCESS_DENIED
+    assert carol.create("secret", CreateDisposition.OVERWRITE, READ).status is Status.ACCESS_DENIED
+    assert alice.create("secret", access=ALL).status is Status.SUCCESS
+    hers = carol.open("secret", access=AccessMask.MAXIMUM_ALLOWED)
+    assert owner_of(carol, hers) == owner
+    assert entries(ask(carol, hers)) == [(owner, ALL, 0), (EVERYONE, READ, 0)]
+    assert put(carol, hers, listing()) is Status.ACCESS_DENIED
+
+
+def test_only_the_parts_that_are_asked_for(alice: Any) -> None:
+    file_id = alice.open("a")
+    put(alice, file_id, listing(allow(EVERYONE, READ)))
+    owner = ask(alice, file_id, OWNER)
+    assert (owner.group, owner.dacl, owner.control) == (None, None, SecurityControl.SELF_RELATIVE)
+    dacl = ask(alice, file_id, DACL)
+    assert (dacl.owner, dacl.control) == (None, SecurityControl.SELF_RELATIVE | PRESENT)
+
+
+def test_rights_to_ask_and_to_set(alice: Any) -> None:
+    alice.close(alice.open("a"))
+    nothing = alice.open("a", access=AccessMask.FILE_READ_ATTRIBUTES)
+    query = QueryInfoRequest(nothing, InfoType.SECURITY, 0, 4096, DACL).encode()
+    assert alice.ask(Command.QUERY_INFO, query).status is Status.ACCESS_DENIED
+    everything = alice.open("a")
+    owner = ask(alice, everything)
+    assert put(alice, alice.open("a", access=AccessMask.WRITE_DAC), owner, OWNER) is Status.ACCESS_DENIED
+    assert put(alice, alice.open("a", access=AccessMask.WRITE_OWNER), owner, DACL) is Status.ACCESS_DENIED
+    for parts in (SecurityInformation.SACL, SecurityInformation.SCOPE, SecurityInformation.BACKUP):
+        assert put(alice, everything, owner, parts) is Status.ACCESS_DENIED
+    query = QueryInfoRequest(everything, InfoType.SECURITY, 0, 4096, SecurityInformation.SACL).encode()
+    assert alice.ask(Command.QUERY_INFO, query).status is Status.ACCESS_DENIED
+
+
+def test_ownership_is_taken_not_given(alice: Any, carol: Any) -> None:
+    file_id = alice.open("a")
+    put(alice, file_id, listing(allow(EVERYONE, AccessMask.GENERIC_ALL)))
+    hers = carol.open("a")
+    carols = owner_of(carol, carol.open("b"))
+    assert put(alice, file_id, SecurityDescriptor(carols), OWNER) is Status.INVALID_OWNER
+    assert put(alice, file_id, SecurityDescriptor(), OWNER) is Status.INVALID_OWNER
+    assert put(carol, hers, SecurityDescriptor(carols), OWNER) is Status.SUCCESS
+    assert owner_of(alice, file_id) == carols
+    assert put(alice, file_id, SecurityDescriptor(EVERYONE), OWNER) is Status.SUCCESS
+
+
+def test_entries_that_nothing_could_go_by_are_refused(alice: Any) -> None:
+    file_id = alice.open("a")
+    conditional = SecurityDescriptor(dacl=Acl([OpaqueAce(AceType.ACCESS_DENIED_CALLBACK, bytes(24))]), control=PRESENT)
+    assert put(alice, file_id, conditional) is Status.INVALID_ACL
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (SecurityControl.DACL_AUTO_INHERITED, PRESENT),
+        (SecurityControl.DACL_AUTO_INHERIT_REQUIRED, PRESENT),
+        (
+            SecurityControl.DACL_AUTO_INHERITED | SecurityControl.DACL_AUTO_INHERIT_REQUIRED,
+            PRESENT | SecurityControl.DACL_AUTO_INHERITED,
+        ),
+        (SecurityControl.DACL_PROTECTED, PRESENT | SecurityControl.DACL_PROTECTED),
+    ],
+)
+def test_control_bits(alice: Any, given: int, kept: int) -> None:
+    file_id = alice.open("a")
+    descriptor = listing(allow(EVERYONE, ALL))
+    descriptor.control |= given
+    put(alice, file_id, descriptor)
+    assert ask(alice, file_id, DACL).control == kept | SecurityControl.SELF_RELATIVE
+
+
+@pytest.mark.parametrize("control", [PRESENT, 0])
+def test_a_null_list_lets_everybody_in(alice: Any, carol: Any, control: int) -> None:
+    file_id = alice.open("a")
+    put(alice, file_id, listing())
+    assert carol.create("a", OPEN, READ).status is Status.ACCESS_DENIED
+    put(alice, file_id, SecurityDescriptor(control=control))
+    assert carol.create("a", OPEN).status is Status.SUCCESS
+    assert ask(alice, file_id, DACL).control & PRESENT
+
+
+def test_new_files_inherit(alice: Any, carol: Any) -> None:
+    folder(alice, "f", allow(CREATOR_OWNER, AccessMask.GENERIC_ALL, INHERIT), allow(EVERYONE, READ | AccessMask.FILE_ADD_FILE, INHERIT))
+    hers = carol.open(r"f\hers", disposition=CREATE)
+    owner = owner_of(carol, hers)
+    assert entries(ask(carol, hers)) == [(owner, ALL, 0), (EVERYONE, READ | AccessMask.FILE_ADD_FILE, 0)]
+    assert alice.create(r"f\hers", OPEN, READ).status is Status.SUCCESS
+    assert alice.create(r"f\hers", OPEN, WRITE | AccessMask.FILE_WRITE_EA).status is Status.ACCESS_DENIED
+    directory = carol.create(r"f\d", CREATE, create_options=CreateOptions.DIRECTORY_FILE)
+    assert directory.status is Status.ACCESS_DENIED
+
+
+def test_a_new_file_that_inherits_nothing_is_its_makers(alice: Any, carol: Any) -> None:
+    folder(alice, "f", allow(EVERYONE, ALL))
+    file_id = carol.open(r"f\hers", disposition=CREATE)
+    owner = owner_of(carol, file_id)
+    assert entries(ask(carol, file_id)) == [(owner, ALL, 0), (LOCAL_SYSTEM, ALL, 0)]
+
+
+def test_who_makes_a_file_may_use_it_whatever_it_inherits(alice: Any) -> None:
+    folder(alice, "f", allow(EVERYONE, AccessMask.FILE_ADD_FILE, INHERIT))
+    assert alice.create(r"f\a", CREATE, ALL).status is Status.SUCCESS
+    assert alice.create(r"f\a", OPEN, ALL).status is Status.ACCESS_DENIED
+
+
+def test_a_file_put_there_by_others_has_what_the_folder_gives(alice: Any, carol: Any, store: Any) -> None:
+    folder(alice, "f", allow(CREATOR_OWNER, ALL, INHERIT))
+    store.add("f/below/local", b"data")
+    assert carol.create(r"f\below\local", OPEN, READ).status is Status.ACCESS_DENIED
+    assert carol.create(r"f\below\local", OPEN, AccessMask.WRITE_DAC).status is Status.ACCESS_DENIED
+    file_id = alice.open(r"f\below\local")
+    assert entries(ask(alice, file_id)) == [(owner_of(alice, file_id), ALL, 0)]
+
+
+def test_the_folder_may_let_one_delete_and_read_attributes(alice: Any, carol: Any) -> None:
+    folder(alice, "f", allow(EVERYONE, AccessMask.FILE_ADD_FILE))
+    alice.close(alice.open(r"f\a"))
+    for right in (AccessMask.DELETE, AccessMask.FILE_READ_ATTRIBUTES):
+        assert carol.create(r"f\a", OPEN, right).status is Status.ACCESS_DENIED
+    file_id = alice.open("f", access=AccessMask.WRITE_DAC)
+    put(alice, file_id, listing(allow(EVERYONE, AccessMask.FILE_DELETE_CHILD | AccessMask.FILE_LIST_DIRECTORY)))
+    for right in (AccessMask.DELETE, AccessMask.FILE_READ_ATTRIBUTES):
+        assert carol.create(r"f\a", OPEN, right).status is Status.SUCCESS
+    assert carol.create(r"f\a", OPEN, READ).status is Status.ACCESS_DENIED
+
+
+def test_no_name_comes_into_a_folder_that_one_may_not_add_to(alice: Any, carol: Any) -> None:
+    folder(alice, "f", allow(EVERYONE, READ))
+    file_id = carol.open("mine")
+    rename = FileRenameInformation(False, r"f\mine").encode()
+    for kind in (FileInformationClass.RENAME, FileInformationClass.LINK):
+        assert carol.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, rename).encode()).status is Status.ACCESS_DENIED
+
+
+def maximal(answer: Any) -> QueryMaximalAccessResponse:
+    contexts = {context.name: context.data for context in CreateResponse.parse(answer.message).create_contexts}
+    return QueryMaximalAccessResponse.parse(contexts[QUERY_MAXIMAL_ACCESS])
+
+
+def test_maximal_access(alice: Any, carol: Any) -> None:
+    file_id = alice.open("a")
+    put(alice, file_id, listing(allow(EVERYONE, READ)))
+    ask_for = [CreateContext(QUERY_MAXIMAL_ACCESS)]
+    answer = carol.create("a", OPEN, AccessMask.FILE_READ_DATA, contexts=ask_for)
+    assert maximal(answer) == QueryMaximalAccessResponse(Status.SUCCESS, READ | AccessMask.DELETE)
+    changed = CreateResponse.parse(answer.message).change_time
+    known = [CreateContext(QUERY_MAXIMAL_ACCESS, QueryMaximalAccessRequest(changed).encode())]
+    assert maximal(carol.create("a", OPEN, AccessMask.FILE_READ_DATA, contexts=known)).query_status == Status.NONE_MAPPED
+
+
+def given(descriptor: SecurityDescriptor) -> list[CreateContext]:
+    return [CreateContext(SD_BUFFER, descriptor.encode())]
+
+
+def test_a_descriptor_comes_with_the_request(alice: Any, carol: Any) -> None:
+    file_id = alice.open("a", disposition=CREATE, contexts=given(listing(allow(EVERYONE, AccessMask.GENERIC_READ))))
+    assert entries(ask(alice, file_id)) == [(EVERYONE, READ, 0)]
+    assert carol.create("a", OPEN, WRITE).status is Status.ACCESS_DENIED
+
+
+def test_a_descriptor_that_one_may_not_give(alice: Any, carol: Any) -> None:
+    carols = owner_of(carol, carol.open("hers"))
+    assert alice.create("a", CREATE, contexts=given(SecurityDescriptor(carols))).status is Status.INVALID_OWNER
+    assert alice.create("a", CREATE, contexts=given(SecurityDescriptor(sacl=Acl()))).status is Status.PRIVILEGE_NOT_HELD
+    assert alice.create("a", CREATE, contexts=[CreateContext(SD_BUFFER, b"junk")]).status is Status.INVALID_PARAMETER
+    assert alice.create("a", OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_descriptor_that_makes_no_sense_lets_nobody_in(alice: Any, store: Any) -> None:
+    store.add("a", b"")
+    store.open(("a",), Creation.EXISTING, Kind.FILE, True).set_xattr(XATTR, b"junk")
+    assert alice.create("a", OPEN).status is Status.FILE_CORRUPT_ERROR
+
+
+class TestOnDisk:
+    """What becomes of mode and owner."""
+
+    @pytest.fixture
+    def server(self, make_server: Any, tmp_path: Path) -> Any:
+        store = LocalStore(tmp_path)
+        server = make_server(shares=[Share("files", store)])
+        yield server
+        for connection in list(server.connections):
+            connection.transport.loseConnection()
+        store.close()
+
+    @pytest.mark.parametrize(
+        ("aces", "file_mode", "folder_mode"),
+        [
+            ([], 0o600, 0o700),
+            ([allow(EVERYONE, READ)], 0o644, 0o744),
+            ([allow(EVERYONE, ALL)], 0o666, 0o777),
+            ([Ace(AceType.ACCESS_DENIED, EVERYONE, WRITE), allow(EVERYONE, ALL)], 0o644, 0o755),
+            ([allow(EVERYONE, ALL, AceFlags.INHERIT_ONLY)], 0o600, 0o700),
+        ],
+    )
+    def test_the_mode_follows(self, client: Any, tmp_path: Path, aces: list[Ace], file_mode: int, folder_mode: int) -> None:
+        for name, options, mode in (("a", 0, file_mode), ("d", CreateOptions.DIRECTORY_FILE, folder_mode)):
+            file_id = client.open(name, create_options=options)
+            assert put(client, file_id, listing(*aces)) is Status.SUCCESS
+            assert (tmp_path / name).stat().st_mode & 0o7777 == mode
+
+    def test_executables_stay_so(self, client: Any, tmp_path: Path) -> None:
+        (tmp_path / "program").touch(0o755)
+        assert put(client, client.open("program"), listing(allow(EVERYONE, READ))) is Status.SUCCESS
+        assert (tmp_path / "program").stat().st_mode & 0o777 == 0o755
+
+    def test_new_files_have_the_mode_of_what_they_inherit(self, client: Any, tmp_path: Path) -> None:
+        folder(
+            client, "f", allow(CREATOR_OWNER, ALL, INHERIT), allow(EVERYONE, AccessMask.FILE_ADD_FILE | AccessMask.FILE_ADD_SUBDIRECTORY)
+        )
+        client.close(client.open(r"f\a"))
+        client.close(client.open(r"f\d", create_options=CreateOptions.DIRECTORY_FILE))
+        assert (tmp_path / "f" / "a").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "f" / "d").stat().st_mode & 0o777 == 0o700
+
+    def test_the_descriptor_is_kept_as_it_is(self, client: Any, tmp_path: Path) -> None:
+        file_id = client.open("a")
+        put(client, file_id, listing(allow(EVERYONE, READ)))
+        kept = SecurityDescriptor.parse(memoryview(os.getxattr(tmp_path / "a", "user.filesvc.sd")))
+        assert kept == ask(client, file_id)
+
+    def test_no_room_leaves_all_as_it_was(self, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file_id = client.open("a")
+        before = ask(client, file_id)
+        mode = (tmp_path / "a").stat().st_mode
+
+        def no_room(file: LocalFile, name: str, value: bytes) -> None:
+            raise OSError(errno.ENOSPC, "no room")
+
+        monkeypatch.setattr(LocalFile, "set_xattr", no_room)
+        assert put(client, file_id, listing(allow(EVERYONE, ALL))) is Status.DISK_FULL
+        assert ask(client, file_id) == before
+        assert (tmp_path / "a").stat().st_mode == mode
