@@ -56,6 +56,7 @@ class ShareConfig:
     hidden: bool = False
     encrypt: bool = False
     comment: str = ""
+    snapshots: str = ""
 
 
 @dataclass(slots=True, frozen=True)

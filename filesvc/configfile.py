@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from filesvc.config import Config, Said, ShareConfig
-from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, TARGET, TEXT, TEXTS, Kind, shown
+from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
 from filesvc.server.settings import DataPath, Limits, Settings
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ def _shares(top: _Table) -> tuple[ShareConfig, ...]:
                 "hidden": ("hidden", FLAG),
                 "encrypt": ("encrypt", SHARE_ENCRYPT),
                 "comment": ("comment", TEXT),
+                "snapshots": ("snapshots", SNAPSHOTS),
             }
         )
         table.finish()

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from filesvc.server.settings import Encryption, Signing
+from filesvc.server.snapshots import check_pattern
 from filesvc.smb2.negotiate import Dialect
 
 T = TypeVar("T")
@@ -84,9 +85,17 @@ def _target(value: object) -> str:
     return value
 
 
+def _snapshots(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    check_pattern(value)
+    return value
+
+
 FLAG = Kind("true or false", _exactly(bool))
 TEXT = Kind("a text in quotes", _exactly(str))
 TARGET = Kind("a folder, or scheme:... for a store plugin", _target)
+SNAPSHOTS = Kind("a path inside the share with fields of strftime in one name, such as .snapshots/%Y-%m-%d_%H%M", _snapshots)
 TEXTS = Kind("a text in quotes, or a list of them", _read_texts)
 NETBIOS_NAME = Kind(f"1 to {_NETBIOS_LENGTH} letters, digits and hyphens", _netbios_name)
 DIALECT = _choice(

@@ -84,6 +84,7 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
                 encrypt=share.encrypt,
                 comment=share.comment,
                 path=share.target.value,
+                snapshots=share.snapshots,
             )
         )
     if mistakes:

@@ -15,7 +15,6 @@ WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessMask.FILE_WRITE_ATTRIBUTES)
 """What it takes to replace a file's data and attributes by opening it."""
 
-_NOTHING = (0, int(AccessMask.SYNCHRONIZE))
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _ACCESS_SYSTEM_SECURITY = int(AccessMask.ACCESS_SYSTEM_SECURITY)
 _KNOWN = ALL | _ACCESS_SYSTEM_SECURITY | _MAXIMUM_ALLOWED | 0xF0000000
@@ -29,7 +28,7 @@ def desired_rights(desired: int) -> int:
     @raise StatusError: ACCESS_DENIED if it asks for nothing, or for what is no right; PRIVILEGE_NOT_HELD if it asks for access to the SACL,
         which takes a privilege that nobody has here.
     """
-    if desired & ~_KNOWN or desired in _NOTHING:
+    if desired & ~_KNOWN or not desired:
         raise StatusError(Status.ACCESS_DENIED)
     if desired & _ACCESS_SYSTEM_SECURITY:
         raise StatusError(Status.PRIVILEGE_NOT_HELD)

@@ -7,6 +7,7 @@ from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
+from filesvc.server.snapshots import list_snapshots
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId
@@ -22,6 +23,7 @@ _MAX_CHUNK = 1 << 20
 _MAX_COPY = 16 << 20
 _RESUME_KEY = 24
 _COPYCHUNK_RESPONSE = 12
+_SNAPSHOTS_MINIMUM = 16
 _RANGE_LENGTH = 16
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
@@ -192,8 +194,12 @@ async def object_id(request: IoctlRequest, call: Call) -> Reply:
     return _reply(request, own)
 
 
-async def no_snapshots(request: IoctlRequest, call: Call) -> Reply:
-    """FSCTL_SRV_ENUMERATE_SNAPSHOTS: there are none."""
-    call.file(request.file_id)
-    _require_room(request, 16)
-    return _reply(request, SrvSnapshotArray(0, []).encode(request.max_output_response))
+async def snapshots(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_SRV_ENUMERATE_SNAPSHOTS: when earlier versions were taken, latest first (MS-SMB2 3.3.5.15.1)."""
+    open = call.file(request.file_id)
+    if request.max_output_response < _SNAPSHOTS_MINIMUM:
+        raise StatusError(Status.INVALID_PARAMETER)
+    assert open.tree.share is not None
+    found = await open.tree.run(list_snapshots, open.tree.store, open.tree.share.snapshots)
+    tokens = [snapshot.token for snapshot in found]
+    return _reply(request, SrvSnapshotArray(len(tokens), tokens).encode(request.max_output_response))

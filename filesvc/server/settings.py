@@ -69,7 +69,10 @@ class Settings:
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests."""
+    """A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests.
+
+    C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.snapshots}.
+    """
 
     name: str
     store: IFileStore
@@ -79,3 +82,4 @@ class Share:
     encrypt: bool = False
     comment: str = ""
     path: str = ""
+    snapshots: str = ""

@@ -150,6 +150,11 @@ def test_sample_file_says_every_key_with_its_default():
         ('[share."my docs"]\ntarget = 4', ':2: share."my docs".target: 4 is not accepted; give a folder, or scheme:... for a store plugin'),
         ('share = "docs=/srv"', ':1: share: "docs=/srv" is not accepted; give a table'),
         ('[share.a]\ntarget = ""', ':2: share.a.target: "" is not accepted; give a folder, or scheme:... for a store plugin'),
+        (
+            '[share.a]\ntarget = "/srv"\nsnapshots = "old/%Q"',
+            ':3: share.a.snapshots: "old/%Q" is not accepted; give a path inside the share with fields of strftime in one name, '
+            "such as .snapshots/%Y-%m-%d_%H%M",
+        ),
         ("share.docs = 3", ":1: share.docs: 3 is not accepted; give a table"),
     ],
 )
@@ -160,7 +165,7 @@ def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
 def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
     assert top.startswith(":1: sining: no such key; did you mean signing? accepted: auth, comment, data-path, ")
-    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, encrypt, guest, hidden, ro, target"
+    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, encrypt, guest, hidden, ro, snapshots, target"
 
 
 def test_all_mistakes_are_told(write):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from filesvc.interfaces import Stat
+from filesvc.server.access import READ_ONLY, desired_rights, granted_rights
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -14,6 +15,8 @@ from filesvc.server.opening import Opening
 from filesvc.server.oplock import OplockRequest
 from filesvc.server.pipes import open_pipe
 from filesvc.server.security import prepare
+from filesvc.server.snapshots import find_snapshot
+from filesvc.server.tree import TreeConnect
 from filesvc.smb2.access import AccessMask, map_generic
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel, OplockLevel
 from filesvc.smb2.create_contexts import (
@@ -29,8 +32,9 @@ from filesvc.smb2.create_contexts import (
     QueryMaximalAccessRequest,
     QueryMaximalAccessResponse,
     QueryOnDiskIdResponse,
+    TimewarpToken,
 )
-from filesvc.smb2.filetime import to_filetime
+from filesvc.smb2.filetime import from_filetime, to_filetime
 from filesvc.smb2.lease import LeaseV2, parse_lease
 from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.security_descriptor import SecurityDescriptor
@@ -54,9 +58,9 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     if len(call.session.opens) >= call.connection.settings.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
     contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
-    if TIMEWARP_TOKEN in contexts:
-        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     name = parse_name(request.name)
+    if TIMEWARP_TOKEN in contexts:
+        name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
     opening = Opening(
         call,
         tree,
@@ -105,6 +109,20 @@ def _caching(request: CreateRequest, contexts: dict[bytes, memoryview], call: Ca
     if isinstance(asked, LeaseV2) and connection.dialect < Dialect.SMB_3_0:
         return None
     return LeaseRequest(connection.server, connection.dialect, connection.negotiated.client_guid, asked)
+
+
+async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName, token: TimewarpToken) -> FileName:
+    """The name in the earlier version of the share that a token asks for, which can only be read (MS-SMB2 3.3.5.9.4)."""
+    assert tree.share is not None
+    taken = from_filetime(token.timestamp)
+    snapshot = await tree.run(find_snapshot, tree.store, tree.share.snapshots, taken)
+    if snapshot is None:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.OPEN_IF):
+        raise StatusError(Status.MEDIA_WRITE_PROTECTED)
+    request.create_disposition = CreateDisposition.OPEN
+    request.desired_access = granted_rights(desired_rights(request.desired_access), tree.maximal_access & READ_ONLY)
+    return FileName((*snapshot.path, *name.path), name.stream)
 
 
 def _check(request: CreateRequest) -> None:

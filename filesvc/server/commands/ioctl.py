@@ -103,5 +103,5 @@ _OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
     Fsctl.GET_COMPRESSION: file_control.get_compression,
     Fsctl.SET_COMPRESSION: file_control.set_compression,
     Fsctl.CREATE_OR_GET_OBJECT_ID: file_control.object_id,
-    Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.no_snapshots,
+    Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.snapshots,
 }
