@@ -60,7 +60,8 @@ class Server:
 
     @ivar user: Who may log on, with L{PASSWORD}.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
-    @ivar clean_exits: What L{stop} may return.
+    @ivar clean_exits: What L{stop} may return when all went well.
+    @ivar last_words: What it logs when it has ended in order.
     @ivar folder: Holds what the server needs for itself.
     @ivar log: Everything that it prints.
     """
@@ -69,6 +70,7 @@ class Server:
     user = "alice"
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
+    last_words = ""
 
     def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
         self.folder = folder
@@ -124,6 +126,8 @@ class Filesvc(Server):
     """The server of this project. Its users come from a file that C{filesvc passwd} writes."""
 
     name = "filesvc"
+    clean_exits = (-signal.SIGTERM,)
+    last_words = "Server Shut Down."
 
     def command(self) -> list[str]:
         programs = Path(sys.executable).parent
@@ -191,7 +195,8 @@ class Smbd(Server):
             "load printers": "no",
             "printcap name": "/dev/null",
             "disable spoolss": "yes",
-            "vfs objects": "acl_xattr streams_xattr",
+            # only root may keep a security descriptor, which is in the xattr security.NTACL
+            "vfs objects": "acl_xattr streams_xattr" if os.getuid() == 0 else "streams_xattr",
             "posix locking": "no",
         }
         if any(share.guest for share in self.shares):

@@ -10,8 +10,10 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -44,23 +46,21 @@ def site(session_site: Site) -> Iterator[Site]:
 @pytest.fixture
 def start_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Start a server for this test alone."""
-    sites: list[Site] = []
+    with ExitStack() as stack:
+        numbers = count()
 
-    def start_one(wrapper: Sequence[str] = ()) -> Site:
-        sites.append(start(tmp_path / f"site{len(sites)}", wrapper))
-        return sites[-1]
+        def start_one(wrapper: Sequence[str] = ()) -> Site:
+            site = start(tmp_path / f"site{next(numbers)}", wrapper)
+            stack.callback(end, site)
+            return site
 
-    yield start_one
-    for one in sites:
-        end(one)
+        yield start_one
 
 
 @pytest.fixture
 def folder(site: Site, request: pytest.FixtureRequest) -> Iterator[Folder]:
-    name = f"{request.node.originalname}-{abs(hash(request.node.name)) % 10**6}"
-    path = site.path("rw") / name
-    path.mkdir()
-    yield Folder(name, path)
+    path = Path(mkdtemp(prefix=f"{request.node.originalname}-", dir=site.path("rw")))
+    yield Folder(path.name, path)
     shutil.rmtree(path)
 
 

@@ -10,7 +10,7 @@ import hmac
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import spnego
 
@@ -98,14 +98,19 @@ class RawClient:
             data += chunk
         return bytes(data)
 
+    def receive_header(self) -> tuple[Reply, int]:
+        """The header of the next reply that is final, and the length of the body that follows it; C{EOFError} if the server closes."""
+        while True:
+            length = int.from_bytes(self.receive_exactly(4), "big") - HEADER.size
+            _, _, _, status, command, _, flags, _, message_id, _, tree_id, session_id, _ = HEADER.unpack(self.receive_exactly(HEADER.size))
+            if status != PENDING:
+                return Reply(status, command, flags, message_id, tree_id, session_id, b""), length
+            self.receive_exactly(length)
+
     def receive(self) -> Reply:
         """The next reply that is final; C{EOFError} if the server closes the connection."""
-        while True:
-            length = int.from_bytes(self.receive_exactly(4), "big")
-            frame = self.receive_exactly(length)
-            _, _, _, status, command, _, flags, _, message_id, _, tree_id, session_id, _ = HEADER.unpack_from(frame)
-            if status != PENDING:
-                return Reply(status, command, flags, message_id, tree_id, session_id, frame[HEADER.size :])
+        reply, length = self.receive_header()
+        return replace(reply, body=self.receive_exactly(length))
 
     def call(self, command: int, body: bytes, charge: int = 1) -> Reply:
         """Send a request and wait for its reply; L{Refused} if that is an error."""

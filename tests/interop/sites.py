@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..conformance.peers import PEERS, Server, Share
+import pytest
+
+from ..conformance.peers import PEERS, Filesvc, Server, Share
 
 PEER = PEERS[os.environ.get("FILESVC_PEER", "filesvc")]
+only_filesvc = pytest.mark.skipif(PEER is not Filesvc, reason="filesvc promises this; SMB does not")
 TRACES = ("Traceback (most recent call last)", "Unhandled error", "Unhandled Error", "INTERNAL ERROR: Signal")
 
 
@@ -54,6 +57,7 @@ def end(site: Site) -> None:
     """SIGTERM ends it cleanly, and it has nothing to complain about itself."""
     try:
         assert site.server.stop() in site.server.clean_exits, site.log
+        assert site.server.last_words in site.log
         site.assert_no_trace()
     finally:
         shutil.rmtree(site.root)

@@ -64,7 +64,7 @@ def test_the_list_of_shares(connection: SMBConnection) -> None:
 
 
 def test_put_and_get(connection: SMBConnection, folder: Folder) -> None:
-    data = os.urandom(5_000_000)
+    data = os.urandom(700_000)
     put(connection, f"{folder.name}\\file", data)
     assert (folder.path / "file").read_bytes() == data
     assert get(connection, f"{folder.name}\\file") == data

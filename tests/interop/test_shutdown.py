@@ -1,0 +1,48 @@
+"""SIGTERM finishes what was promised."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from ..conformance.peers import PASSWORD
+from .rawclient import READ, RawClient, charge_for
+from .sites import Site, only_filesvc
+
+LENGTH = 8 << 20
+
+
+@only_filesvc
+def test_sigterm_finishes_the_reply_in_flight(start_site: Callable[[], Site]) -> None:
+    site = start_site()
+    content = os.urandom(LENGTH)
+    (site.path("rw") / "file").write_bytes(content)
+    # a small buffer, so that most of the reply is still the server's to send
+    client = RawClient(site.server.port, receive_buffer=32 * 1024)
+    client.negotiate()
+    client.log_on(site.server.user, PASSWORD)
+    client.connect_tree("rw")
+    file_id = client.create("file")
+    client.send_frame(client.message(READ, client.read_body(file_id, 0, LENGTH), charge=charge_for(LENGTH)))
+    header, length = client.receive_header()
+    os.kill(site.server.pid, signal.SIGTERM)
+    time.sleep(0.5)
+    body = client.receive_exactly(length)
+
+    assert header.status == 0
+    assert body[-LENGTH:] == content
+    client.close()
+    assert site.server.process.wait(10) in site.server.clean_exits
+
+
+def test_sigterm_ends_idle_connections(start_site: Callable[[], Site]) -> None:
+    site = start_site()
+    client = RawClient(site.server.port)
+    client.negotiate()
+    client.log_on(site.server.user, PASSWORD)
+    client.connect_tree("rw")
+    start = time.monotonic()
+    assert site.server.stop() in site.server.clean_exits
+    assert time.monotonic() - start < 5
+    assert client.socket.recv(1) == b""
+    client.close()
