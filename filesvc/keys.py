@@ -120,6 +120,8 @@ LIMITS: Mapping[str, Kind[Any]] = {
     "sessions": _whole(1, 65535),
     "trees": _whole(1, 65535),
     "opens": _whole(1, 10_000_000),
+    "parallel": _whole(1, 65535),
+    "backlog": _whole(64 * 1024, 1 << 40),
     "logon_timeout": _seconds(1, 3600),
     "shutdown_timeout": _seconds(0, 3600),
 }

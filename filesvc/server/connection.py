@@ -86,6 +86,7 @@ class Connection(Protocol):
         self.max_transfer = _SMALL_TRANSFER
         self._payload: Payload | None = None
         self._finishing = False
+        self._throttled = False
         self._async: dict[int, Call] = {}
         self._last_async_id = 0
         self._running: set[Compound] = set()
@@ -194,6 +195,7 @@ class Connection(Protocol):
             protocol = bytes(frame[:4])
         if protocol == _SMB2:
             self._process(split(frame), sealed, buffer)
+            self._throttle()
         elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
             self._smb1_negotiate(frame)
         else:
@@ -236,6 +238,7 @@ class Connection(Protocol):
 
     def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
         self._running.discard(compound)
+        self._unthrottle()
         if buffer is not None:
             buffer.release()
         if payload is not None and not self._lost:
@@ -267,7 +270,41 @@ class Connection(Protocol):
 
     def _payload_done(self) -> None:
         self._payload = None
-        self._receiver.resume()
+        if self._throttled:
+            self.transport.pauseProducing()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self._receiver.resume()
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+
+    # Not taking more than can be worked on
+
+    @property
+    def _overloaded(self) -> bool:
+        limits = self.settings.limits
+        return self.outbox.pending > limits.backlog or len(self._running) - len(self._async) > limits.parallel
+
+    def _throttle(self) -> None:
+        """Do not read on while replies are not taken, or requests come faster than they are worked on."""
+        if not self._throttled and not self._lost and self._overloaded:
+            self._throttled = True
+            self._receiver.pause()
+            self.transport.pauseProducing()
+            self.outbox.flushed().addCallbacks(lambda _: self._unthrottle(), lambda _: None)
+
+    def _unthrottle(self) -> None:
+        if not self._throttled or self._lost:
+            return
+        if self.outbox.pending > self.settings.limits.backlog:
+            self.outbox.flushed().addCallbacks(lambda _: self._unthrottle(), lambda _: None)
+        elif not self._overloaded:
+            self._throttled = False
+            if self._payload is None:
+                self.transport.resumeProducing()
+            self._go_on()
 
     # Requests in progress
 

@@ -40,21 +40,22 @@ class FrameReceiver:
         self._collected: PooledBuffer | None = None
         self._filled = 0
         self._length = 0
-        self._paused = False
+        self._holds = 0
 
     def pause(self) -> None:
-        """Keep what comes from now on until L{resume}."""
-        self._paused = True
+        """Keep what comes from now on until L{resume} is called as often as this."""
+        self._holds += 1
 
-    def resume(self, data: bytes = b"") -> None:
-        """Go on, with C{data} in front of what was kept."""
-        self._paused = False
-        residue, self._residue = self._residue, b""
-        self.feed(data + residue if residue else data)
+    def resume(self) -> None:
+        """Go on with what was kept, if nobody else wants to wait."""
+        self._holds -= 1
+        if not self._holds:
+            residue, self._residue = self._residue, b""
+            self.feed(residue)
 
     def close(self) -> None:
         """Forget what is incomplete."""
-        self._paused = True
+        self._holds += 1
         self._residue = b""
         if self._collected is not None:
             self._collected.release()
@@ -62,7 +63,7 @@ class FrameReceiver:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        if self._paused:
+        if self._holds:
             self._residue += data
             return
         if self._residue:
@@ -71,10 +72,10 @@ class FrameReceiver:
         view = memoryview(data)
         if self._collected is not None:
             view = self._collect(view)
-        while not self._paused and len(view) >= PREFIX_LENGTH:
+        while not self._holds and len(view) >= PREFIX_LENGTH:
             length = parse_prefix(view[:PREFIX_LENGTH])
             if length > self._limit:
-                self._paused = True
+                self._holds += 1
                 self._on_too_long(length)
                 return
             end = PREFIX_LENGTH + length

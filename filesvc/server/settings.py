@@ -26,7 +26,11 @@ class Encryption(Enum):
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """What one client, or all together, may hold. Sizes are bytes, times seconds."""
+    """
+    What one client, or all together, may hold. Sizes are bytes, times seconds.
+
+    A connection with more than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from.
+    """
 
     connections: int = 4096
     frame: int = 8 * 1024 * 1024 + 64 * 1024
@@ -35,6 +39,8 @@ class Limits:
     sessions: int = 64
     trees: int = 256
     opens: int = 16384
+    parallel: int = 32
+    backlog: int = 32 * 1024 * 1024
     logon_timeout: float = 45.0
     shutdown_timeout: float = 10.0
 
