@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import spnego
 
-from filesvc.server.settings import Settings, Share, Signing
+from filesvc.server.settings import Encryption, Settings, Share, Signing
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.logoff import LogoffRequest
@@ -68,6 +68,14 @@ def test_guests_enter_where_they_are_let_in(make_server: Any, client: Any, store
     assert SessionSetupResponse.parse(answer.message).session_flags == SessionFlags.IS_GUEST
     assert other.enter("open").status is Status.SUCCESS
     assert other.enter("closed").status is Status.ACCESS_DENIED
+
+
+def test_guests_cannot_enter_a_server_that_encrypts(make_server: Any, client: Any, store: Any) -> None:
+    settings = Settings(guest=True, encryption=Encryption.REQUIRED)
+    other = type(client)(make_server(settings, [Share("open", store, guest=True)]))
+    other.negotiate()
+    assert other.log_on("whoever", "whatever").status is Status.ACCESS_DENIED
+    assert not other.server.sessions
 
 
 def test_logoff_closes_what_was_open(client: Any) -> None:

@@ -48,6 +48,11 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         body = SessionSetupResponse(outcome.token).encode()
         return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)
     channel.conversation = None
+    if connection.settings.encryption is Encryption.REQUIRED and not outcome.session_key:
+        # Guests share no secret with the server that a key could be made from.
+        outcome.log_off()
+        await _refuse(channel)
+        raise StatusError(Status.ACCESS_DENIED)
     if channel.binding:
         await _bound(connection, channel, outcome)
     else:
