@@ -11,7 +11,6 @@ from importlib.metadata import version
 from filesvc.auth.smbpasswd import remove_user, set_password
 from filesvc.config import ConfigError, describe, notes
 from filesvc.configfile import read
-from filesvc.provision import endpoints, provide
 
 
 class Refused(Exception):
@@ -92,8 +91,10 @@ def _ask_twice() -> str:
 
 def _check(chosen: argparse.Namespace) -> None:
     """Check a configuration file as a start would, but without listening. Tells what it would serve, or every mistake in it."""
-    # Here, because the other commands need no reactor.
+    # Here, because the other commands are quicker without them.
     from twisted.internet import reactor
+
+    from filesvc.provision import endpoints, provide
 
     mistakes: list[str] = []
     config = read(chosen.config, mistakes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import signal
 from collections.abc import Callable, Sequence
@@ -24,13 +25,23 @@ from filesvc.users import Users
 
 log = Logger()
 
+# Python finds codecs when they are first asked for; twistd may have changed its root or user by then.
+codecs.lookup("utf-16-le")
+
 
 class CannotListen(SystemExit, Exception):
     """
     An endpoint cannot be listened on.
 
-    An C{Exception}, so that twistd tidies up as after any other; a C{SystemExit}, so that people see the sentence and not a traceback.
+    An C{Exception}, so that twistd tidies up as after any other; a C{SystemExit}, because the log says it without a traceback.
     """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(1)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 class FileService(Service):
@@ -74,18 +85,20 @@ class FileService(Service):
         """Listen, while the process may still use any port."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._started = True
+        # Each port starts and stops the server too; this keeps it going until the last reply is out.
+        self.server.doStart()
         failures: list[str] = []
 
         def failed(failure: Failure, text: str) -> None:
-            failures.append(f"{text}: {failure.getErrorMessage()}")
-            log.critical("Cannot listen on {problem}", problem=failures[-1])
+            failures.append(f"Cannot listen on {text}: {failure.getErrorMessage()}")
+            log.critical("{problem}", problem=failures[-1])
 
         listening = []
         for text, endpoint in self._endpoints:
             waiting = endpoint.listen(self.server).addCallback(self._ports.append)
             listening.append(waiting.addErrback(failed, text))
         if failures:
-            raise CannotListen(f"Cannot listen on {'; '.join(failures)}")
+            raise CannotListen("; ".join(failures))
         DeferredList(listening).addCallback(self._all_listening, failures)
 
     def _all_listening(self, _: object, failures: list[str]) -> None:
@@ -160,6 +173,7 @@ class FileService(Service):
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         await self.server.shutdown()
+        self.server.doStop()
         for store in self._stores.values():
             store.close()
 

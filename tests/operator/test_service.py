@@ -1,0 +1,123 @@
+"""The service, in memory: what only shows when time is held still."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+
+from filesvc.config import Config, Said, ShareConfig
+from filesvc.provision import Listen
+from filesvc.service import CannotListen, FileService
+
+
+class Reactor(MemoryReactorClock):
+    """A reactor whose stop is noticed."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class Endpoint:
+    """Listens when it is told to."""
+
+    def __init__(self) -> None:
+        self.listening: Deferred[object] = Deferred()
+
+    def listen(self, factory: object) -> Deferred[object]:
+        return self.listening
+
+
+class Connection:
+    """Has a reply to finish."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    def finish(self, late: bool) -> None:
+        self.asked.append(late)
+
+
+@pytest.fixture
+def reactor():
+    return Reactor()
+
+
+@pytest.fixture
+def service(reactor, tmp_path):
+    where = Said(str(tmp_path), "here")
+    config = Config(listen=(Said("tcp:445", "here"),), shares=(ShareConfig("docs", where, "here"),), auth=(Said("memory:a:b", "here"),))
+    return FileService(reactor, lambda mistakes: config)
+
+
+def test_started_by_twistd_or_without_privileges_it_listens_once(reactor, service):
+    service.privilegedStartService()
+    assert [server[0] for server in reactor.tcpServers] == [445]
+    service.startService()
+    assert len(reactor.tcpServers) == 1
+    service.stopService()
+
+
+def test_started_as_any_service_it_listens(reactor, service):
+    service.startService()
+    assert len(reactor.tcpServers) == 1
+    service.stopService()
+
+
+def test_the_server_goes_on_until_its_last_reply_is_out(reactor, service):
+    service.startService()
+    connection = Connection()
+    service.server.add(connection)
+    stopped: list[object] = []
+    service.stopService().addCallback(stopped.append)
+    reactor.advance(1)
+    assert connection.asked[-1] is False
+    assert (stopped, service.server.numPorts) == ([], 1)
+    service.server.remove(connection)
+    reactor.advance(1)
+    assert (stopped, service.server.numPorts) == ([None], 0)
+
+
+def test_signals_are_as_before_afterwards(service):
+    before = signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGIO)
+    service.startService()
+    assert signal.getsignal(signal.SIGHUP) != before[0]
+    service.stopService()
+    assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGIO)) == before
+
+
+@pytest.fixture
+def late(monkeypatch, service):
+    """An endpoint of the service that takes its time."""
+    endpoint = Endpoint()
+    monkeypatch.setattr(service, "_endpoints", [*service._endpoints, Listen("slow:1", endpoint)])
+    yield endpoint
+    service.stopService()
+
+
+def test_it_serves_when_all_endpoints_listen(monkeypatch, service, late):
+    told: list[object] = []
+    monkeypatch.setattr(service, "_listening", told.append)
+    service.startService()
+    assert told == []
+    late.listening.callback(port := service._ports[0])
+    assert told == [[port, port]]
+
+
+def test_an_endpoint_that_fails_late_ends_the_process(reactor, service, late):
+    service.startService()
+    late.listening.errback(CannotListenError("host", 1, "no"))
+    assert reactor.stopped
+
+
+def test_an_endpoint_that_fails_at_once_is_told(service, late):
+    late.listening.errback(CannotListenError("host", 1, "no"))
+    with pytest.raises(CannotListen, match="Cannot listen on slow:1: Couldn't listen on host:1: no") as refused:
+        service.startService()
+    assert refused.value.code == 1
+    service.startService()
