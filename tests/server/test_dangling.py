@@ -1,0 +1,41 @@
+"""Names that are there and cannot be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.server.settings import Share
+from filesvc.smb2.create import CreateDisposition
+from filesvc.smb2.status import Status
+from filesvc.store.local import LocalStore
+
+
+@pytest.fixture
+def local(tmp_path: Path, make_server: Any, client: Any) -> Iterator[Any]:
+    """A client of a real folder."""
+    store = LocalStore(tmp_path)
+    other = type(client)(make_server(shares=[Share("files", store)]))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    yield other
+    other.transport.loseConnection()
+    store.close()
+
+
+@pytest.mark.parametrize("disposition", [CreateDisposition.OPEN_IF, CreateDisposition.OVERWRITE_IF, CreateDisposition.SUPERSEDE])
+@pytest.mark.parametrize("target", ["missing", "/etc/hostname", "loop"])
+def test_a_link_that_leads_nowhere_is_neither_opened_nor_replaced(local: Any, tmp_path: Path, disposition: int, target: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to(target)
+    assert local.create("link", disposition=disposition).status in (
+        Status.OBJECT_NAME_NOT_FOUND,
+        Status.OBJECT_PATH_NOT_FOUND,
+        Status.ACCESS_DENIED,
+        Status.OBJECT_NAME_COLLISION,
+    )
+    assert (tmp_path / "link").is_symlink()
