@@ -119,6 +119,35 @@ class Volume:
     filesystem: str = "NTFS"
 
 
+class Happening(Enum):
+    """What somebody did to a file or directory."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    WRITTEN = "written"
+    """Its data."""
+    DESCRIBED = "described"
+    """Anything else that is known of it: attributes, times, permissions, named values."""
+    LOST = "lost"
+    """Changes that nobody kept: anything may have changed anywhere. The path says nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class Change:
+    """
+    Something that happened in a store.
+
+    C{identity} is told where C{what} is C{WRITTEN} or C{DESCRIBED} and the file is still there; C{old_path} where it is C{RENAMED}.
+    """
+
+    what: Happening
+    path: Path = ()
+    kind: Kind = Kind.FILE
+    identity: FileIdentity | None = None
+    old_path: Path | None = None
+
+
 class ParentNotFound(FileNotFoundError):
     """A directory on the way to a name is missing (or is no directory, or leads out of the store)."""
 
@@ -253,6 +282,38 @@ class IFileStore(Interface):
 
     def close() -> None:
         """Give back what the store holds."""
+
+
+class IWatcher(Interface):
+    """Hears of changes in a store, whoever makes them: other programs as well as this one."""
+
+    behind = Attribute("C{bool}: C{catch_up} has something to do.")
+    complete = Attribute("C{bool}: all that is to be watched is; if not, there are too many directories, and some changes stay unheard.")
+
+    def fileno() -> int:
+        """A descriptor that is readable when there are C{changes}."""
+
+    def watch(directory: IOpenFile, recursive: bool) -> int:
+        """Hear of what happens to the names in a directory, and in all directories below if C{recursive}. Returns what C{unwatch} wants."""
+
+    def unwatch(watch: int) -> None:
+        """Hear of it no more."""
+
+    def changes() -> list[Change]:
+        """What has happened until now, oldest first. Does not wait."""
+
+    def catch_up() -> None:
+        """Look into directories below that nobody has looked into yet. May take long; call it in a thread."""
+
+    def close() -> None:
+        """Give back what it holds."""
+
+
+class IWatchableStore(IFileStore):
+    """A store in which others may change things, and that can hear of it."""
+
+    def watcher() -> IWatcher:
+        """A new watcher; C{OSError} if there can be no more."""
 
 
 class IStorePlugin(Interface):

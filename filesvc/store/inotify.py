@@ -12,15 +12,22 @@ from contextlib import suppress
 from ctypes import c_char_p, c_int, c_uint32
 from dataclasses import dataclass
 
+IN_MODIFY = 0x2
+IN_ATTRIB = 0x4
 IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
 IN_DELETE = 0x200
+IN_DELETE_SELF = 0x400
 IN_Q_OVERFLOW = 0x4000
 IN_IGNORED = 0x8000
 IN_ONLYDIR = 0x01000000
+IN_EXCL_UNLINK = 0x04000000
+IN_ISDIR = 0x40000000
 
-_NAMES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
+NAMES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
+"""What comes and goes in a directory."""
+
 _EVENT = struct.Struct("iIII")
 _BUFFER = 65536
 
@@ -31,10 +38,15 @@ _libc.inotify_rm_watch.argtypes = [c_int, c_int]
 
 @dataclass(slots=True)
 class Event:
-    """One change: C{mask} of C{IN_} bits, and the name that it is about."""
+    """
+    One change: C{mask} of C{IN_} bits, and the name in the watched directory that it is about, C{b""} for the directory itself.
+
+    The two halves of a rename have the same C{cookie}.
+    """
 
     watch: int
     mask: int
+    cookie: int
     name: bytes
 
 
@@ -55,14 +67,19 @@ class Inotify:
     def __init__(self) -> None:
         self._fd = _checked(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
 
-    def watch(self, directory: int) -> int:
+    def fileno(self) -> int:
+        """The descriptor, readable when something has changed."""
+        return self._fd
+
+    def watch(self, directory: int, mask: int = NAMES) -> int:
         """
         Watch the directory of a descriptor, which may be C{O_PATH}.
 
+        @param mask: which changes, as C{IN_} bits.
         @return: the watch: the same for the same directory, never one used before for another.
         @raise OSError: C{ENOSPC} when the user has too many of these, C{EACCES} without permission to read the directory.
         """
-        return _checked(_libc.inotify_add_watch(self._fd, b"/proc/self/fd/%d" % directory, _NAMES))
+        return _checked(_libc.inotify_add_watch(self._fd, b"/proc/self/fd/%d" % directory, mask))
 
     def unwatch(self, watch: int) -> None:
         """End a watch, if the kernel hasn't."""
@@ -75,9 +92,9 @@ class Inotify:
                 data = os.read(self._fd, _BUFFER)
                 offset = 0
                 while offset < len(data):
-                    watch, mask, _, length = _EVENT.unpack_from(data, offset)
+                    watch, mask, cookie, length = _EVENT.unpack_from(data, offset)
                     offset += _EVENT.size
-                    yield Event(watch, mask, data[offset : offset + length].rstrip(b"\0"))
+                    yield Event(watch, mask, cookie, data[offset : offset + length].rstrip(b"\0"))
                     offset += length
 
     def close(self) -> None:

@@ -18,7 +18,18 @@ from secrets import token_hex
 
 from zope.interface import implementer
 
-from filesvc.interfaces import Creation, FileAttributes, FileBusy, FileIdentity, IFileStore, IOpenFile, Kind, ParentNotFound, Path, Volume
+from filesvc.interfaces import (
+    Creation,
+    FileAttributes,
+    FileBusy,
+    FileIdentity,
+    IOpenFile,
+    IWatchableStore,
+    Kind,
+    ParentNotFound,
+    Path,
+    Volume,
+)
 from filesvc.store import dosattrib, space
 from filesvc.store.caseless import CaselessIndex
 from filesvc.store.dosattrib import DosAttrib
@@ -26,6 +37,7 @@ from filesvc.store.local_file import LocalFile
 from filesvc.store.names import to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.statx import kind_of, statx
+from filesvc.store.watch import TEMPORARY, LocalWatcher
 
 _RENAME_NOREPLACE = 1
 
@@ -66,7 +78,7 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-@implementer(IFileStore)
+@implementer(IWatchableStore)
 class LocalStore:
     """
     The folder C{root} and all below it.
@@ -107,6 +119,10 @@ class LocalStore:
             available=status.f_bavail * unit,
             block=unit,
         )
+
+    def watcher(self) -> LocalWatcher:
+        """See L{IWatchableStore.watcher}."""
+        return LocalWatcher(self._root)
 
     # Opening
 
@@ -256,7 +272,7 @@ class LocalStore:
                 return
             self._check_replaceable(ours, parent, taken, replace)
             if not _same_file(parent, taken, ours):
-                temporary = b".filesvc-link-" + token_hex(8).encode()
+                temporary = TEMPORARY + token_hex(8).encode()
                 os.link(source, temporary, dst_dir_fd=parent, follow_symlinks=True)
                 try:
                     os.rename(temporary, taken, src_dir_fd=parent, dst_dir_fd=parent)
