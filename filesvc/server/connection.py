@@ -118,6 +118,7 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Process what arrived. A mistake of the client's ends this connection and no other."""
+        self.server.notifier.listen()
         try:
             self._receiver.feed(data)
         except (ConnectionBroken, MalformedMessage) as error:

@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from filesvc.server.errors import StatusError
+from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.ea import FullEa, parse_full_eas
 from filesvc.smb2.status import Status
 
@@ -38,6 +39,7 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
                 raise StatusError(Status.EA_TOO_LARGE) from None
             if error.errno != errno.ENODATA:
                 raise
+    open.tree.server.notifier.modified(open, CompletionFilter.EA)
 
 
 def _check_name(name: str) -> None:

@@ -6,9 +6,11 @@ from filesvc.interfaces import FileAttributes
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.snapshots import list_snapshots
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.file_information import CompressionFormat
@@ -90,6 +92,7 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
         raise StatusError(Status.FILE_LOCK_CONFLICT)
     if chunk.source_offset + chunk.length > (await source.stat()).size:
         raise StatusError(Status.INVALID_VIEW_SIZE)
+    target.tree.server.notifier.will_be_modified(target, DATA)
     done = 0
     while done < chunk.length:
         copied = await target.tree.run(
@@ -116,6 +119,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     sparse = FileAttributes.SPARSE_FILE
     attributes = stat.attributes | sparse if parse_set_sparse(memoryview(request.input)) else stat.attributes & ~sparse
     await open.tree.run(open.file.set_attributes, attributes)
+    open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
     return _reply(request)
 
 
@@ -132,6 +136,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
         if open.node.locks.forbids(open, zero.file_offset, length, write=True):
             raise StatusError(Status.FILE_LOCK_CONFLICT)
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
+        open.tree.server.notifier.will_be_modified(open, DATA)
         await open.tree.run(open.file.punch, zero.file_offset, length)
     return _reply(request)
 

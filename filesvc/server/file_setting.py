@@ -11,8 +11,10 @@ from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.names import parse_name
+from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.create import ShareAccess
 from filesvc.smb2.file_information import (
     DispositionFlags,
@@ -64,6 +66,7 @@ async def _basic(open: Open, buffer: memoryview) -> None:
         await open.tree.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
     if times != Times():
         await open.tree.run(open.file.set_times, times)
+    _tell_of_basic(open, attributes, times)
     after = await open.tree.run(open.file.stat)
     if changed is not None:
         change_times.set(open.node.key, changed, after)
@@ -72,6 +75,17 @@ async def _basic(open: Open, buffer: memoryview) -> None:
         open.node.write_time.pin(after.written)
     elif basic.last_write_time == RESUME_UPDATES:
         open.frozen_write_time = None
+
+
+def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
+    changed = (
+        bool(attributes) * CompletionFilter.ATTRIBUTES
+        | (times.created is not None) * CompletionFilter.CREATION
+        | (times.accessed is not None) * CompletionFilter.LAST_ACCESS
+        | (times.written is not None) * CompletionFilter.LAST_WRITE
+    )
+    if changed:
+        open.tree.server.notifier.modified(open, changed)
 
 
 def _time(filetime: int) -> int | None:
@@ -94,6 +108,7 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     for other in open.node.opens:
         if other is not open and other.path == before:
             other.file.moved(open.path)
+    open.tree.server.notifier.renamed(open, before)
     descriptors.forget()
 
 
@@ -104,6 +119,7 @@ async def _link(open: Open, buffer: memoryview) -> None:
     path = _target(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
     await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
+    open.tree.server.notifier.linked(open, path)
 
 
 def _target(open: Open, name: str) -> Path:
@@ -153,6 +169,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
             raise StatusError(Status.CANNOT_DELETE)
         if open.is_directory and await open.tree.run(_has_entries, open):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
+        open.tree.server.notifier.deleting(open.node)
     open.node.delete_pending = pending
 
 
@@ -173,6 +190,7 @@ async def _mode(open: Open, buffer: memoryview) -> None:
 
 async def _allocation(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
+    open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
     if size < (await open.stat()).size:
         await open.tree.run(open.file.truncate, size)
     elif size:
@@ -180,8 +198,10 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
 
 
 async def _end_of_file(open: Open, buffer: memoryview) -> None:
+    size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
     open.settle_write_time()
-    await open.tree.run(open.file.truncate, _size(open, FileEndOfFileInformation.parse(buffer).end_of_file))
+    open.tree.server.notifier.will_be_modified(open, DATA)
+    await open.tree.run(open.file.truncate, size)
 
 
 async def _valid_data_length(open: Open, buffer: memoryview) -> None:

@@ -33,6 +33,7 @@ class FileNode:
     write_time: WriteTime = field(default_factory=WriteTime)
     caching: Caching = field(default_factory=Caching)
     delete_pending: bool = False
+    pending_notifications: int = 0
 
 
 class NodeTable:

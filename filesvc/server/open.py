@@ -13,6 +13,7 @@ from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
+from filesvc.server.notify import DATA
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from filesvc.server.node import FileNode
     from filesvc.server.session import Session
     from filesvc.server.tree import TreeConnect
+    from filesvc.server.watch import Watch
 
 log = Logger()
 
@@ -47,6 +49,7 @@ class Open:
     create_options: int
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
+    watch: Watch | None = None
     reservation: Reservation | None = None
     holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
@@ -89,6 +92,7 @@ class Open:
 
     async def before_write(self) -> None:
         """The file is about to be written to."""
+        self.tree.server.notifier.will_be_modified(self, DATA)
         if not self.has_written:
             self.has_written = True
             stat = await self.tree.run(self.file.stat)
@@ -116,13 +120,15 @@ class Open:
         self.settle_write_time()
         if self.delete_on_close:
             node.delete_pending = True
+            tree.server.notifier.deleting(node)
             node.caching.take(Operation.DELETE, self.holder)
-        last = tree.server.nodes.detach(self)
+        last, removed = tree.server.nodes.detach(self), False
         if last:
             node.write_time.pin(None)
         try:
             if last and node.delete_pending:
                 await tree.run(tree.store.remove, self.file)
+                removed = True
         except OSError as error:
             log.info("could not delete {path}: {error}", path="/".join(self.path), error=error)
         finally:
@@ -133,6 +139,10 @@ class Open:
             if self.has_written and self.frozen_write_time is not None:
                 await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             await tree.run(self.file.close)
+            if removed:
+                tree.server.notifier.removed(self)
+            else:
+                tree.server.notifier.closed(self)
             if self.holder is not None:
                 self.holder.release(self)
 

@@ -15,9 +15,11 @@ from filesvc.server.errors import StatusError
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
 from filesvc.server.node import NodeKey
+from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.security_descriptor import SecurityDescriptor
@@ -114,6 +116,7 @@ class Opening:
         except BaseException:
             await open.close()
             raise
+        self.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES | DATA)
         return open, CreateAction.SUPERSEDED if self.disposition == CreateDisposition.SUPERSEDE else CreateAction.OVERWRITTEN
 
     async def _open_to_use(self, rights: int) -> IOpenFile:
@@ -213,11 +216,13 @@ class Opening:
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
             if self.allocation and not directory:
                 await tree.run(file.allocate, self.allocation)
-            return self._enter(file, granted_rights(rights, tree.maximal_access)), CreateAction.CREATED
+            open = self._enter(file, granted_rights(rights, tree.maximal_access))
         except BaseException:
             await tree.run(tree.store.remove, file)
             await tree.run(file.close)
             raise
+        tree.server.notifier.added(open)
+        return open, CreateAction.CREATED
 
     async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
         """What the folder and the request make the new file's descriptor."""

@@ -23,6 +23,7 @@ from filesvc.server.connection import Connection
 from filesvc.server.descriptors import Descriptors
 from filesvc.server.lease import ClientLeases
 from filesvc.server.node import NodeTable
+from filesvc.server.notify import Notifier
 from filesvc.server.principals import Principals
 from filesvc.server.session import Channel, Session
 from filesvc.server.settings import Settings, Share
@@ -65,6 +66,7 @@ class Server(Factory):
         self.change_times = ChangeTimes()
         self.client_leases = ClientLeases()
         self.short_names = ShortNames()
+        self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
         self.open_ids = count(1)
         self._threads: dict[str, ThreadPool] = {}
         principals = self.principals = Principals(settings.name)

@@ -109,7 +109,8 @@ class LocalWatcher:
 
         @raise OSError: C{ENOSPC} when the user has more watches than C{fs.inotify.max_user_watches}.
         """
-        assert isinstance(directory, LocalFile)
+        if not isinstance(directory, LocalFile):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), directory)
         root = _Root(directory.names, recursive)
         with self._lock:
             self._put(root.names, self._inotify.watch(directory.fileno(), _ALL))

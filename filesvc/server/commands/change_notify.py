@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError
 
-from filesvc.server.call import Call, Reply, error_reply
+from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyRequest
+from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse
+from filesvc.smb2.notify_information import encode_notify_information
 from filesvc.smb2.status import Status
 
 
 async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
-    """Wait, until the client cancels or closes the directory."""
-    call.charge(request.output_buffer_length)
+    """Answer with the changes since the last answer: at once if there are some, else when there are."""
+    length = request.output_buffer_length
+    call.charge(length)
     open = call.file(request.file_id)
-    if request.output_buffer_length > call.connection.max_transfer or not open.is_directory:
+    if length > call.connection.max_transfer or not open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(AccessMask.FILE_LIST_DIRECTORY)
-    answer: Deferred[Status] = Deferred()
-
-    def settle(status: Status) -> None:
-        if not answer.called:
-            answer.callback(status)
-
-    open.on_close.append(lambda: settle(Status.NOTIFY_CLEANUP))
-    call.pending(lambda: settle(Status.CANCELLED))
-    return error_reply(await answer)
+    if open.node.delete_pending:
+        raise StatusError(Status.DELETE_PENDING)
+    if open.watch is None:
+        recursive = bool(request.flags & ChangeNotifyFlags.WATCH_TREE)
+        open.watch = call.connection.server.notifier.watch(open, request.completion_filter, recursive, length)
+    changes = open.watch.next(length)
+    if not changes.called:
+        call.pending(changes.cancel)
+    try:
+        records = await changes
+    except CancelledError:
+        raise StatusError(Status.CANCELLED) from None
+    if not records:
+        return Reply(ChangeNotifyResponse().encode(), Status.NOTIFY_ENUM_DIR)
+    return Reply(ChangeNotifyResponse(encode_notify_information(records)).encode())

@@ -8,6 +8,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
 from filesvc.server.security import TO_SET, amend, require_parts
+from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.set_info import SetInfoRequest, SetInfoResponse
@@ -58,3 +59,4 @@ async def _set_security(open: Open, parts: int, new: SecurityDescriptor) -> None
     require_parts(open, parts, TO_SET)
     descriptors = open.tree.server.descriptors
     await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
+    open.tree.server.notifier.modified(open, CompletionFilter.SECURITY)
