@@ -27,7 +27,7 @@ def parse_name(name: str) -> FileName:
     """
     Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one.
 
-    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."}, which would lead out.
+    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."} that leads out.
     """
     name = name.replace("/", "\\")
     if not name:
@@ -39,13 +39,17 @@ def parse_name(name: str) -> FileName:
         name, stream = _split_stream(name)
     if not name:
         return FileName((), stream)
-    components = tuple(name.split("\\"))
-    for component in components:
+    path: list[str] = []
+    for component in name.split("\\"):
         if component == "..":
-            raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
-        if not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
+            if not path:
+                raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
+            path.pop()
+        elif not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
             raise StatusError(Status.OBJECT_NAME_INVALID)
-    return FileName(components, stream)
+        else:
+            path.append(component)
+    return FileName(tuple(path), stream)
 
 
 def _split_stream(name: str) -> tuple[str, str]:

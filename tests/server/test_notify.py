@@ -1,0 +1,348 @@
+"""CHANGE_NOTIFY: who is told what, and when nobody is told any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.server.watch import BUFFER_LIMIT
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
+from filesvc.smb2.create import CreateDisposition, CreateOptions
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import (
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileEndOfFileInformation,
+    FileInformationClass,
+)
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.logoff import LogoffRequest
+from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.smb2.notify_information import NotifyAction, parse_notify_information
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.write import WriteRequest
+
+NAME = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
+ALL = 0xFFF
+ADDED, REMOVED, MODIFIED = NotifyAction.ADDED, NotifyAction.REMOVED, NotifyAction.MODIFIED
+OLD, NEW = NotifyAction.RENAMED_OLD_NAME, NotifyAction.RENAMED_NEW_NAME
+
+Changes = list[tuple[int, str]]
+
+
+def ask(client: Any, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> Any:
+    request = ChangeNotifyRequest(file_id, completion_filter, length, ChangeNotifyFlags.WATCH_TREE if tree else 0)
+    return client.ask(Command.CHANGE_NOTIFY, request.encode())
+
+
+def changes_in(answer: Any) -> Changes:
+    assert answer.status is Status.SUCCESS, answer.status
+    return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
+
+
+def cancel(client: Any, pending: Any) -> None:
+    client.send(
+        client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
+    )
+
+
+def start(client: Any, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> None:
+    """Begin to watch: what happens from now on is kept."""
+    cancel(client, ask(client, file_id, completion_filter, tree, length))
+    assert [answer.status for answer in client.receive()] == [Status.CANCELLED]
+
+
+def heard(client: Any, file_id: FileId) -> Changes:
+    """What was kept, if anything."""
+    answer = ask(client, file_id)
+    if answer.status is not Status.PENDING:
+        return changes_in(answer)
+    cancel(client, answer)
+    client.receive()
+    return []
+
+
+def set_info(client: Any, file_id: FileId, what: int, information: Any) -> None:
+    request = SetInfoRequest(file_id, InfoType.FILE, what, information.encode())
+    assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
+
+
+def rename(client: Any, file_id: FileId, name: str) -> None:
+    set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, name))
+
+
+def make(client: Any, name: str, directory: bool = False) -> None:
+    options = CreateOptions.DIRECTORY_FILE if directory else 0
+    client.close(client.open(name, disposition=CreateDisposition.CREATE, create_options=options))
+
+
+def look(client: Any, name: str) -> FileId:
+    """A directory, open as watchers open it: not in the way of renames in it."""
+    file_id: FileId = client.open(name, access=AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_WRITE_ATTRIBUTES)
+    return file_id
+
+
+def delete(client: Any, name: str) -> None:
+    client.close(client.open(name, disposition=CreateDisposition.OPEN, create_options=CreateOptions.DELETE_ON_CLOSE))
+
+
+@pytest.fixture
+def directory(client: Any) -> Any:
+    """The directory C{d}, open."""
+    make(client, "d", directory=True)
+    return look(client, "d")
+
+
+def test_a_change_answers_who_waits(client: Any, another: Any, directory: FileId) -> None:
+    pending = ask(client, directory)
+    assert pending.status is Status.PENDING
+    make(another, "d\\f")
+    (answer,) = client.receive()
+    assert answer.header.async_id == pending.header.async_id
+    assert changes_in(answer) == [(ADDED, "f")]
+
+
+def test_changes_are_kept_between_requests_and_told_in_order(client: Any, directory: FileId) -> None:
+    make(client, "d\\before")
+    start(client, directory)
+    make(client, "d\\f")
+    make(client, "d\\e", directory=True)
+    delete(client, "d\\f")
+    assert heard(client, directory) == [(ADDED, "f"), (ADDED, "e"), (REMOVED, "f")]
+    assert heard(client, directory) == []
+
+
+def test_requests_are_answered_one_by_one(client: Any, directory: FileId) -> None:
+    first, second = ask(client, directory), ask(client, directory)
+    make(client, "d\\1")
+    make(client, "d\\2")
+    assert [(answer.header.async_id, changes_in(answer)) for answer in client.unasked] == [
+        (first.header.async_id, [(ADDED, "1")]),
+        (second.header.async_id, [(ADDED, "2")]),
+    ]
+
+
+def test_each_open_is_told(client: Any, another: Any, directory: FileId) -> None:
+    theirs = look(another, "d")
+    start(client, directory)
+    start(another, theirs, CompletionFilter.DIR_NAME)
+    make(client, "d\\f")
+    make(client, "d\\e", directory=True)
+    assert heard(client, directory) == [(ADDED, "f"), (ADDED, "e")]
+    assert heard(another, theirs) == [(ADDED, "e")]
+
+
+def test_only_a_tree_is_told_of_what_is_below(client: Any, directory: FileId) -> None:
+    tree = look(client, "d")
+    root = look(client, "")
+    make(client, "d\\e", directory=True)
+    start(client, directory)
+    start(client, tree, tree=True)
+    start(client, root, tree=True)
+    make(client, "d\\e\\f")
+    make(client, "beside")
+    assert heard(client, directory) == []
+    assert heard(client, tree) == [(ADDED, "e\\f")]
+    assert heard(client, root) == [(ADDED, "d\\e\\f"), (ADDED, "beside")]
+
+
+def test_the_first_request_says_what_is_watched(client: Any, directory: FileId) -> None:
+    start(client, directory, CompletionFilter.DIR_NAME)
+    assert ask(client, directory, CompletionFilter.FILE_NAME, tree=True).status is Status.PENDING
+    make(client, "d\\f")
+    make(client, "d\\e", directory=True)
+    make(client, "d\\e\\g", directory=True)
+    (answer,) = client.unasked
+    assert changes_in(answer) == [(ADDED, "e")]
+
+
+def test_a_rename_is_told_as_a_pair(client: Any, directory: FileId) -> None:
+    file_id = client.open("d\\f")
+    assert ask(client, directory).status is Status.PENDING
+    rename(client, file_id, "d\\g")
+    (answer,) = client.unasked
+    assert changes_in(answer) == [(OLD, "f"), (NEW, "g")]
+
+
+def test_a_move_is_told_as_going_and_coming(client: Any, directory: FileId) -> None:
+    make(client, "d\\e", directory=True)
+    tree, inner = look(client, "d"), look(client, "d\\e")
+    start(client, directory)
+    start(client, tree, tree=True)
+    start(client, inner)
+    file_id = client.open("d\\f")
+    rename(client, file_id, "d\\e\\g")
+    assert heard(client, directory) == [(ADDED, "f"), (REMOVED, "f")]
+    assert heard(client, tree) == [(ADDED, "f"), (REMOVED, "f"), (ADDED, "e\\g")]
+    assert heard(client, inner) == [(ADDED, "g")]
+
+
+def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Any, directory: FileId) -> None:
+    file_id = client.open("d\\f")
+    start(client, directory, CompletionFilter.ATTRIBUTES)
+    rename(client, file_id, "d\\g")
+    assert heard(client, directory) == []
+    client.close(file_id)
+    assert heard(client, directory) == [(MODIFIED, "g")]
+
+
+def test_a_watch_follows_its_directory(client: Any, directory: FileId) -> None:
+    start(client, directory)
+    rename(client, client.open("d"), "moved")
+    make(client, "moved\\f")
+    assert heard(client, directory) == [(ADDED, "f")]
+
+
+def basic(**fields: int) -> FileBasicInformation:
+    return FileBasicInformation(
+        **({"creation_time": 0, "last_access_time": 0, "last_write_time": 0, "change_time": 0, "file_attributes": 0} | fields)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"file_attributes": 2}, CompletionFilter.ATTRIBUTES),
+        ({"creation_time": 10**17}, CompletionFilter.CREATION),
+        ({"last_access_time": 10**17}, CompletionFilter.LAST_ACCESS),
+        ({"last_write_time": 10**17}, CompletionFilter.LAST_WRITE),
+        ({"change_time": 10**17}, 0),
+        ({"last_write_time": -1}, 0),
+        ({}, 0),
+    ],
+)
+def test_which_filter_lets_what_through(client: Any, directory: FileId, fields: Any, expected: int) -> None:
+    file_id = client.open("d\\f")
+    watches = {}
+    for completion_filter in CompletionFilter:
+        watches[completion_filter] = look(client, "d")
+        start(client, watches[completion_filter], completion_filter)
+    set_info(client, file_id, FileInformationClass.BASIC, basic(**fields))
+    for completion_filter, watch in watches.items():
+        assert heard(client, watch) == ([(MODIFIED, "f")] if completion_filter & expected else [])
+
+
+def test_the_directory_itself_is_not_in_it(client: Any, directory: FileId) -> None:
+    start(client, directory, ALL, tree=True)
+    set_info(client, directory, FileInformationClass.BASIC, basic(file_attributes=2))
+    assert heard(client, directory) == []
+
+
+def test_writes_are_told_once_when_the_file_is_closed(client: Any, directory: FileId) -> None:
+    file_id = client.open("d\\f")
+    start(client, directory, CompletionFilter.SIZE)
+    for offset in range(3):
+        client.ask(Command.WRITE, WriteRequest(file_id, offset, b"x").encode())
+    set_info(client, file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(1))
+    assert heard(client, directory) == []
+    client.close(file_id)
+    assert heard(client, directory) == [(MODIFIED, "f")]
+
+
+def test_what_is_written_and_deleted_is_only_told_to_be_gone(client: Any, directory: FileId) -> None:
+    file_id = client.open("d\\f", create_options=CreateOptions.DELETE_ON_CLOSE)
+    start(client, directory, ALL)
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    client.close(file_id)
+    assert heard(client, directory) == [(REMOVED, "f")]
+
+
+def test_overwriting_and_linking_are_told(client: Any, directory: FileId) -> None:
+    make(client, "d\\f")
+    start(client, directory, ALL)
+    file_id = client.open("d\\f", disposition=CreateDisposition.OVERWRITE)
+    set_info(client, file_id, FileInformationClass.LINK, FileLinkInformation(False, "d\\g"))
+    client.close(file_id)
+    assert heard(client, directory) == [(MODIFIED, "f"), (ADDED, "g")]
+
+
+def test_the_same_change_is_not_kept_twice(client: Any, directory: FileId) -> None:
+    file_id = client.open("d\\f")
+    start(client, directory, ALL)
+    for _ in range(3):
+        set_info(client, file_id, FileInformationClass.BASIC, basic(file_attributes=2))
+    assert heard(client, directory) == [(MODIFIED, "f")]
+
+
+def test_more_than_fits_is_not_kept(client: Any, directory: FileId) -> None:
+    start(client, directory, length=2 * 16)
+    for name in "123":
+        make(client, f"d\\{name}")
+    assert ask(client, directory).status is Status.NOTIFY_ENUM_DIR
+    for name in "45":
+        make(client, f"d\\{name}")
+    assert heard(client, directory) == [(ADDED, "4"), (ADDED, "5")]
+
+
+def test_what_does_not_fit_into_an_answer_is_lost(client: Any, directory: FileId) -> None:
+    assert ask(client, directory, length=13).status is Status.PENDING
+    make(client, "d\\1")
+    assert [answer.status for answer in client.unasked] == [Status.NOTIFY_ENUM_DIR]
+    make(client, "d\\2")
+    assert ask(client, directory).status is Status.NOTIFY_ENUM_DIR, "the first request's buffer counts"
+
+
+def test_memory_is_bounded_whatever_the_client_offers(client: Any, server: Any, directory: FileId) -> None:
+    start(client, directory, length=BUFFER_LIMIT)
+    server.notifier._memory.limit = 16
+    make(client, "d\\1")
+    assert server.notifier._memory.used == 16
+    make(client, "d\\2")
+    assert ask(client, directory, length=BUFFER_LIMIT).status is Status.NOTIFY_ENUM_DIR
+    assert server.notifier._memory.used == 0
+    make(client, "d\\3")
+    client.close(directory)
+    assert server.notifier._memory.used == 0
+
+
+def test_waiting_ends_by_close(client: Any, directory: FileId) -> None:
+    ask(client, directory)
+    ask(client, directory)
+    client.close(directory)
+    assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP] * 2
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
+)
+def test_waiting_ends_by_leaving(client: Any, directory: FileId, command: int, body: bytes) -> None:
+    ask(client, directory)
+    assert client.ask(command, body).status is Status.SUCCESS
+    assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP]
+
+
+def test_waiting_ends_with_the_connection(server: Any, client: Any, another: Any, directory: FileId) -> None:
+    ask(another, look(another, "d"))
+    another.transport.loseConnection()
+    make(client, "d\\f")
+    client.close(directory)
+    assert not server.notifier._stores
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_directory_that_will_go_is_watched_no_more(client: Any, another: Any, directory: FileId, at_once: bool) -> None:
+    ask(client, directory)
+    if at_once:
+        theirs = another.open("d")
+        set_info(another, theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+    else:
+        delete(another, "d")
+    assert [answer.status for answer in client.receive()] == [Status.DELETE_PENDING]
+    assert ask(client, directory).status is Status.DELETE_PENDING
+    if at_once:
+        set_info(another, theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(False))
+        assert ask(client, directory).status is Status.PENDING
+
+
+def test_what_is_refused(client: Any, directory: FileId) -> None:
+    assert ask(client, client.open("f")).status is Status.INVALID_PARAMETER
+    assert ask(client, directory, length=client.connection.max_transfer + 1).status is Status.INVALID_PARAMETER
+    without = client.open("d", access=AccessMask.FILE_READ_ATTRIBUTES)
+    assert ask(client, without).status is Status.ACCESS_DENIED
+    assert ask(client, FileId(77, 77)).status is Status.FILE_CLOSED
