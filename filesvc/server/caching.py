@@ -79,7 +79,6 @@ class Operation(Enum):
     RENAME = "rename or link"
     DELETE = "delete"
     SET_SECURITY = "set security"
-    CHANGE_CHILDREN = "change what is in a directory"
 
 
 _TAKEN = {
@@ -93,7 +92,6 @@ _TAKEN = {
     Operation.RENAME: H,
     Operation.DELETE: H,
     Operation.SET_SECURITY: H,
-    Operation.CHANGE_CHILDREN: RW,
 }
 """BreakCacheState of each operation (MS-FSA 2.1.4.12)."""
 
@@ -104,6 +102,7 @@ class Holder:
 
     @ivar state: what it may cache.
     @ivar breaking: what it was told to keep, while its answer is awaited.
+    @ivar parent_key: the key of the lease that the client has of the directory, if it has.
     """
 
     breaks: ClassVar[dict[tuple[LeaseState, LeaseState], LeaseState]]
@@ -113,6 +112,7 @@ class Holder:
         self.state = NONE
         self.breaking: LeaseState | None = None
         self.opens: list[Open] = []
+        self.parent_key: bytes | None = None
         self._reactor = reactor
         self._caching = caching
         self._allowed = NONE

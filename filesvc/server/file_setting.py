@@ -15,7 +15,6 @@ from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
-from filesvc.smb2.create import ShareAccess
 from filesvc.smb2.file_information import (
     DispositionFlags,
     FileAllocationInformation,
@@ -75,6 +74,8 @@ async def _basic(open: Open, buffer: memoryview) -> None:
         open.node.write_time.pin(after.written)
     elif basic.last_write_time == RESUME_UPDATES:
         open.frozen_write_time = None
+    if attributes or times != Times():
+        open.entries_changed(open.path, open.parent_key)
 
 
 def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
@@ -99,7 +100,7 @@ def _time(filetime: int) -> int | None:
 
 async def _rename(open: Open, buffer: memoryview) -> None:
     rename = FileRenameInformation.parse(buffer)
-    path = _target(open, rename.file_name)
+    path = target_path(open, rename.file_name)
     _check_replaceable(open, path, rename.replace_if_exists)
     descriptors = open.tree.server.descriptors
     await descriptors.require_addable(open.tree, path, open.is_directory)
@@ -109,6 +110,11 @@ async def _rename(open: Open, buffer: memoryview) -> None:
         if other is not open and other.path == before:
             other.file.moved(open.path)
     open.tree.server.notifier.renamed(open, before)
+    open.entries_changed(before, open.parent_key)
+    if path[:-1] != before[:-1]:
+        open.entries_changed(path, open.parent_key)
+    if open.is_directory:
+        open.tree.server.directory_caching.moved(open.tree.store, before)
     descriptors.forget()
 
 
@@ -116,13 +122,15 @@ async def _link(open: Open, buffer: memoryview) -> None:
     link = FileLinkInformation.parse(buffer)
     if open.is_directory:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
-    path = _target(open, link.file_name)
+    path = target_path(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
     await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
+    open.entries_changed(path, open.parent_key)
 
 
-def _target(open: Open, name: str) -> Path:
+def target_path(open: Open, name: str) -> Path:
+    """Where a rename or link leads to."""
     if not name:
         raise StatusError(Status.OBJECT_NAME_INVALID)
     target = parse_name(name)
@@ -134,14 +142,11 @@ def _target(open: Open, name: str) -> Path:
 
 
 def _check_replaceable(open: Open, target: Path, replace: bool) -> None:
-    """
-    Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11). The directory to rename
-    into is opened for writing meanwhile, and not shared for deletion.
-    """
+    """Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11)."""
     store = open.tree.store
     nodes = open.tree.server.nodes
     parent = nodes.at(store, target[:-1])
-    if parent is not None and sharemode.conflicts(parent.opens, AccessMask.FILE_WRITE_DATA, ShareAccess.READ | ShareAccess.WRITE):
+    if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
     if open.is_directory and nodes.any_below(store, open.path):
         raise StatusError(Status.ACCESS_DENIED)
@@ -171,6 +176,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
     open.node.delete_pending = pending
+    open.node.deleted_with = open.parent_key
 
 
 def _has_entries(open: Open) -> bool:
@@ -195,6 +201,7 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
         await open.tree.run(open.file.truncate, size)
     elif size:
         await open.tree.run(open.file.allocate, size)
+    open.entries_changed(open.path, open.parent_key)
 
 
 async def _end_of_file(open: Open, buffer: memoryview) -> None:
@@ -202,6 +209,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
     await open.tree.run(open.file.truncate, size)
+    open.entries_changed(open.path, open.parent_key)
 
 
 async def _valid_data_length(open: Open, buffer: memoryview) -> None:

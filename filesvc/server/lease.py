@@ -159,8 +159,7 @@ class LeaseRequest:
         wanted = LeaseState(self.asked.lease_state & ~LeaseState.WRITE_CACHING if open.is_directory else self.asked.lease_state)
         if open.is_directory and (self.dialect < Dialect.SMB_3_0 or wanted & ~RH):
             return OplockLevel.NONE, None
-        caching = open.node.caching
-        lease = self.find()
+        caching, lease = open.node.caching, self.find()
         if lease is None:
             lease = Lease(self.server, open.node, self.client_guid, self.asked)
             caching.holders.append(lease)
@@ -172,5 +171,7 @@ class LeaseRequest:
             caching.promote(lease, open, wanted)
         else:
             return OplockLevel.NONE, None
+        if open.is_directory:
+            self.server.directory_caching.add(open, lease)
         lease.delete_on_close |= bool(open.create_options & CreateOptions.DELETE_ON_CLOSE)
         return OplockLevel.LEASE, lease.describe()

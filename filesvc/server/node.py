@@ -25,7 +25,11 @@ class NodeKey(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class FileNode:
-    """One file (or stream) that is open."""
+    """
+    One file (or stream) that is open.
+
+    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has.
+    """
 
     key: NodeKey
     opens: list[Open] = field(default_factory=list)
@@ -34,6 +38,7 @@ class FileNode:
     caching: Caching = field(default_factory=Caching)
     delete_pending: bool = False
     pending_notifications: int = 0
+    deleted_with: bytes | None = None
 
 
 class NodeTable:

@@ -107,6 +107,16 @@ class Open:
         """The write time, if it can be had without waiting."""
         return before if self.tree.store.blocking else self.file.stat().written
 
+    @property
+    def parent_key(self) -> bytes | None:
+        """The key of the lease that the client has of the directory, if it has."""
+        return self.holder.parent_key if self.holder is not None else None
+
+    def entries_changed(self, path: Path, parent_key: bytes | None = None) -> None:
+        """A directory entry came, went, or tells something else now, by a client that has the directory's lease of C{parent_key}."""
+        if path:
+            self.tree.server.directory_caching.changed(self.tree.store, path[:-1], parent_key)
+
     async def close(self) -> None:
         """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
         if self.closed:
@@ -121,6 +131,7 @@ class Open:
         if self.delete_on_close:
             node.delete_pending = True
             tree.server.notifier.deleting(node)
+            node.deleted_with = self.parent_key
             node.caching.take(Operation.DELETE, self.holder)
         last, removed = tree.server.nodes.detach(self), False
         if last:
@@ -129,6 +140,9 @@ class Open:
             if last and node.delete_pending:
                 await tree.run(tree.store.remove, self.file)
                 removed = True
+                self.entries_changed(self.path, self.parent_key if self.parent_key == node.deleted_with else None)
+            elif self.has_written:
+                self.entries_changed(self.path, self.parent_key)
         except OSError as error:
             log.info("could not delete {path}: {error}", path="/".join(self.path), error=error)
         finally:

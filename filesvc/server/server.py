@@ -21,6 +21,7 @@ from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
 from filesvc.server.descriptors import Descriptors
+from filesvc.server.directory_caching import DirectoryCaching
 from filesvc.server.lease import ClientLeases
 from filesvc.server.node import NodeTable
 from filesvc.server.notify import Notifier
@@ -65,6 +66,7 @@ class Server(Factory):
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
         self.client_leases = ClientLeases()
+        self.directory_caching = DirectoryCaching()
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
         self.open_ids = count(1)

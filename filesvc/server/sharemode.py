@@ -23,6 +23,11 @@ def _exceeds(access: int, share: int) -> bool:
     )
 
 
+def keeps_entries(opens: Iterable[Open]) -> bool:
+    """Whether the opens of a directory keep others from renaming into it, which opens it to write to and not to share deletion of it."""
+    return conflicts(opens, AccessMask.FILE_WRITE_DATA, ShareAccess.READ | ShareAccess.WRITE)
+
+
 def conflicts(opens: Iterable[Open], access: int, share: int) -> bool:
     """
     Whether a new open cannot be beside those that are there.

@@ -18,7 +18,15 @@ from filesvc.server.security import prepare
 from filesvc.server.snapshots import find_snapshot
 from filesvc.server.tree import TreeConnect
 from filesvc.smb2.access import AccessMask, map_generic
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel, OplockLevel
+from filesvc.smb2.create import (
+    CreateAction,
+    CreateDisposition,
+    CreateOptions,
+    CreateRequest,
+    CreateResponse,
+    ImpersonationLevel,
+    OplockLevel,
+)
 from filesvc.smb2.create_contexts import (
     ALLOCATION_SIZE,
     EA_BUFFER,
@@ -90,6 +98,8 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     except BaseException:
         await open.close()
         raise
+    if action is not CreateAction.OPENED:
+        open.entries_changed(open.path, open.parent_key)
     call.compound.file_id = open.file_id
     if lease is not None:
         answers.append(lease)

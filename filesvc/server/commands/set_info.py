@@ -6,6 +6,7 @@ from filesvc.server import file_setting
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.giving_way import before_setting
 from filesvc.server.open import Open
 from filesvc.server.security import TO_SET, amend, require_parts
 from filesvc.smb2.change_notify import CompletionFilter
@@ -31,7 +32,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                 open.require(setting.access)
             if len(buffer) < setting.minimum:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
-            await _give_way(setting, buffer, open, call)
+            await before_setting(setting, buffer, open, call)
             await setting.apply(open, buffer)
         case InfoType.SECURITY:
             await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call)
@@ -41,17 +42,6 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
         case _:
             raise StatusError(Status.INVALID_PARAMETER)
     return Reply(_DONE)
-
-
-async def _give_way(setting: file_setting.FileSetting, buffer: memoryview, open: Open, call: Call) -> None:
-    """Break what others cache and will not be so any more; in a directory that is renamed, all that is open (MS-FSA 2.1.4.2)."""
-    operation = setting.operation
-    if operation is None or (operation is Operation.DELETE and not buffer[0]):
-        return
-    await open.node.caching.give_way(operation, open.holder, call)
-    if operation is Operation.RENAME and open.is_directory:
-        for node in open.tree.server.nodes.below(open.tree.store, open.path):
-            await node.caching.give_way(operation, None, call)
 
 
 async def _set_security(open: Open, parts: int, new: SecurityDescriptor) -> None:
