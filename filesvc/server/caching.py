@@ -168,14 +168,13 @@ class Holder:
         self._allowed = left
         self._await_answer(left)
         if not self.announce(old, left, acknowledge=True):
-            self._unreachable(left)
+            self._unreachable()
 
-    def _unreachable(self, left: LeaseState) -> None:
-        """A client that lost its connection cannot answer. It finds what is left when it comes back, if it may still keep handles."""
-        self._settle(left if left & H else NONE)
-        if not left & H:
-            for open in list(self.opens):
-                Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+    def _unreachable(self) -> None:
+        """A client that lost its connection cannot answer: its opens end, if it was not promised to find them again."""
+        self._settle(NONE)
+        for open in [open for open in self.opens if open.durability is None or not open.durability.persistent]:
+            Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
 
     def answered(self, state: LeaseState) -> None:
         """
@@ -199,7 +198,7 @@ class Holder:
 
     def _announce_again(self, old: LeaseState, left: LeaseState) -> None:
         if self.opens and not self.announce(old, left, acknowledge=bool(left)) and self.breaking is not None:
-            self._unreachable(left)
+            self._unreachable()
 
     def _await_answer(self, left: LeaseState) -> None:
         self.breaking = left

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from filesvc.server.errors import StatusError
 from filesvc.server.open import AnyOpen, Open, PipeOpen
+from filesvc.server.replay import ChannelSequence
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
 from filesvc.smb2.header import Header, HeaderFlags
@@ -39,7 +40,7 @@ class Reply:
     What a command answers: the body behind the header, and for READ C{length} bytes of payload behind the body.
 
     The payload is one of three: C{stream}, sent from its file; C{copied}, in a buffer that has room for what goes before it; C{payload},
-    any memory, given back with C{release}. C{on_encoded} is given the message as it goes on the wire, before it is signed.
+    any memory, given back with C{release}. C{on_encoded} is given the message as it goes on the wire.
     """
 
     body: bytes
@@ -84,6 +85,7 @@ class Call:
     payload: Payload | None = None
     cancel: Callable[[], None] | None = None
     async_id: int = 0
+    admitted: tuple[ChannelSequence, int | None] | None = None
 
     @property
     def session(self) -> Session:
@@ -124,6 +126,11 @@ class Call:
         if open is None or open.file_id != file_id or open.tree is not self.tree:
             raise StatusError(Status.FILE_CLOSED)
         self.compound.file_id = file_id
+        if self.admitted is None and isinstance(open, Open) and self.connection.is_3x:
+            # MS-SMB2 3.3.5.2.10. What is done with an open shows that the client knows it (Open.IsReplayEligible).
+            self.admitted = open.channel_sequence, open.channel_sequence.admit(self.header)
+            if open.origin is not None:
+                open.origin.replayable = False
         return open
 
     def file(self, file_id: FileId) -> Open:
@@ -136,6 +143,13 @@ class Call:
         if isinstance(open, PipeOpen):
             raise StatusError(Status.INVALID_DEVICE_REQUEST)
         return open
+
+    def settle(self) -> None:
+        """It is answered (MS-SMB2 3.3.4.1)."""
+        if self.admitted is not None:
+            sequence, epoch = self.admitted
+            if epoch is not None:
+                sequence.settle(epoch)
 
     def pending(self, cancel: Callable[[], None]) -> None:
         """Tell the client that the answer takes time (STATUS_PENDING); C{cancel} is called if it does not want it any more."""

@@ -135,12 +135,17 @@ class Connection(Protocol):
             self._payload.connection_lost(reason)
         self.outbox.connection_lost(reason)
         for call in list(self._async.values()):
-            if call.cancel is not None:
+            if call.cancel is not None and not self._survives(call):
                 call.cancel()
         for channel in list(self.channels.values()):
             Deferred.fromCoroutine(self.server.drop_channel(channel)).addErrback(lambda failure: log.failure("closing a session", failure))
         self.server.remove(self)
         log.info("{peer}: disconnected", peer=self.peer)
+
+    @staticmethod
+    def _survives(call: Call) -> bool:
+        """Whether a request goes on without its channel: a CREATE that the client will send again on another, as it does in Windows."""
+        return call.header.command == Command.CREATE and call.channel is not None and len(call.session.channels) > 1
 
     def abort(self, reason: str) -> None:
         """Close at once, because of something the client did."""
@@ -159,6 +164,11 @@ class Connection(Protocol):
         assert self.dialect is not None
         assert self.negotiate_request is not None
         return Negotiated(self.dialect, self.cipher, self.signing_algorithm, self.negotiate_request.client_guid)
+
+    @property
+    def is_3x(self) -> bool:
+        """Whether the dialect is of the SMB 3.x family."""
+        return self.dialect is not None and self.dialect >= Dialect.SMB_3_0
 
     @property
     def zero_copy(self) -> bool:

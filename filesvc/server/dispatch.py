@@ -168,6 +168,7 @@ class Compound:
         return error_reply(Status.INTERNAL_ERROR)
 
     def _finish(self, call: Call, reply: Reply) -> None:
+        call.settle()
         if reply.status & _ERROR == _ERROR:
             if self.file_id is None or call.header.command == Command.CREATE:
                 self._failure = Status(reply.status)

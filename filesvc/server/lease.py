@@ -11,7 +11,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.names import FileName
 from filesvc.server.open import Open
 from filesvc.smb2 import lease as wire
-from filesvc.smb2.create import CreateOptions, OplockLevel
+from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.lease import LeaseFlags, LeaseState
 from filesvc.smb2.negotiate import Dialect
@@ -150,15 +150,11 @@ class LeaseRequest:
         if lease is not None and not lease.delete_on_close and not lease.has_name(name):
             raise StatusError(Status.INVALID_PARAMETER)
 
-    def acquire(self, open: Open) -> tuple[OplockLevel, CreateContext | None]:
-        """
-        Grant a lease, or take part in the one there is and widen it.
-
-        @return: for the response.
-        """
+    def acquire(self, open: Open) -> None:
+        """Grant a lease, or take part in the one there is and widen it."""
         wanted = LeaseState(self.asked.lease_state & ~LeaseState.WRITE_CACHING if open.is_directory else self.asked.lease_state)
         if open.is_directory and (self.dialect < Dialect.SMB_3_0 or wanted & ~RH):
-            return OplockLevel.NONE, None
+            return
         caching, lease = open.node.caching, self.find()
         if lease is None:
             lease = Lease(self.server, open.node, self.client_guid, self.asked)
@@ -170,8 +166,7 @@ class LeaseRequest:
             lease.admit(open)
             caching.promote(lease, open, wanted)
         else:
-            return OplockLevel.NONE, None
+            return
         if open.is_directory:
             self.server.directory_caching.add(open, lease)
         lease.delete_on_close |= bool(open.create_options & CreateOptions.DELETE_ON_CLOSE)
-        return OplockLevel.LEASE, lease.describe()

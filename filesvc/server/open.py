@@ -14,12 +14,14 @@ from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
 from filesvc.server.notify import DATA
+from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
 from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
+    from filesvc.server.durable import Durability
     from filesvc.server.enumeration import Enumeration
     from filesvc.server.node import FileNode
     from filesvc.server.session import Session
@@ -54,6 +56,9 @@ class Open:
     holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
     lock_sequences: LockSequences = field(default_factory=LockSequences)
+    channel_sequence: ChannelSequence = field(default_factory=ChannelSequence)
+    origin: Origin | None = None
+    durability: Durability | None = None
     position: int = 0
     mode: int = 0
     has_written: bool = False

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, Stat
-from filesvc.server import sharemode
+from filesvc.server import durable, sharemode
 from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
-from filesvc.server.node import NodeKey
+from filesvc.server.node import FileNode, NodeKey
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
@@ -60,11 +60,17 @@ class Opening:
     allocation: int = 0
     descriptor: SecurityDescriptor | None = None
     caching: OplockRequest | LeaseRequest | None = None
+    violates_sharing: bool = False
 
     @property
     def overwrites(self) -> bool:
         """Whether what is there would lose its data."""
         return self.disposition in _OVERWRITES
+
+    def opens_file_of(self, open: Open) -> bool:
+        """Whether it is about the file of an open, in any case of the letters."""
+        there = [name.casefold() for name in open.path]
+        return open.tree.store is self.tree.store and there == [name.casefold() for name in self.name.path]
 
     async def open(self) -> tuple[Open, CreateAction]:
         """
@@ -98,14 +104,16 @@ class Opening:
         try:
             stat = await self.tree.run(file.stat)
             self._check_existing(file, stat, rights)
+            self._check_suspended(file)
             granted = await self._check_access(file, stat, rights)
             waits = self._make_way(file, granted)
-            open = self._enter(file, granted) if not waits else None
+            open = self._enter(file, granted) if waits is None else None
         except BaseException:
             await self.tree.run(file.close)
             raise
         if open is None:
             await self.tree.run(file.close)
+            assert waits is not None
             for wait in waits:
                 await self.call.wait(wait)
             return None
@@ -174,11 +182,27 @@ class Opening:
             if kept & ~self.attributes:
                 raise StatusError(Status.ACCESS_DENIED)
 
-    def _make_way(self, file: IOpenFile, granted: int) -> list[Deferred[None]]:
-        """Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2)."""
+    def _check_suspended(self, file: IOpenFile) -> None:
+        """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
+        node = self.tree.server.nodes.find(NodeKey(self.tree.store, file.identity))
+        if node is not None and any(durable.is_suspended(open) for open in node.opens):
+            raise StatusError(Status.FILE_NOT_AVAILABLE)
+
+    def _make_way(self, file: IOpenFile, granted: int) -> list[Deferred[None]] | None:
+        """
+        Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2).
+
+        @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
+        """
         node = self.tree.server.nodes.find(NodeKey(self.tree.store, file.identity))
         if node is None or node.delete_pending or not node.caching.holders:
-            return []
+            return None
+        before = len(node.opens)
+        waits = self._break_caches(node, granted)
+        # Opens whose clients are away do not wait: they end, and perhaps the file with them.
+        return waits if waits or len(node.opens) < before else None
+
+    def _break_caches(self, node: FileNode, granted: int) -> list[Deferred[None]]:
         caching = node.caching
         actor = self.caching.find() if self.caching is not None else None
         demanded = self._demanded(granted)
@@ -187,9 +211,8 @@ class Opening:
             return []
         if caching.batch and (waits := caching.take(operation, actor)):
             return waits
-        if sharemode.conflicts(node.opens, demanded, self.share_access):
-            return caching.take(Operation.OPEN_BREAK_H, actor)
-        return caching.take(operation, actor)
+        self.violates_sharing = sharemode.conflicts(node.opens, demanded, self.share_access)
+        return caching.take(Operation.OPEN_BREAK_H if self.violates_sharing else operation, actor)
 
     def _demanded(self, granted: int) -> int:
         return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)

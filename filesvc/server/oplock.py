@@ -10,7 +10,6 @@ from filesvc.server.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, 
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
 from filesvc.smb2.create import OplockLevel
-from filesvc.smb2.create_contexts import CreateContext
 from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.oplock_break import OplockBreak
 from filesvc.smb2.status import Status
@@ -66,19 +65,14 @@ class OplockRequest:
     def find(self) -> None:
         """An oplock is never there before its open."""
 
-    def acquire(self, open: Open) -> tuple[OplockLevel, CreateContext | None]:
-        """
-        Grant an oplock, or none. Directories have none.
-
-        @return: for the response.
-        """
+    def acquire(self, open: Open) -> None:
+        """Grant an oplock, or none. Directories have none."""
         wanted = _STATE_OF_LEVEL.get(OplockLevel(self.level))
         if wanted is None or open.is_directory:
-            return OplockLevel.NONE, None
+            return
         caching = open.node.caching
         oplock = Oplock(self.reactor, caching)
         caching.acquire(oplock, open, wanted)
         if oplock.state:
             caching.holders.append(oplock)
             oplock.admit(open)
-        return oplock.level, None

@@ -46,12 +46,12 @@ class Sender:
                 message.append(reply.payload)
             if padding:
                 message.append(bytes(padding))
-            if reply.on_encoded is not None:
-                reply.on_encoded(b"".join(message))
             if head[_FLAGS_OFFSET] & _SIGNED:
                 signer = call.channel.signer if call.channel is not None else None
                 assert signer is not None
                 head[SIGNATURE_OFFSET:HEADER_LENGTH] = signer.sign(message, call.header.message_id, is_response=True)
+            if reply.on_encoded is not None:
+                reply.on_encoded(b"".join(message))
             parts += message
         if sealed is not None:
             self._put_sealed(parts, replies, sealed)

@@ -25,7 +25,9 @@ from filesvc.server.directory_caching import DirectoryCaching
 from filesvc.server.lease import ClientLeases
 from filesvc.server.node import NodeTable
 from filesvc.server.notify import Notifier
+from filesvc.server.open_table import OpenTable
 from filesvc.server.principals import Principals
+from filesvc.server.replay import PendingCreates
 from filesvc.server.session import Channel, Session
 from filesvc.server.settings import Settings, Share
 from filesvc.server.short_names import ShortNames
@@ -43,6 +45,7 @@ log = Logger()
 
 _THREADS_FOR_BLOCKING_STORE = 8
 _POLL_SHUTDOWN = 0.02
+_OPEN_ID_BITS = 60
 
 
 class Server(Factory):
@@ -69,7 +72,10 @@ class Server(Factory):
         self.directory_caching = DirectoryCaching()
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
-        self.open_ids = count(1)
+        self.opens = OpenTable()
+        self.creates = PendingCreates()
+        self.persistence = None
+        self.open_ids = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
         principals = self.principals = Principals(settings.name)
         self.descriptors = Descriptors(reactor.seconds)
@@ -119,10 +125,10 @@ class Server(Factory):
             if session_id and session_id not in self.sessions:
                 return session_id
 
-    async def close_session(self, session: Session) -> None:
-        """End a session, and forget it."""
+    async def close_session(self, session: Session, keep: bool = False) -> None:
+        """End a session, and forget it. Its durable opens may be kept."""
         self.sessions.pop(session.session_id, None)
-        await session.close()
+        await session.close(keep)
 
     async def drop_channel(self, channel: Channel) -> None:
         """A connection is gone: its sessions end, if it was their last."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from filesvc.auth.users import IUser
-from filesvc.server.open import AnyOpen
+from filesvc.server import durable
+from filesvc.server.open import AnyOpen, Open
 from filesvc.server.token import NOBODY, Token
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.negotiate import Dialect
@@ -93,7 +94,7 @@ class Session:
         connection.channels.pop(self.session_id, None)
         self.channels.pop(connection, None)
         if not self.channels:
-            await self.close()
+            await self.close(keep=True)
 
     async def close_tree(self, tree: TreeConnect) -> None:
         """End a tree connect and close what was opened through it."""
@@ -101,15 +102,17 @@ class Session:
         for open in [open for open in self.opens.values() if open.tree is tree]:
             await open.close()
 
-    async def close(self) -> None:
-        """End the session: its opens, tree connects and channels."""
+    async def close(self, keep: bool = False) -> None:
+        """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
         self.state = SessionState.EXPIRED
         for connection in list(self.channels):
             connection.channels.pop(self.session_id, None)
         self.channels.clear()
         self.trees.clear()
         for open in list(self.opens.values()):
-            await open.close()
+            if not (keep and isinstance(open, Open) and durable.keep(open)):
+                await open.close()
+        self.opens.clear()
         log_off, self.log_off = self.log_off, None
         if log_off is not None:
             log_off()

@@ -59,7 +59,7 @@ class DataPath:
 
 @dataclass(slots=True, frozen=True)
 class Settings:
-    """One server's choices."""
+    """One server's choices. C{state} is the folder where what outlives it is kept."""
 
     name: str = "FILESVC"
     comment: str = "filesvc"
@@ -71,11 +71,14 @@ class Settings:
     guest: bool = False
     limits: Limits = field(default_factory=Limits)
     data_path: DataPath = field(default_factory=DataPath)
+    state: str = ""
 
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests.
+    """
+    A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests; C{continuous}: handles
+    may outlive the server.
 
     C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.snapshots}.
     """
@@ -86,6 +89,7 @@ class Share:
     guest: bool = False
     hidden: bool = False
     encrypt: bool = False
+    continuous: bool = False
     comment: str = ""
     path: str = ""
     snapshots: str = ""

@@ -35,6 +35,11 @@ class TreeConnect:
         return self.share is not None and self.share.encrypt
 
     @property
+    def is_continuous(self) -> bool:
+        """Whether handles may be persistent (Share.IsCA), and the client knows of them."""
+        return self.share is not None and self.share.continuous and self.server.persistence is not None
+
+    @property
     def store(self) -> IFileStore:
         """The store behind; only for trees of files."""
         assert self.share is not None

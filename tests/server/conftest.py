@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
 from filesvc.server.connection import Connection
+from filesvc.server.durable import TIMEOUT
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.access import AccessMask
@@ -310,11 +311,12 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> MakeServer:
 
 
 @pytest.fixture
-def server(make_server: MakeServer) -> Iterator[Server]:
+def server(make_server: MakeServer, reactor: FakeReactor) -> Iterator[Server]:
     server = make_server()
     yield server
     for connection in list(server.connections):
         connection.transport.loseConnection()
+    reactor.advance(TIMEOUT)
     assert len(server.nodes) == 0, "opens outlived their connections"
     assert server.buffers.outstanding == 0, "buffers leaked"
 

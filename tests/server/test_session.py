@@ -10,9 +10,11 @@ import spnego
 from filesvc.server.settings import Encryption, Settings, Share, Signing
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.keys import signing_key
 from filesvc.smb2.logoff import LogoffRequest
 from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.signing import signer_for
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
 
@@ -108,15 +110,23 @@ def bind(client: Any, other: Any, sign: bool = True) -> Any:
     other.session_id, other.signer, other.sign = client.session_id, client.signer, sign
     context = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
     token = context.step()
+    preauth = other.preauth.copy()
     while True:
         header = other.header(Command.SESSION_SETUP, tree_id=0)
-        request = SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING)
-        other.send(other.encode(header, request.encode()))
+        request = other.encode(header, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode())
+        preauth.update(request)
+        other.send(request)
         (answer,) = other.receive()
-        if answer.status is not Status.MORE_PROCESSING_REQUIRED:
+        if answer.status not in (Status.SUCCESS, Status.MORE_PROCESSING_REQUIRED):
+            return answer
+        token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
+        if answer.status is Status.SUCCESS:
+            key = signing_key(other.dialect, context.session_key, preauth.value)
+            other.signer = signer_for(other.connection.signing_algorithm, key)
+            assert other.verifies(answer)
             return answer
         assert other.verifies(answer)
-        token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
+        preauth.update(answer.message)
 
 
 def test_a_session_spans_connections(client: Any) -> None:

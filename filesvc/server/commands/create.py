@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from filesvc.interfaces import Stat
+from filesvc.server import durable
 from filesvc.server.access import READ_ONLY, desired_rights, granted_rights
+from filesvc.server.application import take_over
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
+from filesvc.server.durable import Contexts
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
-from filesvc.server.lease import LeaseRequest
+from filesvc.server.lease import Lease, LeaseRequest
 from filesvc.server.names import FileName, parse_name
 from filesvc.server.open import Open
 from filesvc.server.opening import Opening
-from filesvc.server.oplock import OplockRequest
+from filesvc.server.oplock import Oplock, OplockRequest
 from filesvc.server.pipes import open_pipe
+from filesvc.server.replay import ChannelSequence, Origin, check_replay, is_replayable
 from filesvc.server.security import prepare
 from filesvc.server.snapshots import find_snapshot
 from filesvc.server.tree import TreeConnect
@@ -29,6 +33,7 @@ from filesvc.smb2.create import (
 )
 from filesvc.smb2.create_contexts import (
     ALLOCATION_SIZE,
+    APP_INSTANCE_ID,
     EA_BUFFER,
     QUERY_MAXIMAL_ACCESS,
     QUERY_ON_DISK_ID,
@@ -37,6 +42,8 @@ from filesvc.smb2.create_contexts import (
     TIMEWARP_TOKEN,
     AllocationSize,
     CreateContext,
+    DurableHandleRequest,
+    DurableHandleRequestV2,
     QueryMaximalAccessRequest,
     QueryMaximalAccessResponse,
     QueryOnDiskIdResponse,
@@ -57,15 +64,42 @@ _TAG_LENGTH = 4
 
 
 async def create(request: CreateRequest, call: Call) -> Reply:
-    """Open what the name stands for, in the way that disposition, options and contexts say."""
+    """Open what the name stands for, in the way that disposition, options and contexts say; or have an open again."""
     tree = call.tree
     assert tree is not None
-    _check(request)
     if tree.share is None:
+        _check(request)
         return open_pipe(request, call)
+    contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
+    asked, back = durable.parse_contexts(contexts, call)
+    if back is not None:
+        open = durable.find_open(back, request, contexts, call)
+        durable.reattach(open, call)
+        level, lease = _cached(open)
+        return await _reply(open, CreateAction.OPENED, level, lease, contexts, call)
+    _check(request)
     if len(call.session.opens) >= call.connection.settings.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
-    contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
+    opening = await _opening(request, contexts, call)
+    if not isinstance(asked, DurableHandleRequestV2):
+        return await _open(opening, asked, None, contexts, call)
+    origin = Origin(call.connection.negotiated.client_guid, asked.create_guid)
+    if APP_INSTANCE_ID in contexts:
+        origin.application = await take_over(opening, origin, contexts, call)
+    server = call.connection.server
+    known = server.opens.find_replayable(origin)
+    if known is not None:
+        return await _replay(known, request, contexts, call)
+    server.creates.begin(origin, opening, call.header)
+    try:
+        return await _open(opening, asked, origin, contexts, call)
+    finally:
+        server.creates.end(origin, opening)
+
+
+async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Opening:
+    tree = call.tree
+    assert tree is not None
     name = parse_name(request.name)
     if TIMEWARP_TOKEN in contexts:
         name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
@@ -85,28 +119,78 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         opening.descriptor = prepare(SecurityDescriptor.parse(contexts[SD_BUFFER]), call.session.token)
     if opening.name.stream:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
-    opening.caching = caching = _caching(request, contexts, call)
-    if isinstance(caching, LeaseRequest):
-        caching.check_name(opening.name)
+    opening.caching = _caching(request, contexts, call)
+    if isinstance(opening.caching, LeaseRequest):
+        opening.caching.check_name(opening.name)
+    return opening
+
+
+async def _open(
+    opening: Opening,
+    asked: DurableHandleRequest | DurableHandleRequestV2 | None,
+    origin: Origin | None,
+    contexts: Contexts,
+    call: Call,
+) -> Reply:
+    """Open the file, and make of the open what the contexts ask for."""
     open, action = await opening.open()
     try:
         if EA_BUFFER in contexts and action:
             await set_extended_attributes(open, contexts[EA_BUFFER])
-        stat = await open.stat()
-        answers = await _answer(contexts, open, stat)
-        level, lease = caching.acquire(open) if caching is not None else (OplockLevel.NONE, None)
+        if opening.caching is not None:
+            opening.caching.acquire(open)
+        if call.connection.is_3x:
+            open.channel_sequence = ChannelSequence(call.header.channel_sequence)
+        if asked is not None:
+            durable.grant(open, asked, call)
+        if origin is not None:
+            origin.action, origin.replayable = action, is_replayable(open)
+            call.connection.server.opens.add_created(open, origin)
+        level, lease = _cached(open)
+        reply = await _reply(open, action, level, [*lease, *durable.describe(open)], contexts, call)
     except BaseException:
         await open.close()
         raise
     if action is not CreateAction.OPENED:
         open.entries_changed(open.path, open.parent_key)
+    return reply
+
+
+async def _replay(open: Open, request: CreateRequest, contexts: Contexts, call: Call) -> Reply:
+    """Answer a CREATE that was answered before (MS-SMB2 3.3.5.9.10)."""
+    check_replay(open, call.header, call.session)
+    durable.check_replayed_lease(open, contexts)
+    if open.session is not call.session:
+        durable.reattach(open, call)
+    level, lease = _cached(open)
+    if not lease:
+        # The client takes the answer as one to what it asks for now.
+        level = min(level, OplockLevel(request.requested_oplock_level))
+    durable_still = bool(lease) or level == OplockLevel.BATCH or durable.is_persistent(open)
+    assert open.origin is not None
+    return await _reply(open, open.origin.action, level, lease + (durable.describe(open) if durable_still else []), contexts, call)
+
+
+def _cached(open: Open) -> tuple[OplockLevel, list[CreateContext]]:
+    """What the client may cache: the response's OplockLevel, and the context that says more of a lease."""
+    match open.holder:
+        case Lease():
+            return OplockLevel.LEASE, [open.holder.describe()]
+        case Oplock():
+            return open.holder.level, []
+    return OplockLevel.NONE, []
+
+
+async def _reply(
+    open: Open, action: CreateAction, level: OplockLevel, granted: list[CreateContext], contexts: Contexts, call: Call
+) -> Reply:
+    stat = await open.stat()
+    answers = [*await _answer(contexts, open, stat), *granted]
     call.compound.file_id = open.file_id
-    if lease is not None:
-        answers.append(lease)
     return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
 
 
-def _caching(request: CreateRequest, contexts: dict[bytes, memoryview], call: Call) -> OplockRequest | LeaseRequest | None:
+def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRequest | LeaseRequest | None:
     """What the client wants to cache. Leases came with 2.1, and those of version 2 with 3.0."""
     connection = call.connection
     level = request.requested_oplock_level
@@ -160,7 +244,7 @@ def _check(request: CreateRequest) -> None:
         raise StatusError(Status.ACCESS_DENIED)
 
 
-async def _answer(contexts: dict[bytes, memoryview], open: Open, stat: Stat) -> list[CreateContext]:
+async def _answer(contexts: Contexts, open: Open, stat: Stat) -> list[CreateContext]:
     """The contexts of the response."""
     answers = []
     if QUERY_MAXIMAL_ACCESS in contexts:

@@ -7,6 +7,6 @@ from filesvc.smb2.logoff import LogoffRequest, LogoffResponse
 
 
 async def logoff(request: LogoffRequest, call: Call) -> Reply:
-    """Close all that was opened in the session, and forget it."""
-    await call.connection.server.close_session(call.session)
+    """Close all that was opened in the session, but for durable opens, and forget it."""
+    await call.connection.server.close_session(call.session, keep=True)
     return Reply(LogoffResponse().encode())

@@ -159,7 +159,7 @@ async def _logged_on(request: SessionSetupRequest, connection: Connection, chann
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
     if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:
-        await server.close_session(previous)
+        await server.close_session(previous, keep=True)
 
 
 def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Channel, session_key: bytes) -> None:

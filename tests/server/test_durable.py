@@ -1,0 +1,293 @@
+"""Durable handles: which opens outlive their connection, for how long, and who gets them back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from filesvc.server.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.create_contexts import (
+    APP_INSTANCE_ID,
+    APP_INSTANCE_VERSION,
+    REQUEST_LEASE,
+    AppInstanceId,
+    AppInstanceVersion,
+    CreateContext,
+    DurableHandleFlags,
+    DurableHandleResponseV2,
+)
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command
+from filesvc.smb2.lease import Lease, LeaseState, LeaseV2, parse_lease
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.logoff import LogoffRequest
+from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.write import WriteRequest
+
+from .durability import BATCH, DHNQ, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2c, dh2q, dhnc, names, response, rqls
+
+
+@pytest.fixture
+def durable(client: Any) -> FileId:
+    """A durable open of version 1 of the client's."""
+    return response(create(client, DHNQ)).file_id
+
+
+@pytest.fixture
+def durable_v2(client: Any) -> FileId:
+    """A durable open of version 2 of the client's."""
+    return response(create(client, dh2q())).file_id
+
+
+@pytest.fixture
+def back(client: Any, make_client: Any) -> Any:
+    """Makes the client lose its connection and come back on another."""
+
+    def come_back(**fields: Any) -> Any:
+        client.transport.loseConnection()
+        return make_client(**fields)
+
+    return come_back
+
+
+@pytest.mark.parametrize(("level", "granted"), [(BATCH, True), (OplockLevel.EXCLUSIVE, False), (OplockLevel.II, False), (0, False)])
+@pytest.mark.parametrize("asked", [DHNQ, dh2q()])
+def test_a_batch_oplock_makes_an_open_durable(client: Any, asked: CreateContext, level: int, granted: bool) -> None:
+    assert names(create(client, asked, level=level)) == ({asked.name} if granted else set())
+
+
+@pytest.mark.parametrize(("state", "granted"), [(RWH, True), (RH, True), (LeaseState.READ_CACHING, False)])
+@pytest.mark.parametrize("asked", [DHNQ, dh2q()])
+def test_a_lease_of_handles_makes_an_open_durable(client: Any, asked: CreateContext, state: LeaseState, granted: bool) -> None:
+    assert names(create(client, asked, rqls(state))) == ({asked.name, REQUEST_LEASE} if granted else {REQUEST_LEASE})
+
+
+def test_a_directory_is_never_durable(client: Any) -> None:
+    lease = CreateContext(REQUEST_LEASE, LeaseV2(KEY, RH).encode())
+    assert names(create(client, dh2q(), lease, create_options=CreateOptions.DIRECTORY_FILE)) == {REQUEST_LEASE}
+
+
+def test_version_2_is_for_3x(make_client: Any) -> None:
+    assert names(create(make_client(Dialect.SMB_2_1), dh2q())) == set()
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(0, DEFAULT_TIMEOUT), (10_000, 10), (0xFFFFFFFF, MAX_TIMEOUT)])
+def test_how_long_version_2_waits(client: Any, make_client: Any, reactor: Any, asked: int, seconds: float) -> None:
+    created = response(create(client, dh2q(timeout=asked)))
+    (context,) = created.create_contexts
+    assert DurableHandleResponseV2.parse(memoryview(context.data)) == DurableHandleResponseV2(int(seconds * 1000))
+    client.transport.loseConnection()
+    reactor.advance(seconds - 1)
+    again = make_client()
+    assert create(again, dh2c(created.file_id)).status is Status.SUCCESS
+    again.transport.loseConnection()
+    reactor.advance(seconds)
+    assert create(make_client(), dh2c(created.file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "contexts",
+    [
+        (DHNQ, dh2q()),
+        (DHNQ, dh2c(FileId(1, 1))),
+        (dh2q(), dh2c(FileId(1, 1))),
+        (dhnc(FileId(1, 1)), dh2q()),
+        (dhnc(FileId(1, 1)), dh2c(FileId(1, 1))),
+    ],
+)
+def test_contexts_that_exclude_each_other(client: Any, contexts: tuple[CreateContext, ...]) -> None:
+    assert create(client, *contexts).status is Status.INVALID_PARAMETER
+
+
+def test_an_open_is_found_as_it_was(client: Any, back: Any, store: Any, durable: FileId) -> None:
+    client.ask(Command.WRITE, WriteRequest(durable, 0, b"before").encode())
+    again = back()
+    reply = response(create(again, dhnc(durable), name="no matter"))
+    assert (reply.file_id, reply.create_action, reply.oplock_level) == (durable, CreateAction.OPENED, BATCH)
+    assert reply.end_of_file == 6
+    assert not reply.create_contexts
+    assert again.ask(Command.WRITE, WriteRequest(durable, 6, b"after").encode()).status is Status.SUCCESS
+    assert again.close(durable).status is Status.SUCCESS
+
+
+def test_what_else_a_reconnect_says_does_not_matter(back: Any, durable: FileId) -> None:
+    nonsense = {"disposition": 0x12345678, "access": 0x12345678, "share": 0x12345678, "create_options": 0x12345678}
+    assert create(back(), dhnc(durable), DHNQ, level=0x78, impersonation_level=0x12345678, **nonsense).status is Status.SUCCESS
+
+
+def test_locks_are_kept(client: Any, back: Any, make_client: Any, durable: FileId) -> None:
+    exclusive = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
+    client.ask(Command.LOCK, LockRequest(durable, [LockElement(0, 10, exclusive)]).encode())
+    again = back()
+    assert create(again, dhnc(durable)).status is Status.SUCCESS
+    unlock = LockRequest(durable, [LockElement(0, 10, LockFlags.UNLOCK)]).encode()
+    assert again.ask(Command.LOCK, unlock).status is Status.SUCCESS
+
+
+def test_only_who_is_away_comes_back(client: Any, make_client: Any, durable: FileId) -> None:
+    assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+    client.transport.loseConnection()
+    assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
+    assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_closed_open_is_gone(client: Any, back: Any, durable: FileId) -> None:
+    client.close(durable)
+    assert create(back(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_an_open_that_is_not_durable_is_gone(client: Any, back: Any) -> None:
+    file_id = response(create(client)).file_id
+    assert create(back(), dhnc(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_tree_disconnect_closes(client: Any, make_client: Any, durable: FileId) -> None:
+    client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode())
+    assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_logoff_keeps(client: Any, make_client: Any, durable: FileId) -> None:
+    client.ask(Command.LOGOFF, LogoffRequest().encode())
+    assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
+
+
+def test_a_session_that_takes_the_place_of_another_keeps(client: Any, server: Any, make_client: Any, durable: FileId) -> None:
+    again = make_client()
+    assert create(again, dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+    again.session_id, previous = 0, client.session_id
+    assert again.log_on(previous_session_id=previous).status is Status.SUCCESS
+    again.enter()
+    assert create(again, dhnc(durable)).status is Status.SUCCESS
+
+
+def test_another_user_gets_nothing(back: Any, durable: FileId) -> None:
+    assert create(back(user="carol"), dhnc(durable)).status is Status.ACCESS_DENIED
+
+
+def test_the_create_guid_must_be_right(back: Any, durable_v2: FileId) -> None:
+    again = back()
+    assert create(again, dh2c(durable_v2, OTHER_GUID)).status is Status.OBJECT_NAME_NOT_FOUND
+    assert create(again, dh2c(durable_v2)).status is Status.SUCCESS
+
+
+def test_there_is_no_persistent_handle_here(client: Any, back: Any) -> None:
+    created = response(create(client, dh2q(flags=DurableHandleFlags.PERSISTENT)))
+    (context,) = created.create_contexts
+    assert not DurableHandleResponseV2.parse(memoryview(context.data)).flags
+    again = back()
+    wrong = create(again, dh2c(created.file_id, flags=DurableHandleFlags.PERSISTENT))
+    assert wrong.status is Status.INVALID_PARAMETER
+    assert create(again, dh2c(created.file_id)).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("contexts", "name", "status"),
+    [
+        ([rqls()], "F", Status.SUCCESS),
+        ([rqls(LeaseState.NONE)], "f", Status.SUCCESS),
+        ([], "f", Status.OBJECT_NAME_NOT_FOUND),
+        ([rqls(key=OTHER_KEY)], "f", Status.OBJECT_NAME_NOT_FOUND),
+        ([CreateContext(REQUEST_LEASE, LeaseV2(KEY, RWH).encode())], "f", Status.OBJECT_NAME_NOT_FOUND),
+        ([rqls()], "other", Status.INVALID_PARAMETER),
+    ],
+)
+def test_a_lease_must_be_named(client: Any, back: Any, contexts: list[CreateContext], name: str, status: Status) -> None:
+    file_id = response(create(client, DHNQ, rqls())).file_id
+    answer = create(back(), dhnc(file_id), *contexts, name=name)
+    assert answer.status is status
+    if status is Status.SUCCESS:
+        (context,) = response(answer).create_contexts
+        assert parse_lease(memoryview(context.data)) == Lease(KEY, RWH)
+
+
+def test_a_lease_is_its_clients(client: Any, back: Any) -> None:
+    file_id = response(create(client, DHNQ, rqls())).file_id
+    assert create(back(client_guid=STRANGER), dhnc(file_id), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_lease_must_not_be_named_for_an_oplock(back: Any, durable: FileId) -> None:
+    assert create(back(), dhnc(durable), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_who_wants_to_write_ends_an_open_whose_client_is_away(client: Any, make_client: Any, durable: FileId) -> None:
+    client.transport.loseConnection()
+    other = make_client(client_guid=STRANGER)
+    assert response(create(other)).oplock_level == BATCH
+    assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_who_is_not_let_share_ends_an_open_whose_client_is_away(client: Any, make_client: Any) -> None:
+    file_id = response(create(client, DHNQ, rqls(RH), share=0)).file_id
+    client.transport.loseConnection()
+    assert create(make_client(client_guid=STRANGER), level=0).status is Status.SUCCESS
+    assert create(make_client(), dhnc(file_id), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_who_only_reads_leaves_readers_alone(client: Any, make_client: Any) -> None:
+    file_id = response(create(client, DHNQ, rqls(RH))).file_id
+    client.transport.loseConnection()
+    assert create(make_client(client_guid=STRANGER), rqls(RH, OTHER_KEY)).status is Status.SUCCESS
+    assert create(make_client(), dhnc(file_id), rqls()).status is Status.SUCCESS
+
+
+def test_looking_at_attributes_ends_nothing(client: Any, make_client: Any, durable: FileId) -> None:
+    client.transport.loseConnection()
+    looking = make_client(client_guid=STRANGER)
+    assert create(looking, level=0, access=AccessMask.FILE_READ_ATTRIBUTES).status is Status.SUCCESS
+    assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
+
+
+def test_the_file_of_an_open_that_ends_may_be_gone(client: Any, make_client: Any) -> None:
+    create(client, DHNQ, create_options=CreateOptions.DELETE_ON_CLOSE)
+    client.transport.loseConnection()
+    assert response(create(make_client(), level=0)).create_action == CreateAction.CREATED
+
+
+def test_delete_on_close_is_kept(client: Any, back: Any, make_client: Any) -> None:
+    file_id = response(create(client, DHNQ, create_options=CreateOptions.DELETE_ON_CLOSE)).file_id
+    again = back()
+    assert create(again, dhnc(file_id)).status is Status.SUCCESS
+    again.close(file_id)
+    assert create(again, disposition=CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_nobody_comes_back(client: Any, server: Any, reactor: Any, durable: FileId) -> None:
+    client.transport.loseConnection()
+    reactor.advance(TIMEOUT - 1)
+    assert len(server.nodes) == 1
+    reactor.advance(1)
+    assert len(server.nodes) == len(server.opens) == 0
+
+
+def application(version: int | None = None) -> list[CreateContext]:
+    contexts = [CreateContext(APP_INSTANCE_ID, AppInstanceId(UUID(int=5)).encode())]
+    if version is not None:
+        contexts.append(CreateContext(APP_INSTANCE_VERSION, AppInstanceVersion(0, version).encode()))
+    return contexts
+
+
+@pytest.mark.parametrize(("first", "second", "status"), [
+    (None, None, Status.SUCCESS),
+    (None, 1, Status.SUCCESS),
+    (1, 2, Status.SUCCESS),
+    (2, 2, Status.FILE_FORCED_CLOSED),
+    (2, 1, Status.FILE_FORCED_CLOSED),
+])  # fmt: skip
+def test_an_application_fails_over(client: Any, make_client: Any, first: int | None, second: int | None, status: Status) -> None:
+    file_id = response(create(client, dh2q(), *application(first), share=0)).file_id
+    other = make_client(client_guid=STRANGER)
+    assert create(other, dh2q(OTHER_GUID), *application(second), share=0).status is status
+    assert client.breaks() == []
+    assert client.close(file_id).status is (Status.FILE_CLOSED if status is Status.SUCCESS else Status.SUCCESS)
+
+
+def test_an_application_does_not_fail_over_to_its_own_machine(client: Any, make_client: Any) -> None:
+    create(client, dh2q(), *application(), share=0)
+    again = make_client()
+    assert create(again, dh2q(OTHER_GUID), *application(), share=0).status is Status.PENDING
