@@ -62,7 +62,8 @@ class Server(Factory):
         self.settings = settings
         self.reactor = reactor
         self.guid = uuid.uuid4()
-        self.acceptor = Acceptor(portal, TargetNames.standalone(settings.name, settings.workgroup), allow_guest=settings.guest)
+        names = TargetNames.standalone(settings.name, settings.workgroup)
+        self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True)
         self.shares: dict[str, Share] = {}
         self.connections: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
@@ -149,7 +150,15 @@ class Server(Factory):
         self.connections.pop(connection, None)
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
-        return [ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt) for share in self.shares.values()]
+        return [
+            ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt)
+            for share in self.shares.values()
+            if caller.name or self.lets_guests_into(share)
+        ]
+
+    def lets_guests_into(self, share: Share) -> bool:
+        """Whether guests, and clients that do not say who they are, may enter a share."""
+        return share.guest and self.settings.guest
 
     def threads(self, share: Share) -> ThreadPool:
         """The threads in which the blocking store of a share is called."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import spnego
+from impacket import ntlm
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.portal import Portal
@@ -245,6 +246,15 @@ class Client:
                 self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
                 return answer
             preauth.update(answer.message)
+
+    def log_on_anonymously(self) -> Answer:
+        """Log on without saying who it is, as impacket does."""
+        first = ntlm.getNTLMSSPType1()
+        challenge = self.ask(Command.SESSION_SETUP, SessionSetupRequest(first.getData()).encode())
+        self.session_id = challenge.header.session_id
+        buffer = bytes(SessionSetupResponse.parse(challenge.message).security_buffer)
+        last, _ = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
+        return self.ask(Command.SESSION_SETUP, SessionSetupRequest(last.getData()).encode())
 
     def enter(self, share: str = "files") -> Answer:
         """Connect to a share."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import spnego
 
+from filesvc.rpc.facts import Caller
 from filesvc.server.settings import Encryption, Settings, Share, Signing
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
@@ -70,6 +71,16 @@ def test_guests_enter_where_they_are_let_in(make_server: Any, client: Any, store
     assert SessionSetupResponse.parse(answer.message).session_flags == SessionFlags.IS_GUEST
     assert other.enter("open").status is Status.SUCCESS
     assert other.enter("closed").status is Status.ACCESS_DENIED
+
+
+def test_who_does_not_say_who_it_is_sees_no_more_than_guests(client: Any) -> None:
+    other = connect(client)
+    answer = other.log_on_anonymously()
+    assert SessionSetupResponse.parse(answer.message).session_flags == SessionFlags.IS_NULL
+    assert other.enter("files").status is Status.ACCESS_DENIED
+    assert other.enter("IPC$").status is Status.SUCCESS
+    assert client.server.facts.shares(Caller("")) == []
+    assert [share.name for share in client.server.facts.shares(Caller("alice"))] == ["files"]
 
 
 def test_guests_cannot_enter_a_server_that_encrypts(make_server: Any, client: Any, store: Any) -> None:

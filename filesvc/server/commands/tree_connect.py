@@ -51,7 +51,7 @@ def _find_share(path: str, call: Call) -> Share | None:
     if share is None:
         raise StatusError(Status.BAD_NETWORK_NAME)
     session = call.session
-    if (session.guest or session.anonymous) and not share.guest:
+    if (session.guest or session.anonymous) and not call.connection.server.lets_guests_into(share):
         raise StatusError(Status.ACCESS_DENIED)
     if share.encrypt and session.sealer is None:
         raise StatusError(Status.ACCESS_DENIED)
