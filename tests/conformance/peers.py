@@ -174,12 +174,13 @@ class Smbd(Server):
         super().__init__(folder, shares)
         self.user = pwd.getpwuid(os.getuid()).pw_name
 
-    def command(self) -> list[str]:
+    def options(self) -> dict[str, object]:
+        """The global part of its configuration."""
         users = self.folder / "users.smbpasswd"
         _write_smbpasswd(users, self.user)
         private = self.folder / "state"
         private.mkdir(mode=0o700, exist_ok=True)
-        options = {
+        options: dict[str, object] = {
             "server role": "standalone server",
             "interfaces": "127.0.0.1",
             "bind interfaces only": "yes",
@@ -201,7 +202,10 @@ class Smbd(Server):
         }
         if any(share.guest for share in self.shares):
             options |= {"map to guest": "Bad User", "guest account": self.user}
-        lines = ["[global]", *(f"{name} = {value}" for name, value in options.items())]
+        return options
+
+    def command(self) -> list[str]:
+        lines = ["[global]", *(f"{name} = {value}" for name, value in self.options().items())]
         for share in self.shares:
             lines += [f"[{share.name}]", f"path = {share.path}", f"read only = {'yes' if share.read_only else 'no'}"]
             lines += ["guest ok = yes"] * share.guest + ["smb encrypt = required"] * share.encrypt

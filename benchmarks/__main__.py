@@ -1,0 +1,83 @@
+"""
+Starts each peer on loopback, gives all of them the same work in turn, and writes a table and a picture::
+
+    python -m benchmarks                              the whole table, into docs/: half an hour
+    python -m benchmarks --quick                      less of everything, printed only
+    python -m benchmarks --quick --only download --peer filesvc --peer tuned
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.peers import PEERS, shares
+from benchmarks.race import race
+from benchmarks.report import Results, markdown
+from benchmarks.work import QUICK, WORK, Scale, Site, prepare
+
+RACE = "race"
+_DOCS = Path(__file__).parent.parent / "docs"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="filesvc beside other SMB servers")
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--rounds", type=int, help="how often each peer gets each piece of work (5; quick: 3)")
+    parser.add_argument("--only", action="append", choices=[*(work.key for work in WORK), RACE], help="this work only; can be repeated")
+    parser.add_argument("--peer", action="append", choices=list(PEERS), help="this peer only; can be repeated")
+    parser.add_argument("--docs", type=Path, help="where the table and the picture go (docs/; quick: nowhere)")
+    parser.add_argument("--folder", type=Path, help="where the files are served from (the system's temporary folder)")
+    return parser.parse_args()
+
+
+def _start(key: str, root: Path, scale: Scale, stack: ExitStack) -> Site:
+    own = root / "own" / key
+    own.mkdir(parents=True)
+    server = PEERS[key](root / "server" / key, shares(root / "data", own))
+    server.start()
+    stack.callback(server.kill)
+    return Site(server, root / "data", own, root / "local", scale, slow=key == "impacket")
+
+
+def main() -> None:
+    arguments = _arguments()
+    scale = QUICK if arguments.quick else Scale()
+    rounds = arguments.rounds or (3 if arguments.quick else 5)
+    docs = arguments.docs or (None if arguments.quick else _DOCS)
+    wanted = arguments.only or [*(work.key for work in WORK), RACE]
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    root = Path(tempfile.mkdtemp(prefix="filesvc-benchmarks-", dir=arguments.folder))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, root, ignore_errors=True)
+        (root / "data").mkdir()
+        (root / "local").mkdir()
+        prepare(root / "data", root / "local", scale)
+        sites = {key: _start(key, root, scale, stack) for key in arguments.peer or PEERS}
+        results = Results()
+        for number in range(rounds):
+            for work in [work for work in WORK if work.key in wanted]:
+                for key in [key for key in sites if key not in work.without]:
+                    print(f"round {number + 1} of {rounds}: {work.title}, {PEERS[key].name}", file=sys.stderr)
+                    results.measured[work.key, key].append(work.run(sites[key]))
+        if RACE in wanted:
+            for key in [key for key in sites if key != "impacket"]:
+                results.races[key] = race(sites[key].server, root / "data", 1000 if arguments.quick else 10_000)
+    text = markdown(results, rounds)
+    print(text)
+    if docs is not None:
+        # Only here: nothing else needs matplotlib.
+        from benchmarks.picture import draw
+
+        (docs / "benchmarks.md").write_text(f"# Benchmarks\n\n![benchmarks](benchmarks.svg)\n\n{text}")
+        draw(results, docs)
+
+
+if __name__ == "__main__":
+    main()
