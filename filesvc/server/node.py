@@ -10,6 +10,7 @@ from filesvc.interfaces import FileIdentity, IFileStore, Path
 from filesvc.server.caching import Caching
 from filesvc.server.locks import ByteRangeLocks
 from filesvc.server.times import WriteTime
+from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
     from filesvc.server.open import Open
@@ -36,6 +37,7 @@ class FileNode:
     locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
     write_time: WriteTime = field(default_factory=WriteTime)
     caching: Caching = field(default_factory=Caching)
+    reservation: Reservation = field(default_factory=Reservation)
     delete_pending: bool = False
     pending_notifications: int = 0
     deleted_with: bytes | None = None

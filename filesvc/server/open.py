@@ -18,7 +18,6 @@ from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
-from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
     from filesvc.server.durable import Durability
@@ -52,7 +51,7 @@ class Open:
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
     watch: Watch | None = None
-    reservation: Reservation | None = None
+    reserves: bool = False
     holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
     lock_sequences: LockSequences = field(default_factory=LockSequences)
@@ -153,10 +152,11 @@ class Open:
         finally:
             if self.enumeration is not None:
                 self.enumeration.close()
-            if self.reservation is not None:
-                self.reservation.release()
+            if self.reserves and self.descriptor is not None and not any(open.reserves for open in node.opens):
+                node.reservation.release(self.descriptor)
             if self.has_written and self.frozen_write_time is not None:
                 await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
+            self.descriptor = None
             await tree.run(self.file.close)
             if removed:
                 tree.server.notifier.removed(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,15 @@ class Payload:
         @raise OSError: the file did not take them all; the rest was thrown away, so that the connection goes on.
         """
         self._taken = True
-        connection = self._connection
-        consumer = RecvfileConsumer(
-            connection.transport, connection.server.reactor, self._received, descriptor, offset, self.length, connection.server.pipes
-        )
-        self._flow = consumer
-        await consumer.done
+        connection, server = self._connection, self._connection.server
+        # The open may be closed, from another channel, while the bytes still come in.
+        own = os.dup(descriptor)
+        try:
+            consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.pipes)
+            self._flow = consumer
+            await consumer.done
+        finally:
+            os.close(own)
 
     def finish(self) -> None:
         """The request has been answered: throw away what nobody took, and go on with the next frame."""

@@ -88,7 +88,7 @@ class Server(Factory):
 
     def _make_data_path(self) -> None:
         path, reactor = self.settings.data_path, self.reactor
-        in_thread = thread_pool(reactor)
+        in_thread = self.in_thread = thread_pool(reactor)
         self.buffers = BufferPool()
         self.leases = LeaseTable(reactor)
         self.drain_budget = DrainBudget(reactor, self.buffers, in_thread, limit=path.drain_memory)

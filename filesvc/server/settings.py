@@ -47,10 +47,15 @@ class Limits:
 
 @dataclass(slots=True, frozen=True)
 class DataPath:
-    """How file data moves. Sizes are bytes, times seconds."""
+    """
+    How file data moves. Sizes are bytes, times seconds.
+
+    C{sendfile_minimum} is where sendfile begins to cost less than a copy. Over loopback, copied and streamed, in microseconds: 24 and 29
+    for 16 KiB, 36 and 34 for 64 KiB, 53 and 41 for 128 KiB.
+    """
 
     zero_copy: bool = True
-    sendfile_minimum: int = 16 * 1024
+    sendfile_minimum: int = 64 * 1024
     recvfile_minimum: int = 16 * 1024
     preflight_deadline: float = 0.020
     stall_timeout: float = 2.0

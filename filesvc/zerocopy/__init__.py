@@ -44,7 +44,7 @@ locks: C{question(offset, length)} returns an exception to refuse, or C{None}::
 
 A write of C{length} bytes whose first ones, C{received}, came with the request::
 
-    reservation.ensure(offset, length)                                  # reserve.py; raises OSError(ENOSPC); release() at close
+    reservation.ensure(fd, offset, length)                              # reserve.py; raises OSError(ENOSPC); release(fd) by the last writer
     consumer = RecvfileConsumer(transport, reactor, received, fd, offset, length, pipes)    # receive.py
     written = await consumer.done                                       # Received(length), or OSError with the payload drained
     drain = Drain(transport, reactor, received, length); await drain.done   # a refused write

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from twisted.internet.threads import deferToThreadPool
+import os
 
 from filesvc.server.call import Call, Reply
-from filesvc.server.open import PipeOpen
+from filesvc.server.open import Open, PipeOpen
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.flush import FlushRequest, FlushResponse
+from filesvc.zerocopy.workers import with_descriptor
+
+_MAY_FLUSH = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
 async def flush(request: FlushRequest, call: Call) -> Reply:
     """Flush a file in a thread, because that is what disks take longest for."""
     open = call.find_open(request.file_id)
     if not isinstance(open, PipeOpen):
-        open.require(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
-        server = call.connection.server
-        await deferToThreadPool(server.reactor, server.reactor.getThreadPool(), open.file.flush)
+        open.require(_MAY_FLUSH)
+        await flush_open(open)
         open.settle_write_time()
     return Reply(FlushResponse().encode())
+
+
+async def flush_open(open: Open) -> None:
+    """Return when the data of a file is on the disk, whether or not it is closed meanwhile."""
+    server = open.tree.server
+    if open.descriptor is not None:
+        await with_descriptor(server.in_thread, open.descriptor, os.fdatasync)
+    else:
+        await server.in_thread(open.file.flush)

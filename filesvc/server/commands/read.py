@@ -15,7 +15,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.copy import Copied
-from filesvc.zerocopy.preflight import Copy, Refuse, Stream, Verdict
+from filesvc.zerocopy.preflight import Copy, Question, Refuse, Stream, Verdict
 
 _MAY_READ = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 
@@ -41,7 +41,7 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
     server = call.connection.server
     if not call.streamable:
         return _copy(request, call, open, descriptor)
-    verdict = server.preflight.check(descriptor, open.node.key, request.offset, request.length, ())
+    verdict = server.preflight.check(descriptor, open.node.key, request.offset, request.length, (_still_allowed(open),))
     if isinstance(verdict, Deferred):
         return _later(request, call, open, descriptor, verdict)
     return _follow(request, call, open, descriptor, verdict)
@@ -53,12 +53,31 @@ def _check(request: ReadRequest, call: Call, open: Open) -> None:
     open.require(_MAY_READ)
     if request.length > call.connection.max_transfer or request.offset + request.length > MAX_OFFSET:
         raise StatusError(Status.INVALID_PARAMETER)
-    if open.node.locks.forbids(open, request.offset, request.length, write=False):
-        raise StatusError(Status.FILE_LOCK_CONFLICT)
+    refusal = _still_allowed(open)(request.offset, request.length)
+    if refusal is not None:
+        raise refusal
+
+
+def _still_allowed(open: Open) -> Question:
+    """What is asked at first, and again after each wait: a CLOSE or a LOCK may have come meanwhile."""
+
+    def question(offset: int, length: int) -> StatusError | None:
+        if open.closed:
+            return StatusError(Status.FILE_CLOSED)
+        if open.node.locks.forbids(open, offset, length, write=False):
+            return StatusError(Status.FILE_LOCK_CONFLICT)
+        return None
+
+    return question
 
 
 async def _later(request: ReadRequest, call: Call, open: Open, descriptor: int, waiting: Deferred[Verdict]) -> Reply:
-    outcome = _follow(request, call, open, descriptor, await waiting)
+    verdict = await waiting
+    if isinstance(verdict, Copy):
+        refusal = _still_allowed(open)(request.offset, request.length)
+        if refusal is not None:
+            raise refusal
+    outcome = _follow(request, call, open, descriptor, verdict)
     return outcome if isinstance(outcome, Reply) else await outcome
 
 
@@ -93,9 +112,14 @@ def _copy(request: ReadRequest, call: Call, open: Open, descriptor: int) -> Repl
 
 async def _await_copy(request: ReadRequest, open: Open, waiting: Deferred[Copied]) -> Reply:
     try:
-        return _reply(request, open, await waiting)
+        copied = await waiting
     except EOFError:
         raise StatusError(Status.END_OF_FILE) from None
+    refusal = _still_allowed(open)(request.offset, request.length)
+    if refusal is not None:
+        copied.release()
+        raise refusal
+    return _reply(request, open, copied)
 
 
 def _reply(request: ReadRequest, open: Open, copied: Copied) -> Reply:

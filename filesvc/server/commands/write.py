@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from twisted.internet.threads import deferToThreadPool
-
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
+from filesvc.server.commands.flush import flush_open
 from filesvc.server.errors import StatusError
 from filesvc.server.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
 from filesvc.server.pipes import write_pipe
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
-from filesvc.zerocopy.reserve import Reservation
 
+_WRITE_THROUGH = int(WriteFlags.WRITE_THROUGH)
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
@@ -31,9 +30,8 @@ async def write(request: WriteRequest, call: Call) -> Reply:
     if request.length:
         await open.before_write()
         await _store(request, call, open)
-        if request.flags & WriteFlags.WRITE_THROUGH:
-            server = call.connection.server
-            await deferToThreadPool(server.reactor, server.reactor.getThreadPool(), open.file.flush)
+        if request.flags & _WRITE_THROUGH:
+            await flush_open(open)
     return Reply(WriteResponse(request.length).encode())
 
 
@@ -53,9 +51,8 @@ def _check(request: WriteRequest, call: Call, open: Open) -> None:
 async def _store(request: WriteRequest, call: Call, open: Open) -> None:
     descriptor = open.descriptor
     if descriptor is not None:
-        if open.reservation is None:
-            open.reservation = Reservation(descriptor)
-        open.reservation.ensure(request.offset, request.length)
+        open.reserves = True
+        open.node.reservation.ensure(descriptor, request.offset, request.length)
         if call.payload is not None:
             await call.payload.into(descriptor, request.offset)
             return

@@ -1,0 +1,183 @@
+"""What may happen to a file while its data is on its way: real files and leases, and threads that take as long as the test says."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.server.server import Server
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.flush import FlushRequest
+from filesvc.smb2.header import Command
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+from filesvc.store.local import LocalStore
+from filesvc.zerocopy import copy
+from filesvc.zerocopy.copy import read_true
+
+SIZE = 1 << 20
+
+
+class SlowPool:
+    """Threads whose work is done when the test says so."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        self._quick = reactor.pool
+        self._slow = False
+        reactor.pool = self
+
+    def hold(self) -> None:
+        self._slow = True
+
+    def finish(self) -> None:
+        self._slow = False
+        while self.waiting:
+            self.waiting.pop(0)()
+
+    def callInThreadWithCallback(self, *call: Any) -> None:
+        if self._slow:
+            self.waiting.append(lambda: self._quick.callInThreadWithCallback(*call))
+        else:
+            self._quick.callInThreadWithCallback(*call)
+
+
+@pytest.fixture
+def pool(reactor: Any) -> SlowPool:
+    return SlowPool(reactor)
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> bytes:
+    data = os.urandom(SIZE)
+    (tmp_path / "file").write_bytes(data)
+    return data
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, content: bytes) -> Iterator[Server]:
+    store = LocalStore(tmp_path)
+    server = make_server(Settings(), [Share("files", store)])
+    server.leases.start()
+    yield server
+    pool.finish()
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    assert server.leases.held == 0
+    assert server.buffers.outstanding == 0
+    assert not server.nodes
+    server.leases.stop()
+    store.close()
+
+
+@pytest.fixture
+def cold(server: Server, pool: SlowPool, monkeypatch: pytest.MonkeyPatch) -> SlowPool:
+    """Nothing is in memory before the pool has brought it in."""
+    monkeypatch.setattr(server.preflight, "_resident", lambda *_: not pool.waiting and not pool._slow)
+    pool.hold()
+    return pool
+
+
+def start_read(client: Any, file_id: Any, length: int = SIZE, offset: int = 0) -> int:
+    header = client.header(Command.READ, charge=16)
+    client.send(client.encode(header, ReadRequest(file_id, offset, length).encode()))
+    return int(header.message_id)
+
+
+def answer(client: Any, message_id: int) -> Any:
+    (found,) = [answer for answer in client.receive() if answer.header.message_id == message_id]
+    return found
+
+
+def test_a_read_waits_for_the_disk_and_is_streamed(client: Any, server: Server, cold: SlowPool, content: bytes) -> None:
+    reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
+    assert not client.receive()
+    cold.finish()
+    assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
+    assert server.preflight.counts == {"stream": 1}
+
+
+def test_a_lock_taken_while_a_read_waits_refuses_it(client: Any, another: Any, server: Server, cold: SlowPool) -> None:
+    reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
+    locker = another.open("file", access=AccessMask.FILE_READ_DATA)
+    element = LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
+    assert another.ask(Command.LOCK, LockRequest(locker, [element]).encode()).status is Status.SUCCESS
+    cold.finish()
+    assert answer(client, reading).status is Status.FILE_LOCK_CONFLICT
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_file_closed_while_a_read_waits_is_not_read(client: Any, reactor: Any, tmp_path: Path, cold: SlowPool, late: bool) -> None:
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    reading = start_read(client, file_id)
+    assert client.close(file_id).status is Status.SUCCESS
+    (tmp_path / "other").write_bytes(b"secret" * 1000)
+    other = os.open(tmp_path / "other", os.O_RDONLY)
+    if late:
+        reactor.advance(1)
+    else:
+        cold.finish()
+    assert answer(client, reading).status is Status.FILE_CLOSED
+    os.close(other)
+
+
+@pytest.mark.parametrize("command", ["lock", "close"])
+def test_a_copy_that_waits_is_refused_as_well(
+    client: Any, another: Any, reactor: Any, cold: SlowPool, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_now(fd: int, view: memoryview, offset: int, flags: int = 0) -> int:
+        if flags:
+            raise BlockingIOError(errno.EAGAIN, "not in memory")
+        return read_true(fd, view, offset)
+
+    monkeypatch.setattr(copy, "read_true", not_now)
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    reading = start_read(client, file_id)
+    reactor.advance(1)
+    if command == "lock":
+        locker = another.open("file", access=AccessMask.FILE_READ_DATA)
+        element = LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
+        assert another.ask(Command.LOCK, LockRequest(locker, [element]).encode()).status is Status.SUCCESS
+    else:
+        assert client.close(file_id).status is Status.SUCCESS
+    cold.finish()
+    assert answer(client, reading).status is (Status.FILE_LOCK_CONFLICT if command == "lock" else Status.FILE_CLOSED)
+
+
+def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(client: Any, another: Any, server: Server, content: bytes) -> None:
+    reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
+    assert server.leases.held == 1
+    writer = another.open("file")
+    assert server.leases.held == 0
+    assert another.ask(Command.WRITE, WriteRequest(writer, 0, b"x" * 100).encode()).status is Status.SUCCESS
+    assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
+
+
+def test_a_file_closed_while_it_is_flushed(client: Any, pool: SlowPool, tmp_path: Path) -> None:
+    file_id = client.open("file")
+    pool.hold()
+    header = client.header(Command.FLUSH)
+    client.send(client.encode(header, FlushRequest(file_id).encode()))
+    client.send(client.encode(client.header(Command.CLOSE), CloseRequest(file_id).encode()))
+    pool.finish()
+    assert [answer.status for answer in client.receive()] == [Status.SUCCESS, Status.SUCCESS]
+
+
+def test_two_writers_of_a_file_share_its_reservation(client: Any, another: Any, server: Server, tmp_path: Path) -> None:
+    first, second = client.open("grows"), another.open("grows")
+    for number in range(4):
+        one, file_id = (client, first) if number % 2 else (another, second)
+        assert one.ask(Command.WRITE, WriteRequest(file_id, number << 16, bytes(1 << 16)).encode()).status is Status.SUCCESS
+    assert client.close(first).status is Status.SUCCESS
+    assert (tmp_path / "grows").stat().st_blocks * 512 >= 1 << 20
+    assert another.close(second).status is Status.SUCCESS
+    assert (tmp_path / "grows").stat().st_blocks * 512 == 1 << 18
