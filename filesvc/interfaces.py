@@ -241,6 +241,16 @@ class IDescriptorFile(IOpenFile):
         """The descriptor; it stays the file's."""
 
 
+class ILockableFile(IOpenFile):
+    """A file in which ranges can be locked so that other programs see it."""
+
+    def lock_range(offset: int, length: int, exclusive: bool) -> bool:
+        """Lock a range, in place of what this open file has locked of it before; false if another program's lock forbids it."""
+
+    def unlock_range(offset: int, length: int) -> None:
+        """Unlock a range, whatever of it was locked."""
+
+
 class IFileStore(Interface):
     """
     A tree of files and directories that a share serves. Names match by any case and keep the case they were given.

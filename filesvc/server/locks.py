@@ -7,18 +7,25 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 
+from filesvc.interfaces import ILockableFile
 from filesvc.server.errors import StatusError
+from filesvc.server.lock_mirror import Locked, mirror
 from filesvc.smb2.status import Status
 
 
 @dataclass(slots=True, frozen=True)
 class ByteRange:
-    """A range that an open holds, or wants. One of length 0 meets only ranges that it lies strictly inside of."""
+    """
+    A range that an open holds, or wants. One of length 0 meets only ranges that it lies strictly inside of.
+
+    C{file} is there if other programs are to see it.
+    """
 
     owner: object
     offset: int
     length: int
     exclusive: bool
+    file: ILockableFile | None = None
 
     def overlaps(self, offset: int, length: int) -> bool:
         """Whether a range meets this one."""
@@ -55,12 +62,13 @@ class ByteRangeLocks:
 
         An owner can put shared locks on top of its exclusive one, nothing else.
         """
-        before = len(self._held)
+        taken: list[ByteRange] = []
         for one in wanted:
-            if any(self._conflict(held, one) for held in self._held):
-                del self._held[before:]
+            if any(self._conflict(held, one) for held in self._held) or not self._take(one):
+                for given in taken:
+                    self._give_back(given)
                 return False
-            self._held.append(one)
+            taken.append(one)
         return True
 
     def wait(self, wanted: ByteRange) -> Deferred[None]:
@@ -80,18 +88,19 @@ class ByteRangeLocks:
         mine = [held for held in self._held if held.owner is owner and held.offset == offset and held.length == length]
         if not mine:
             return False
-        self._held.remove(next((held for held in mine if held.exclusive), mine[0]))
-        self._grant()
+        self._give_back(next((held for held in mine if held.exclusive), mine[0]))
+        self.grant()
         return True
 
     def release(self, owner: object) -> None:
         """Give back all of an owner's ranges, and let it wait for none."""
         lost = [waiting for waiting in self._waiting if waiting.wanted.owner is owner]
         self._waiting = [waiting for waiting in self._waiting if waiting.wanted.owner is not owner]
-        self._held = [held for held in self._held if held.owner is not owner]
+        for held in [held for held in self._held if held.owner is owner]:
+            self._give_back(held)
         for waiting in lost:
             waiting.granted.errback(StatusError(Status.RANGE_NOT_LOCKED))
-        self._grant()
+        self.grant()
 
     def forbids(self, owner: object, offset: int, length: int, write: bool) -> bool:
         """Whether a lock keeps an owner from reading, or writing, a range."""
@@ -105,7 +114,25 @@ class ByteRangeLocks:
             return False
         return wanted.exclusive or (held.exclusive and held.owner is not wanted.owner)
 
-    def _grant(self) -> None:
+    def _take(self, wanted: ByteRange) -> bool:
+        self._held.append(wanted)
+        if self._mirror(wanted):
+            return True
+        self._give_back(wanted)
+        return False
+
+    def _give_back(self, held: ByteRange) -> None:
+        self._held.remove(held)
+        self._mirror(held)
+
+    def _mirror(self, changed: ByteRange) -> bool:
+        if changed.file is None:
+            return True
+        mine = (Locked(held.offset, held.offset + held.length, held.exclusive) for held in self._held if held.owner is changed.owner)
+        return mirror(changed.file, changed.offset, changed.offset + changed.length, mine)
+
+    def grant(self) -> None:
+        """Give those who wait what nobody's lock forbids any more. Nothing tells of other programs' locks, so for these call it again."""
         granted = [waiting for waiting in self._waiting if self.lock([waiting.wanted])]
         self._waiting = [waiting for waiting in self._waiting if waiting not in granted]
         # Only now: what they do next may come back here.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,11 +15,12 @@ from typing import Final
 
 from zope.interface import implementer
 
-from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IDescriptorFile, Kind, Path, Stat, Times
+from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IDescriptorFile, ILockableFile, Kind, Path, Stat, Times
 from filesvc.store import dosattrib, space
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
 from filesvc.store.openat2 import Beneath
+from filesvc.store.record_lock import set_lock
 from filesvc.store.statx import statx
 
 _XATTR_PREFIX = "user."
@@ -67,7 +69,7 @@ def _timespec(time: int | None) -> tuple[int, int]:
     return (0, _UTIME_OMIT) if time is None else divmod(time, 1_000_000_000)
 
 
-@implementer(IDescriptorFile)
+@implementer(IDescriptorFile, ILockableFile)
 class LocalFile:
     """
     A regular file or directory below the root of a L{filesvc.store.local.LocalStore}.
@@ -205,6 +207,22 @@ class LocalFile:
         if not self.writable:
             raise _error(errno.EACCES)
         return self._fd
+
+    # Locks
+
+    def lock_range(self, offset: int, length: int, exclusive: bool) -> bool:
+        """See L{ILockableFile.lock_range}. What is not open for writing can only be locked shared, and is so."""
+        kind = fcntl.F_WRLCK if exclusive and self.writable else fcntl.F_RDLCK
+        try:
+            return set_lock(self._fd, offset, length, kind)
+        except OSError:
+            # Not every file system has locks; without, other programs don't see what they can't.
+            return True
+
+    def unlock_range(self, offset: int, length: int) -> None:
+        """See L{ILockableFile.unlock_range}."""
+        with suppress(OSError):
+            set_lock(self._fd, offset, length, fcntl.F_UNLCK)
 
     # What is in a directory
 

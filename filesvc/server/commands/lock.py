@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from twisted.internet.task import LoopingCall
+
+from filesvc.interfaces import ILockableFile
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -16,6 +21,10 @@ _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessM
 _WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})
 _MODES = _WAITS | {mode | LockFlags.FAIL_IMMEDIATELY for mode in _WAITS}
 _END = 1 << 64
+_AGAIN = 0.5
+"""Seconds after which to look whether another program's lock has gone."""
+
+T = TypeVar("T")
 
 
 async def lock(request: LockRequest, call: Call) -> Reply:
@@ -54,9 +63,26 @@ async def _lock(elements: list[LockElement], open: Open, call: Call) -> None:
         if element.offset + element.length > _END:
             raise StatusError(Status.INVALID_LOCK_RANGE)
     open.node.caching.take(Operation.LOCK, open.holder)
-    wanted = [ByteRange(open, offset, length, bool(flags & LockFlags.EXCLUSIVE_LOCK)) for offset, length, flags in elements]
+    shown = open.file if ILockableFile.providedBy(open.file) else None
+    wanted = [ByteRange(open, offset, length, bool(flags & LockFlags.EXCLUSIVE_LOCK), shown) for offset, length, flags in elements]
     if open.node.locks.lock(wanted):
         return
     if elements[0].flags not in _WAITS:
         raise StatusError(Status.LOCK_NOT_GRANTED)
-    await call.wait(open.node.locks.wait(wanted[0]))
+    await _wait(wanted[0], open, call)
+
+
+async def _wait(wanted: ByteRange, open: Open, call: Call) -> None:
+    locks = open.node.locks
+    granted = locks.wait(wanted)
+    if wanted.file is not None:
+        again = LoopingCall(locks.grant)
+        again.clock = call.connection.server.reactor
+        again.start(_AGAIN, now=False)
+        granted.addBoth(_stop, again)
+    await call.wait(granted)
+
+
+def _stop(result: T, again: LoopingCall) -> T:
+    again.stop()
+    return result
