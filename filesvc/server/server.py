@@ -23,6 +23,7 @@ from filesvc.server.connection import Connection
 from filesvc.server.descriptors import Descriptors
 from filesvc.server.directory_caching import DirectoryCaching
 from filesvc.server.lease import ClientLeases
+from filesvc.server.local_changes import LocalChanges
 from filesvc.server.node import NodeTable
 from filesvc.server.notify import Notifier
 from filesvc.server.open_table import OpenTable
@@ -71,6 +72,7 @@ class Server(Factory):
         self.change_times = ChangeTimes()
         self.client_leases = ClientLeases()
         self.directory_caching = DirectoryCaching()
+        self.local_changes = LocalChanges(reactor)
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
         self.opens = OpenTable()
@@ -107,6 +109,7 @@ class Server(Factory):
         """The first endpoint listens."""
         if not self.numPorts:
             self.leases.start()
+            self.local_changes.start()
         super().doStart()  # type: ignore[no-untyped-call]
 
     def doStop(self) -> None:
@@ -114,6 +117,7 @@ class Server(Factory):
         super().doStop()  # type: ignore[no-untyped-call]
         if not self.numPorts:
             self.leases.stop()
+            self.local_changes.stop()
 
     def reload(self, shares: Iterable[Share]) -> None:
         """Share these from now on. Tree connects that are there go on with what they have."""

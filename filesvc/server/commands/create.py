@@ -139,6 +139,8 @@ async def _open(
             await set_extended_attributes(open, contexts[EA_BUFFER])
         if opening.caching is not None:
             opening.caching.acquire(open)
+        if open.holder is not None:
+            call.connection.server.local_changes.watch(open)
         if call.connection.is_3x:
             open.channel_sequence = ChannelSequence(call.header.channel_sequence)
         if asked is not None:

@@ -1,0 +1,120 @@
+"""Local programs break what clients cache; the server itself, doing what a client asked for, does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.create import CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command
+from filesvc.smb2.lease import LeaseState, LeaseV2
+from filesvc.smb2.write import WriteRequest
+from filesvc.store.local import LocalStore
+
+R = LeaseState.READ_CACHING
+RH = R | LeaseState.HANDLE_CACHING
+RWH = RH | LeaseState.WRITE_CACHING
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A shared folder with a file in a folder in it."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"one\n")
+    return tmp_path
+
+
+@pytest.fixture
+def server(make_server: Any, folder: Path, reactor: Any) -> Iterator[Any]:
+    """A server of that folder. Its reactor has nothing to wait for; tests call C{doRead}."""
+    reactor.addReader = reactor.removeReader = lambda reader: None
+    store = LocalStore(folder)
+    server = make_server(Settings(), [Share("files", store)])
+    server.local_changes.start()
+    yield server
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    server.local_changes.stop()
+    store.close()
+
+
+def lease(client: Any, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
+    context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
+    answer = client.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
+    response = CreateResponse.parse(answer.message)
+    assert response.oplock_level == OplockLevel.LEASE
+    return response.file_id
+
+
+def heard(client: Any) -> list[int]:
+    """What the client is to keep, for each break it was told of."""
+    client.server.local_changes.doRead()
+    return [told.new_lease_state for told in client.breaks()]
+
+
+@pytest.mark.parametrize(("held", "script", "told"), [
+    (R, "echo two >> d/f", [0]),
+    (RH, "echo two >> d/f", [0]),
+    (RWH, "echo two >> d/f", [0]),
+    (RWH, "truncate -s 0 d/f", [0]),
+    (RWH, "cat d/f > /dev/null", [RH]),
+    (RH, "cat d/f > /dev/null", []),
+    (RH, "rm d/f", [R]),
+    (RH, "mv d/f d/g", [R]),
+    (RH, "stat d/f > /dev/null", []),
+    (RWH, "echo two >> d/other", []),
+])  # fmt: skip
+def test_what_is_done_to_a_file(client: Any, folder: Path, held: int, script: str, told: list[int]) -> None:
+    lease(client, "d\\f", held)
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True)
+    assert heard(client) == told
+
+
+@pytest.mark.parametrize(("script", "told"), [
+    ("echo new > d/new", [0]),
+    ("mkdir d/new", [0]),
+    ("rm d/f", [0]),
+    ("mv d/f f", [0]),
+    ("echo two >> d/f", [0]),
+    ("touch d/f", [0]),
+    ("cat d/f > /dev/null; ls -l d > /dev/null", []),
+    ("echo new > new", []),
+])  # fmt: skip
+def test_what_is_done_in_a_directory(client: Any, folder: Path, script: str, told: list[int]) -> None:
+    lease(client, "d", RH, create_options=CreateOptions.DIRECTORY_FILE)
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True)
+    assert heard(client) == told
+
+
+def test_what_the_client_does_itself(client: Any) -> None:
+    lease(client, "d", RH, create_options=CreateOptions.DIRECTORY_FILE)
+    file_id = lease(client, "d\\f", RWH, b"f" * 16)
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"mine").encode())
+    assert heard(client) == []
+
+
+def test_a_file_that_is_cached_no_more_is_not_watched(client: Any, folder: Path) -> None:
+    first, second = lease(client, "d\\f"), lease(client, "d\\f")
+    client.close(first)
+    subprocess.run(["sh", "-c", "cat d/f > /dev/null"], cwd=folder, check=True)
+    assert heard(client) == [RH]
+    client.close(second)
+    subprocess.run(["sh", "-c", "echo two >> d/f"], cwd=folder, check=True)
+    assert heard(client) == []
+    assert not list(client.server.local_changes._fanotify.read())
+
+
+def test_descriptors_are_given_back(server: Any) -> None:
+    fd = server.local_changes.fileno()
+    os.fstat(fd)
+    server.local_changes.stop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
