@@ -90,7 +90,7 @@ class Watch:
         if self._waiting:
             waiting, length = self._waiting.popleft()
             waiting.callback(self._fitting(records, length))
-        elif not self._missed and records != self._kept[-1:]:
+        elif self._ended is None and not self._missed and records != self._kept[-1:]:
             self._keep(records)
 
     def fail(self, status: Status) -> None:

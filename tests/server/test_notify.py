@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.watch import BUFFER_LIMIT
+from filesvc.server.watch import BUFFER_LIMIT, Memory, Watch
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
 from filesvc.smb2.create import CreateDisposition, CreateOptions
@@ -20,7 +20,7 @@ from filesvc.smb2.file_information import (
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.logoff import LogoffRequest
 from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
-from filesvc.smb2.notify_information import NotifyAction, parse_notify_information
+from filesvc.smb2.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
 from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
@@ -346,3 +346,11 @@ def test_what_is_refused(client: Any, directory: FileId) -> None:
     without = client.open("d", access=AccessMask.FILE_READ_ATTRIBUTES)
     assert ask(client, without).status is Status.ACCESS_DENIED
     assert ask(client, FileId(77, 77)).status is Status.FILE_CLOSED
+
+
+def test_a_watch_that_has_ended_keeps_nothing() -> None:
+    memory = Memory()
+    watch = Watch((), ALL, False, 1000, memory)
+    watch.end(Status.NOTIFY_CLEANUP)
+    watch.tell([FileNotifyInformation(ADDED, "f")])
+    assert memory.used == 0
