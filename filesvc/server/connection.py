@@ -170,6 +170,11 @@ class Connection(Protocol):
         """Whether the dialect is of the SMB 3.x family."""
         return self.dialect is not None and self.dialect >= Dialect.SMB_3_0
 
+    def foreign_channel(self, session_id: int) -> Channel | None:
+        """What signs an answer about a session that is not carried here but elsewhere, so that its client believes it."""
+        session = self.server.sessions.get(session_id)
+        return Channel(session, self, session.signer) if session is not None else None
+
     @property
     def zero_copy(self) -> bool:
         """Whether file data may move without being copied."""

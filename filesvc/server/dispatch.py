@@ -212,6 +212,8 @@ class Compound:
         channel = call.channel = connection.channels.get(header.session_id) if header.session_id else None
         if channel is not None:
             self._verify_signature(call)
+        else:
+            call.channel = connection.foreign_channel(header.session_id)
         if rule.session:
             if channel is None or channel.session.state is SessionState.IN_PROGRESS:
                 raise StatusError(Status.USER_SESSION_DELETED)

@@ -75,11 +75,11 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
     connection, header = call.connection, call.header
     if header.session_id:
         channel = connection.channels.get(header.session_id)
-        if request.flags & SessionSetupFlags.BINDING and (channel is None or not channel.binding):
-            return _bind(call, connection.server.sessions.get(header.session_id))
-        if channel is None:
+        if channel is not None and (channel.binding or not request.flags & SessionSetupFlags.BINDING):
+            return channel
+        if call.channel is None or not request.flags & SessionSetupFlags.BINDING:
             raise StatusError(Status.USER_SESSION_DELETED)
-        return channel
+        return _bind(call, call.channel.session)
     if request.flags & SessionSetupFlags.BINDING:
         raise StatusError(Status.INVALID_PARAMETER)
     if len(connection.channels) >= connection.settings.limits.sessions:
@@ -93,16 +93,11 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
     return channel
 
 
-def _bind(call: Call, session: Session | None) -> Channel:
-    """
-    Begin to carry a session on this connection too (MS-SMB2 3.3.5.5.2).
-
-    What is refused is still answered with the session's signature.
-    """
+def _bind(call: Call, session: Session) -> Channel:
+    """Begin to carry a session on this connection too (MS-SMB2 3.3.5.5.2)."""
     connection = call.connection
-    if session is None or session.signer is None or session.negotiated is None:
-        raise StatusError(Status.USER_SESSION_DELETED)
-    call.channel = Channel(session, connection, session.signer)
+    if session.signer is None or session.negotiated is None:
+        raise StatusError(Status.NOT_SUPPORTED)
     here, there = connection.negotiated, session.negotiated
     if there.signing is not here.signing and SigningAlgorithm.AES_GMAC in (here.signing, there.signing):
         gmac = there.signing is SigningAlgorithm.AES_GMAC
