@@ -13,7 +13,7 @@ from filesvc.server.open import AnyOpen, Open, PipeOpen
 from filesvc.server.replay import ChannelSequence
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.header import Header, HeaderFlags
+from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.signing import Signer, signed_parts
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.copy import Copied
@@ -103,7 +103,9 @@ class Call:
 
     def is_signed_by(self, signer: Signer) -> bool:
         """Whether the request has a signature of this key."""
-        return signer.verify(self.header.signature, signed_parts(self.message), self.header.message_id, is_response=False)
+        header = self.header
+        is_cancel = header.command == Command.CANCEL
+        return signer.verify(header.signature, signed_parts(self.message), header.message_id, is_response=False, is_cancel=is_cancel)
 
     def charge(self, size: int) -> None:
         """

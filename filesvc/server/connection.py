@@ -171,8 +171,8 @@ class Connection(Protocol):
         return self.dialect is not None and self.dialect >= Dialect.SMB_3_0
 
     def foreign_channel(self, session_id: int) -> Channel | None:
-        """What signs an answer about a session that is not carried here but elsewhere, so that its client believes it."""
-        session = self.server.sessions.get(session_id)
+        """What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it."""
+        session = self.server.whose_signature(session_id)
         return Channel(session, self, session.signer) if session is not None else None
 
     @property

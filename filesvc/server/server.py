@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -45,6 +46,7 @@ from filesvc.zerocopy.workers import thread_pool
 log = Logger()
 
 _THREADS_FOR_BLOCKING_STORE = 8
+_ENDED_KEPT = 1024
 _POLL_SHUTDOWN = 0.02
 _OPEN_ID_BITS = 60
 
@@ -68,6 +70,7 @@ class Server(Factory):
         self.shares: dict[str, Share] = {}
         self.connections: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
+        self._ended: OrderedDict[int, Session] = OrderedDict()
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
         self.client_leases = ClientLeases()
@@ -132,15 +135,25 @@ class Server(Factory):
 
     async def close_session(self, session: Session, keep: bool = False) -> None:
         """End a session, and forget it. Its durable opens may be kept."""
-        self.sessions.pop(session.session_id, None)
+        self._forget(session)
         await session.close(keep)
+
+    def _forget(self, session: Session) -> None:
+        if self.sessions.pop(session.session_id, None) is not None:
+            self._ended[session.session_id] = session
+            if len(self._ended) > _ENDED_KEPT:
+                self._ended.popitem(last=False)
+
+    def whose_signature(self, session_id: int) -> Session | None:
+        """A session, even one that has ended lately: a client that signs believes nothing about it without its signature."""
+        return self.sessions.get(session_id) or self._ended.get(session_id)
 
     async def drop_channel(self, channel: Channel) -> None:
         """A connection is gone: its sessions end, if it was their last."""
         session = channel.session
         await session.drop_channel(channel.connection)
         if not session.channels:
-            self.sessions.pop(session.session_id, None)
+            self._forget(session)
 
     def add(self, connection: Connection) -> bool:
         """Count a connection in; false if there are too many."""

@@ -167,7 +167,7 @@ class Client:
             return header.encode() + body
         header.flags |= HeaderFlags.SIGNED
         message = bytearray(header.encode() + body)
-        signature = self.signer.sign(signed_parts(memoryview(message)), header.message_id, is_response=False)
+        signature = self.signer.sign(signed_parts(memoryview(message)), header.message_id, False, header.command == Command.CANCEL)
         message[SIGNATURE_OFFSET:HEADER_LENGTH] = signature
         return bytes(message)
 

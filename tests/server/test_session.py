@@ -9,6 +9,9 @@ import spnego
 
 from filesvc.rpc.facts import Caller
 from filesvc.server.settings import Encryption, Settings, Share, Signing
+from filesvc.smb2.cancel import CancelRequest
+from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.keys import signing_key
@@ -169,3 +172,32 @@ def test_a_session_is_not_bound_twice_to_one_connection(client: Any) -> None:
     assert bind(client, other).status is Status.SUCCESS
     # Signed with the session's key, where the channel has one of its own.
     assert bind(client, other).status is Status.ACCESS_DENIED
+
+
+def test_a_signed_request_for_a_session_that_ended_gets_a_signed_refusal(client: Any) -> None:
+    client.sign = True
+    client.ask(Command.LOGOFF, LogoffRequest().encode())
+    answer = client.create("a")
+    assert answer.status is Status.USER_SESSION_DELETED
+    assert client.verifies(answer)
+
+
+def test_a_signed_request_for_a_session_elsewhere_gets_a_signed_refusal(client: Any) -> None:
+    other = connect(client)
+    other.session_id, other.tree_id, other.signer, other.sign = client.session_id, client.tree_id, client.signer, True
+    answer = other.create("a")
+    assert answer.status is Status.USER_SESSION_DELETED
+    assert other.verifies(answer)
+
+
+def test_a_signed_cancel_is_understood(client: Any) -> None:
+    directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    client.sign = True
+    request = ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000)
+    pending = client.ask(Command.CHANGE_NOTIFY, request.encode())
+    assert pending.status is Status.PENDING
+    header = client.header(Command.CANCEL, message_id=pending.header.message_id, async_id=pending.header.async_id)
+    header.flags |= HeaderFlags.ASYNC_COMMAND
+    client.send(client.encode(header, CancelRequest().encode()))
+    (answer,) = client.receive()
+    assert answer.status is Status.CANCELLED

@@ -77,9 +77,9 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
         channel = connection.channels.get(header.session_id)
         if channel is not None and (channel.binding or not request.flags & SessionSetupFlags.BINDING):
             return channel
-        if call.channel is None or not request.flags & SessionSetupFlags.BINDING:
+        if header.session_id not in connection.server.sessions or not request.flags & SessionSetupFlags.BINDING:
             raise StatusError(Status.USER_SESSION_DELETED)
-        return _bind(call, call.channel.session)
+        return _bind(call, connection.server.sessions[header.session_id])
     if request.flags & SessionSetupFlags.BINDING:
         raise StatusError(Status.INVALID_PARAMETER)
     if len(connection.channels) >= connection.settings.limits.sessions:
