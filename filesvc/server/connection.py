@@ -45,7 +45,6 @@ log = Logger()
 _SMB2 = b"\xfeSMB"
 _TRANSFORM = b"\xfdSMB"
 _SMB1 = b"\xffSMB"
-_SMB1_DIALECTS: dict[str, int] = {SMB_2_002: Dialect.SMB_2_0_2, SMB_2_WILDCARD: Dialect.SMB_2_WILDCARD}
 _WRITE_HEAD = HEADER_LENGTH + 48
 _SMALL_TRANSFER = 65536
 _NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
@@ -227,11 +226,14 @@ class Connection(Protocol):
     def _smb1_negotiate(self, frame: memoryview) -> None:
         """Old clients open with SMB1's NEGOTIATE (MS-SMB2 3.3.5.3)."""
         offered = parse_negotiate(frame)
-        dialects = [dialect for name, dialect in _SMB1_DIALECTS.items() if name in offered]
-        if not dialects:
+        if SMB_2_WILDCARD in offered and self.settings.max_dialect > Dialect.SMB_2_0_2:
+            dialect = Dialect.SMB_2_WILDCARD
+        elif SMB_2_002 in offered:
+            dialect = Dialect.SMB_2_0_2
+        else:
             raise ConnectionBroken("a client that speaks SMB1 only")
         self.smb1_negotiated = True
-        request = Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest(dialects).encode()
+        request = Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode()
         self._process([memoryview(request)], None, None)
 
     def _process(

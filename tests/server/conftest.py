@@ -28,6 +28,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse
 from filesvc.smb2.create_contexts import CreateContext
+from filesvc.smb2.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
@@ -111,6 +112,7 @@ class Answer:
 
     header: Header
     message: memoryview
+    sealed: bool = False
 
     @property
     def status(self) -> Status:
@@ -131,6 +133,10 @@ class Client:
     credits: int = 1
     signer: Signer | None = None
     sign: bool = False
+    seal: bool = False
+    sealer: Sealer | None = None
+    opener: Opener | None = None
+    ciphers: list[int] = field(default_factory=lambda: [EncryptionAlgorithm.AES_128_GCM, EncryptionAlgorithm.AES_128_CCM])
     preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
     negotiated: NegotiateResponse = field(init=False)
     unasked: list[Answer] = field(default_factory=list)
@@ -162,8 +168,8 @@ class Client:
         return header
 
     def encode(self, header: Header, body: bytes) -> bytes:
-        """A message, signed if this client signs."""
-        if not self.sign or self.signer is None:
+        """A message, signed if this client signs and does not encrypt."""
+        if not self.sign or self.signer is None or self.seal:
             return header.encode() + body
         header.flags |= HeaderFlags.SIGNED
         message = bytearray(header.encode() + body)
@@ -178,8 +184,11 @@ class Client:
         return self.signer.verify(answer.header.signature, parts, answer.header.message_id, is_response=True)
 
     def send(self, *messages: bytes) -> None:
-        """Send a frame."""
+        """Send a frame, encrypted if this client encrypts."""
         frame = b"".join(messages)
+        if self.seal:
+            assert self.sealer is not None
+            frame = b"".join(self.sealer.seal([frame]))
         self.connection.dataReceived(frame_prefix(len(frame)) + frame)
 
     def receive(self) -> list[Answer]:
@@ -192,10 +201,14 @@ class Client:
         while data:
             end = 4 + int.from_bytes(data[:4], "big")
             frame, data = data[4:end], data[end:]
+            sealed = frame[:4] == TRANSFORM_PROTOCOL_ID
+            if sealed:
+                assert self.opener is not None
+                frame = self.opener.open(frame)
             while frame:
                 header = Header.parse(frame)
                 size = header.next_command or len(frame)
-                answers.append(Answer(header, frame[:size]))
+                answers.append(Answer(header, frame[:size], sealed))
                 frame = frame[size:]
         return answers
 
@@ -213,7 +226,7 @@ class Client:
         """Agree on C{dialect}."""
         contexts: list[Any] = []
         if self.dialect == Dialect.SMB_3_1_1:
-            contexts = [PreauthIntegrityCapabilities([1], bytes(32)), EncryptionCapabilities([2, 1]), SigningCapabilities([2, 1])]
+            contexts = [PreauthIntegrityCapabilities([1], bytes(32)), EncryptionCapabilities(self.ciphers), SigningCapabilities([2, 1])]
         capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
         request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
         header = self.header(Command.NEGOTIATE, charge=1)
@@ -242,8 +255,7 @@ class Client:
             self.session_id = answer.header.session_id
             token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
             if answer.status is Status.SUCCESS:
-                keys = session_keys(self.dialect, context.session_key, preauth.value)
-                self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
+                self._use_keys(context.session_key, preauth.value)
                 return answer
             preauth.update(answer.message)
 
@@ -255,6 +267,14 @@ class Client:
         buffer = bytes(SessionSetupResponse.parse(challenge.message).security_buffer)
         last, _ = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
         return self.ask(Command.SESSION_SETUP, SessionSetupRequest(last.getData()).encode())
+
+    def _use_keys(self, session_key: bytes, preauth: bytes) -> None:
+        cipher = self.connection.cipher or EncryptionAlgorithm.AES_128_CCM
+        keys = session_keys(self.dialect, session_key, preauth, cipher)
+        self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
+        if keys.client_to_server:
+            self.sealer = Sealer(cipher, keys.client_to_server, self.session_id)
+            self.opener = Opener(cipher, keys.server_to_client)
 
     def enter(self, share: str = "files") -> Answer:
         """Connect to a share."""

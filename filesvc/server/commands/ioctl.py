@@ -13,9 +13,12 @@ from filesvc.server.open import PipeOpen
 from filesvc.server.pipes import peek, transceive
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
+from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.network_interface_info import encode_network_interfaces
 from filesvc.smb2.status import Status
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
+
+_VALIDATION_LENGTH = 24
 
 
 async def ioctl(request: IoctlRequest, call: Call) -> Reply:
@@ -50,8 +53,14 @@ def _reply(request: IoctlRequest, output: bytes) -> Reply:
 
 
 def _validate_negotiate(request: IoctlRequest, call: Call) -> bytes:
-    """Tell again what was negotiated; whoever changed it on the way is found out (MS-SMB2 3.3.5.15.12)."""
+    """
+    Tell again what was negotiated; whoever changed it on the way is found out (MS-SMB2 3.3.5.15.12).
+
+    3.1.1 has what is better, so that nobody who speaks it asks.
+    """
     connection = call.connection
+    if connection.dialect is Dialect.SMB_3_1_1 or request.max_output_response < _VALIDATION_LENGTH:
+        raise ConnectionBroken("a validation of the negotiation that has no place here")
     said = ValidateNegotiateInfoRequest.parse(memoryview(request.input))
     negotiated = connection.negotiate_request
     assert negotiated is not None

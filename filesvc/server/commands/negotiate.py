@@ -71,7 +71,7 @@ def negotiate(request: NegotiateRequest, call: Call) -> Reply:
 def _choose(offered: list[int], connection: Connection) -> Dialect:
     """The newest common dialect. The wildcard, which only an SMB1 NEGOTIATE can offer, promises an SMB2 one to follow."""
     settings = connection.settings
-    if Dialect.SMB_2_WILDCARD in offered and connection.smb1_negotiated:
+    if offered == [Dialect.SMB_2_WILDCARD] and connection.smb1_negotiated:
         return Dialect.SMB_2_WILDCARD
     common = [
         dialect
