@@ -149,6 +149,7 @@ class Connection(Protocol):
     def abort(self, reason: str) -> None:
         """Close at once, because of something the client did."""
         if not self._lost:
+            self._lost = True
             log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
             self._receiver.close()
             self.transport.abortConnection()
@@ -203,18 +204,29 @@ class Connection(Protocol):
         raise ConnectionBroken(f"a frame of {length} bytes")
 
     def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
+        try:
+            requests, sealed = self._open(frame)
+        except BaseException:
+            if buffer is not None:
+                buffer.release()
+            raise
+        self._process(requests, sealed, buffer)
+        self._throttle()
+
+    def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
+        """The requests in a frame, and the session whose key it was encrypted with."""
         protocol = bytes(frame[:4])
         sealed: Session | None = None
         if protocol == _TRANSFORM:
             frame, sealed = self._decrypt(frame)
             protocol = bytes(frame[:4])
         if protocol == _SMB2:
-            self._process(split(frame), sealed, buffer)
-            self._throttle()
+            messages = split(frame)
         elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
-            self._smb1_negotiate(frame)
+            messages = [self._smb1_negotiate(frame)]
         else:
             raise ConnectionBroken(f"protocol {protocol!r}")
+        return [self._admit(message) for message in messages], sealed
 
     def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
         """MS-SMB2 3.3.5.2.1."""
@@ -223,8 +235,8 @@ class Connection(Protocol):
             raise ConnectionBroken("an encrypted message for no session")
         return channel.session.opener.open(frame), channel.session
 
-    def _smb1_negotiate(self, frame: memoryview) -> None:
-        """Old clients open with SMB1's NEGOTIATE (MS-SMB2 3.3.5.3)."""
+    def _smb1_negotiate(self, frame: memoryview) -> memoryview:
+        """The SMB2 NEGOTIATE that an old client's SMB1 one stands for (MS-SMB2 3.3.5.3)."""
         offered = parse_negotiate(frame)
         if SMB_2_WILDCARD in offered and self.settings.max_dialect > Dialect.SMB_2_0_2:
             dialect = Dialect.SMB_2_WILDCARD
@@ -233,22 +245,26 @@ class Connection(Protocol):
         else:
             raise ConnectionBroken("a client that speaks SMB1 only")
         self.smb1_negotiated = True
-        request = Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode()
-        self._process([memoryview(request)], None, None)
+        return memoryview(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode())
+
+    def _admit(self, message: memoryview) -> tuple[Header, memoryview]:
+        """Take a request's ids out of the window (MS-SMB2 3.3.5.2.3)."""
+        header = Header.parse(message)
+        if header.command != Command.CANCEL:
+            charge = max(header.credit_charge, 1) if self.multi_credit else 1
+            if not self.window.take(header.message_id, charge):
+                raise ConnectionBroken(f"message id {header.message_id} (charge {charge}) is outside the window")
+        if header.flags & HeaderFlags.SERVER_TO_REDIR:
+            raise ConnectionBroken("a response")
+        return header, message
 
     def _process(
-        self, messages: list[memoryview], sealed: Session | None, buffer: PooledBuffer | None, payload: Payload | None = None
+        self,
+        requests: list[tuple[Header, memoryview]],
+        sealed: Session | None,
+        buffer: PooledBuffer | None,
+        payload: Payload | None = None,
     ) -> None:
-        requests = []
-        for message in messages:
-            header = Header.parse(message)
-            if header.command != Command.CANCEL:
-                charge = max(header.credit_charge, 1) if self.multi_credit else 1
-                if not self.window.take(header.message_id, charge):
-                    raise ConnectionBroken(f"message id {header.message_id} (charge {charge}) is outside the window")
-            if header.flags & HeaderFlags.SERVER_TO_REDIR:
-                raise ConnectionBroken("a response")
-            requests.append((header, message))
         compound = Compound(self, requests, sealed, payload)
         self._running.add(compound)
         compound.done = lambda: self._done(compound, buffer, payload)
@@ -256,9 +272,9 @@ class Connection(Protocol):
 
     def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
         self._running.discard(compound)
-        self._unthrottle()
         if buffer is not None:
             buffer.release()
+        self._unthrottle()
         if payload is not None and not self._lost:
             payload.finish()
 
@@ -283,7 +299,7 @@ class Connection(Protocol):
             return False
         self._receiver.pause()
         self._payload = payload = Payload(self, request.length, bytes(rest), self._payload_done)
-        self._process([head], None, None, payload)
+        self._process([self._admit(head)], None, None, payload)
         return True
 
     def _payload_done(self) -> None:

@@ -88,7 +88,13 @@ class Compound:
         raise StatusError(self._failure or Status.FILE_CLOSED)
 
     def run(self) -> None:
-        """Process the messages until one takes time, or all are answered."""
+        """Process the messages until one takes time, or all are answered. One that leaves no way to go on ends the connection."""
+        try:
+            self._advance()
+        except ConnectionBroken as error:
+            self._abandon(error)
+
+    def _advance(self) -> None:
         while self._index < len(self._messages):
             header, message = self._messages[self._index]
             call = Call(self.connection, header, message, self, encrypted=self.sealed is not None, payload=self._payload)
@@ -141,9 +147,9 @@ class Compound:
             self.connection.forget_async(call)
         try:
             self._finish(call, self._settle(call, result))
-            self.run()
+            self._advance()
         except ConnectionBroken as error:
-            self.connection.abort(str(error))
+            self._abandon(error)
 
     def _settle(self, call: Call, result: Reply | Failure) -> Reply:
         if isinstance(result, Reply):
@@ -180,6 +186,13 @@ class Compound:
         if call.header.command != Command.CANCEL:
             self._replies.append((call, reply))
         self._index += 1
+
+    def _abandon(self, error: ConnectionBroken) -> None:
+        self.connection.abort(str(error))
+        for _, reply in self._replies:
+            reply.discard()
+        if self.done is not None:
+            self.done()
 
     def _flush(self) -> None:
         if self._replies:

@@ -11,7 +11,9 @@ from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateDisposition, CreateRequest
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.ioctl import IoctlRequest
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.status import Status
 
@@ -81,3 +83,12 @@ def test_unrelated_requests_stand_for_themselves(client: Any) -> None:
         (Command.ECHO, EchoRequest().encode(), 0),
     )
     assert [answer.status for answer in answers] == [Status.SUCCESS, Status.FILE_CLOSED, Status.SUCCESS]
+
+
+def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(client: Any, store: Any) -> None:
+    store.add("a", b"hello")
+    file_id = client.open("a")
+    validate = IoctlRequest(Fsctl.VALIDATE_NEGOTIATE_INFO, RELATED_FILE_ID, bytes(24), 24).encode()
+    assert ask(client, (Command.READ, ReadRequest(file_id, 0, 5).encode(), 0), (Command.IOCTL, validate, 0)) == []
+    assert client.closed
+    assert client.server.buffers.outstanding == 0

@@ -68,7 +68,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     tree = call.tree
     assert tree is not None
     if tree.share is None:
-        _check(request)
+        _check(request, call)
         return open_pipe(request, call)
     contexts = {context.name: memoryview(context.data) for context in request.create_contexts}
     asked, back = durable.parse_contexts(contexts, call)
@@ -77,9 +77,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         durable.reattach(open, call)
         level, lease = _cached(open)
         return await _reply(open, CreateAction.OPENED, level, lease, contexts, call)
-    _check(request)
-    if len(call.session.opens) >= call.connection.settings.limits.opens:
-        raise StatusError(Status.TOO_MANY_OPENED_FILES)
+    _check(request, call)
     opening = await _opening(request, contexts, call)
     if not isinstance(asked, DurableHandleRequestV2):
         return await _open(opening, asked, None, contexts, call)
@@ -221,7 +219,7 @@ async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName
     return FileName((*snapshot.path, *name.path), name.stream)
 
 
-def _check(request: CreateRequest) -> None:
+def _check(request: CreateRequest, call: Call) -> None:
     """What is wrong with a request whatever the file is like."""
     if request.impersonation_level not in ImpersonationLevel.__members__.values():
         raise StatusError(Status.BAD_IMPERSONATION_LEVEL)
@@ -244,6 +242,8 @@ def _check(request: CreateRequest) -> None:
     deletes = AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED
     if options & CreateOptions.DELETE_ON_CLOSE and not map_generic(request.desired_access) & deletes:
         raise StatusError(Status.ACCESS_DENIED)
+    if len(call.session.opens) >= call.connection.settings.limits.opens:
+        raise StatusError(Status.TOO_MANY_OPENED_FILES)
 
 
 async def _answer(contexts: Contexts, open: Open, stat: Stat) -> list[CreateContext]:

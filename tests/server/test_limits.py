@@ -1,0 +1,164 @@
+"""What one client may hold, and what becomes of what it held."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import spnego
+
+from filesvc.server.settings import Limits, Settings, Share
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.header import Command
+from filesvc.smb2.session_setup import SessionSetupRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.write import WriteRequest
+
+ECHO = EchoRequest().encode()
+
+
+@pytest.fixture
+def limited(make_server: Any, client: Any) -> Any:
+    """Makes clients, in the share, of a server with given limits."""
+
+    def make(**limits: Any) -> Any:
+        other = type(client)(make_server(Settings(limits=Limits(**limits))))
+        other.negotiate()
+        other.log_on()
+        other.enter()
+        return other
+
+    return make
+
+
+def test_opens(limited: Any) -> None:
+    client = limited(opens=2)
+    first = client.open("a")
+    client.open("b")
+    assert client.create("c").status is Status.TOO_MANY_OPENED_FILES
+    client.close(first)
+    assert client.create("c").status is Status.SUCCESS
+
+
+def test_opens_of_pipes(limited: Any) -> None:
+    client = limited(opens=1)
+    client.enter("IPC$")
+    client.open("srvsvc")
+    assert client.create("srvsvc").status is Status.TOO_MANY_OPENED_FILES
+
+
+def test_trees(limited: Any) -> None:
+    client = limited(trees=1)
+    assert client.enter().status is Status.INSUFFICIENT_RESOURCES
+    assert client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()).status is Status.SUCCESS
+    assert client.enter().status is Status.SUCCESS
+
+
+def test_sessions(limited: Any) -> None:
+    client = limited(sessions=1)
+    client.session_id = 0
+    assert client.log_on().status is Status.INSUFFICIENT_RESOURCES
+
+
+def test_logons_that_never_end_count_as_sessions(limited: Any) -> None:
+    client = limited(sessions=3)
+    statuses = []
+    for _ in range(4):
+        answer = client.ask(Command.SESSION_SETUP, SessionSetupRequest(_ntlm_negotiate()).encode(), session_id=0, tree_id=0)
+        statuses.append(answer.status)
+    assert statuses == [Status.MORE_PROCESSING_REQUIRED] * 2 + [Status.INSUFFICIENT_RESOURCES] * 2
+
+
+def _ntlm_negotiate() -> bytes:
+    token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
+    assert token is not None
+    return token
+
+
+def test_frames(limited: Any) -> None:
+    client = limited(frame=1000)
+    client.connection.dataReceived(frame_prefix(1000))
+    assert not client.closed
+    other = limited(frame=1000)
+    other.connection.dataReceived(frame_prefix(1001))
+    assert other.closed
+
+
+def test_transfers(limited: Any) -> None:
+    client = limited(transfer=65536)
+    file_id = client.open("a")
+    assert client.ask(Command.WRITE, WriteRequest(file_id, 0, bytes(65536)).encode()).status is Status.SUCCESS
+    assert client.ask(Command.WRITE, WriteRequest(file_id, 0, bytes(65537)).encode(), charge=2).status is Status.INVALID_PARAMETER
+
+
+def test_a_lost_connection_makes_room_for_another(make_server: Any, client: Any) -> None:
+    server = make_server(Settings(limits=Limits(connections=1)))
+    first = type(client)(server)
+    first.transport.loseConnection()
+    assert not type(client)(server).closed
+
+
+def test_time_to_log_on_is_until_a_user_has_logged_on(make_server: Any, client: Any, reactor: Any) -> None:
+    server = make_server(Settings(limits=Limits(logon_timeout=10)))
+    quick, slow, wrong = (type(client)(server) for _ in range(3))
+    for each in (quick, slow, wrong):
+        each.negotiate()
+    quick.log_on()
+    wrong.log_on(password="wrong")
+    slow.ask(Command.SESSION_SETUP, SessionSetupRequest(_ntlm_negotiate()).encode())
+    reactor.advance(9.9)
+    assert not slow.closed
+    reactor.advance(0.2)
+    assert (quick.closed, slow.closed, wrong.closed) == (False, True, True)
+    assert len(server.sessions) == 1
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_frame_gives_its_buffer_back(client: Any) -> None:
+    server = client.server
+    client.connection.dataReceived(frame_prefix(1000) + bytes(10))
+    assert server.buffers.outstanding == 1
+    client.transport.loseConnection()
+    assert server.buffers.outstanding == 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\xfeSMB" + bytes(96), b"????" + bytes(96), b"\xfeSMB@" + bytes(15) + b"\x01" + bytes(79)],
+    ids=["header", "protocol", "next"],
+)
+def test_a_frame_in_pieces_that_breaks_the_connection_gives_its_buffer_back(client: Any, frame: bytes) -> None:
+    server = client.server
+    client.connection.dataReceived(frame_prefix(len(frame)) + frame[:50])
+    client.connection.dataReceived(frame[50:])
+    assert client.closed
+    assert server.buffers.outstanding == 0
+
+
+def test_a_request_in_pieces_that_breaks_the_connection_gives_its_buffer_back(client: Any) -> None:
+    server = client.server
+    frame = client.header(Command.ECHO, message_id=1 << 40).encode() + ECHO
+    client.connection.dataReceived(frame_prefix(len(frame)) + frame[:50])
+    client.connection.dataReceived(frame[50:])
+    assert client.closed
+    assert server.buffers.outstanding == 0
+
+
+def test_an_old_negotiate_in_pieces_gives_its_buffer_back(server: Any, client: Any) -> None:
+    other = type(client)(server)
+    frame = b"\xffSMB\x72" + bytes(27) + b"\0\x0b\0\x02SMB 2.002\0"
+    other.connection.dataReceived(frame_prefix(len(frame)) + frame[:20])
+    other.connection.dataReceived(frame[20:])
+    assert len(other.receive()) == 1
+    assert server.buffers.outstanding == 0
+
+
+def test_shares_are_limited_each_on_its_own(make_server: Any, client: Any, store: Any) -> None:
+    other = type(client)(make_server(Settings(limits=Limits(opens=1)), [Share("a", store), Share("b", store)]))
+    other.negotiate()
+    other.log_on()
+    other.enter("a")
+    other.open("x")
+    other.enter("b")
+    assert other.create("x").status is Status.TOO_MANY_OPENED_FILES
