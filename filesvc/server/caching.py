@@ -207,7 +207,7 @@ class Holder:
     def _timed_out(self) -> None:
         """MS-SMB2 3.3.6.1, 3.3.6.5."""
         self._timer = None
-        log.info("a client did not answer an oplock break in time")
+        log.info("{path}: a client did not answer an oplock break in time", path="/".join(self.opens[0].path))
         self._settle(NONE)
 
     def _stop_timer(self) -> None:

@@ -59,12 +59,13 @@ class Lease(Holder):
 
     def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
         """Send the notification on the client's first connection; false if no session of the opens has one."""
-        if not any(open.session.channels for open in self.opens):
+        reachable = [connection for open in self.opens for connection in open.session.channels]
+        if not reachable:
             return False
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
         notification = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
-        connection = next(connection for connection in self._server.connections if connection.serves(self.client_guid))
+        connection = next((one for one in self._server.connections if one.serves(self.client_guid)), reachable[0])
         sessions = (open.session for open in self.opens if connection in open.session.channels)
         connection.notify(notification, next(sessions, None))
         return True
