@@ -47,6 +47,9 @@ _TRANSFORM = b"\xfdSMB"
 _SMB1 = b"\xffSMB"
 _WRITE_HEAD = HEADER_LENGTH + 48
 _SMALL_TRANSFER = 65536
+_CANCEL = int(Command.CANCEL)
+_FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
+_ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 _NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
 
 
@@ -215,17 +218,17 @@ class Connection(Protocol):
 
     def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
         """The requests in a frame, and the session whose key it was encrypted with."""
-        protocol = bytes(frame[:4])
+        protocol = frame[:4]
         sealed: Session | None = None
         if protocol == _TRANSFORM:
             frame, sealed = self._decrypt(frame)
-            protocol = bytes(frame[:4])
+            protocol = frame[:4]
         if protocol == _SMB2:
             messages = split(frame)
         elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
             messages = [self._smb1_negotiate(frame)]
         else:
-            raise ConnectionBroken(f"protocol {protocol!r}")
+            raise ConnectionBroken(f"protocol {bytes(protocol)!r}")
         return [self._admit(message) for message in messages], sealed
 
     def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
@@ -250,11 +253,11 @@ class Connection(Protocol):
     def _admit(self, message: memoryview) -> tuple[Header, memoryview]:
         """Take a request's ids out of the window (MS-SMB2 3.3.5.2.3)."""
         header = Header.parse(message)
-        if header.command != Command.CANCEL:
+        if header.command != _CANCEL:
             charge = max(header.credit_charge, 1) if self.multi_credit else 1
             if not self.window.take(header.message_id, charge):
                 raise ConnectionBroken(f"message id {header.message_id} (charge {charge}) is outside the window")
-        if header.flags & HeaderFlags.SERVER_TO_REDIR:
+        if header.flags & _FROM_SERVER:
             raise ConnectionBroken("a response")
         return header, message
 
@@ -371,7 +374,7 @@ class Connection(Protocol):
 
     def find_request(self, header: Header) -> Call | None:
         """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16)."""
-        if header.flags & HeaderFlags.ASYNC_COMMAND:
+        if header.flags & _ASYNC:
             return self._async.get(header.async_id)
         return next((call for call in self._async.values() if call.header.message_id == header.message_id), None)
 

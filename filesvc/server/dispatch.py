@@ -30,6 +30,8 @@ _ERROR = 0xC0000000
 _RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 _SIGNED = int(HeaderFlags.SIGNED)
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
+_CANCEL = int(Command.CANCEL)
+_NEGOTIATE = int(Command.NEGOTIATE)
 _OUTLIVE_EXPIRY = frozenset({Command.LOGOFF, Command.CLOSE, Command.LOCK, Command.SESSION_SETUP})
 
 
@@ -183,7 +185,7 @@ class Compound:
             self._failure = None
         self._session_id = call.header.session_id
         self._tree_id = call.header.tree_id
-        if call.header.command != Command.CANCEL:
+        if call.header.command != _CANCEL:
             self._replies.append((call, reply))
         self._index += 1
 
@@ -220,7 +222,7 @@ class Compound:
         self._verified = False
         if rule is None:
             raise StatusError(Status.INVALID_PARAMETER)
-        if connection.dialect is None and header.command != Command.NEGOTIATE:
+        if connection.dialect is None and header.command != _NEGOTIATE:
             raise ConnectionBroken("a request before NEGOTIATE")
         channel = call.channel = connection.channels.get(header.session_id) if header.session_id else None
         if channel is not None:

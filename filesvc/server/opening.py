@@ -43,6 +43,10 @@ _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRIT
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
+_DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
+_DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
+_NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
+_READONLY = int(FileAttributes.READONLY)
 
 
 @dataclass(slots=True)
@@ -142,14 +146,14 @@ class Opening:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
         maximal = await self.tree.server.descriptors.maximal_access(self.tree, file)
         if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
-            if stat.attributes & FileAttributes.READONLY:
+            if stat.attributes & _READONLY:
                 maximal &= ~_NOT_OF_READONLY
             elif not file.writable:
                 maximal &= ~WRITES_DATA
         granted = granted_rights(rights, maximal)
         if self.overwrites and OVERWRITES & ~maximal:
             raise StatusError(Status.ACCESS_DENIED)
-        if self.options & CreateOptions.DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
+        if self.options & _DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
             raise StatusError(Status.ACCESS_DENIED)
         return granted
 
@@ -166,16 +170,16 @@ class Opening:
 
     def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
         if file.kind is Kind.DIRECTORY:
-            if self.options & CreateOptions.NON_DIRECTORY_FILE:
+            if self.options & _NON_DIRECTORY_FILE:
                 raise StatusError(Status.FILE_IS_A_DIRECTORY)
             if self.overwrites:
-                raise StatusError(Status.INVALID_PARAMETER if self.options & CreateOptions.DIRECTORY_FILE else Status.OBJECT_NAME_COLLISION)
-        elif self.options & CreateOptions.DIRECTORY_FILE:
+                raise StatusError(Status.INVALID_PARAMETER if self.options & _DIRECTORY_FILE else Status.OBJECT_NAME_COLLISION)
+        elif self.options & _DIRECTORY_FILE:
             raise StatusError(Status.NOT_A_DIRECTORY)
-        if stat.attributes & FileAttributes.READONLY and file.kind is not Kind.DIRECTORY:
+        if stat.attributes & _READONLY and file.kind is not Kind.DIRECTORY:
             if rights & WRITES_DATA or self.overwrites:
                 raise StatusError(Status.ACCESS_DENIED)
-            if self.options & CreateOptions.DELETE_ON_CLOSE:
+            if self.options & _DELETE_ON_CLOSE:
                 raise StatusError(Status.CANNOT_DELETE)
         if self.overwrites:
             kept = stat.attributes & (FileAttributes.HIDDEN | FileAttributes.SYSTEM)
@@ -223,8 +227,8 @@ class Opening:
             raise StatusError(Status.ACCESS_DENIED)
         if not self.name.path:
             raise StatusError(Status.OBJECT_NAME_COLLISION)
-        directory = bool(self.options & CreateOptions.DIRECTORY_FILE)
-        if self.attributes & FileAttributes.READONLY and self.options & CreateOptions.DELETE_ON_CLOSE:
+        directory = bool(self.options & _DIRECTORY_FILE)
+        if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE:
             raise StatusError(Status.CANNOT_DELETE)
         tree = self.tree
         kind = Kind.DIRECTORY if directory else Kind.FILE
@@ -282,7 +286,7 @@ class Opening:
             granted,
             self.share_access,
             self.options,
-            delete_on_close=bool(self.options & CreateOptions.DELETE_ON_CLOSE),
+            delete_on_close=bool(self.options & _DELETE_ON_CLOSE),
         )
         server.nodes.attach(open)
         tree.session.opens[number] = open

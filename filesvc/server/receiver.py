@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 
-from filesvc.smb2.framing import parse_prefix
 from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
 
 PREFIX_LENGTH = 4
+# With a first byte that is not 0 the length is beyond any limit.
+_PREFIX = Struct(">I")
 
 
 class FrameReceiver:
@@ -73,7 +75,7 @@ class FrameReceiver:
         if self._collected is not None:
             view = self._collect(view)
         while not self._holds and len(view) >= PREFIX_LENGTH:
-            length = parse_prefix(view[:PREFIX_LENGTH])
+            (length,) = _PREFIX.unpack_from(view)
             if length > self._limit:
                 self._holds += 1
                 self._on_too_long(length)

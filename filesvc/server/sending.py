@@ -18,6 +18,9 @@ _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 _SIGNED = int(HeaderFlags.SIGNED)
 _ECHOED = int(HeaderFlags.RELATED_OPERATIONS | HeaderFlags.PRIORITY_MASK | HeaderFlags.REPLAY_OPERATION)
 _ALIGNMENT = 8
+_PENDING = int(Status.PENDING)
+_SUCCESS = int(Status.SUCCESS)
+_SESSION_SETUP = int(Command.SESSION_SETUP)
 _NO_MESSAGE_ID = 0xFFFFFFFFFFFFFFFF
 _FLAGS_OFFSET = 16
 
@@ -102,7 +105,7 @@ class Sender:
         credits = 0
         if call.async_id:
             flags |= _ASYNC
-        if not call.async_id or reply.status == Status.PENDING:
+        if not call.async_id or reply.status == _PENDING:
             credits = self._connection.window.grant(request.credits)
         if sealed is None and self._must_sign(call, reply):
             flags |= _SIGNED
@@ -128,6 +131,6 @@ class Sender:
         channel = call.channel
         if channel is None or channel.signer is None:
             return False
-        if call.header.command == Command.SESSION_SETUP and reply.status == Status.SUCCESS:
+        if call.header.command == _SESSION_SETUP and reply.status == _SUCCESS:
             return True
         return bool(call.header.flags & _SIGNED) or channel.session.signing_required

@@ -11,15 +11,16 @@ from filesvc.smb2.create import ShareAccess
 _READS = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 _WRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _DELETES = int(AccessMask.DELETE)
+_SHARE_READ, _SHARE_WRITE, _SHARE_DELETE = int(ShareAccess.READ), int(ShareAccess.WRITE), int(ShareAccess.DELETE)
 _USES_DATA = _READS | _WRITES | _DELETES
 
 
 def _exceeds(access: int, share: int) -> bool:
     """Whether an open with C{access} does what an open that shares C{share} does not allow."""
     return bool(
-        (access & _READS and not share & ShareAccess.READ)
-        or (access & _WRITES and not share & ShareAccess.WRITE)
-        or (access & _DELETES and not share & ShareAccess.DELETE)
+        (access & _READS and not share & _SHARE_READ)
+        or (access & _WRITES and not share & _SHARE_WRITE)
+        or (access & _DELETES and not share & _SHARE_DELETE)
     )
 
 

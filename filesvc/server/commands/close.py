@@ -7,6 +7,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.open import PipeOpen
 from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
 
+_POSTQUERY_ATTRIB = int(CloseFlags.POSTQUERY_ATTRIB)
 _BARE = CloseResponse().encode()
 
 
@@ -14,7 +15,7 @@ async def close(request: CloseRequest, call: Call) -> Reply:
     """Close it, and tell the last attributes if asked."""
     open = call.find_open(request.file_id)
     body = _BARE
-    if request.flags & CloseFlags.POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
+    if request.flags & _POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
         open.settle_write_time()
         stat = await open.stat()
         body = CloseResponse(flags=CloseFlags.POSTQUERY_ATTRIB, **network_times(stat)).encode()

@@ -59,6 +59,12 @@ _INVALID_ATTRIBUTES = 0xFFFF8048
 _INVALID_OPTIONS = 0xFF000000
 _UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)
 _SHARE_ACCESS = 0x7
+_IMPERSONATION_LEVELS = frozenset(map(int, ImpersonationLevel))
+_DISPOSITIONS = frozenset(map(int, CreateDisposition))
+_MAY_DELETE = int(AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED)
+_DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
+_NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
+_DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _UNKNOWN_ACCESS = 0x0CE0FE00
 _TAG_LENGTH = 4
 
@@ -221,10 +227,10 @@ async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName
 
 def _check(request: CreateRequest, call: Call) -> None:
     """What is wrong with a request whatever the file is like."""
-    if request.impersonation_level not in ImpersonationLevel.__members__.values():
+    if request.impersonation_level not in _IMPERSONATION_LEVELS:
         raise StatusError(Status.BAD_IMPERSONATION_LEVEL)
     options = request.create_options
-    if request.create_disposition not in CreateDisposition.__members__.values() or options & _INVALID_OPTIONS:
+    if request.create_disposition not in _DISPOSITIONS or options & _INVALID_OPTIONS:
         raise StatusError(Status.INVALID_PARAMETER)
     if options & _UNSUPPORTED_OPTIONS:
         raise StatusError(Status.NOT_SUPPORTED)
@@ -234,13 +240,12 @@ def _check(request: CreateRequest, call: Call) -> None:
         raise StatusError(Status.INVALID_PARAMETER)
     if any(len(context.name) < _TAG_LENGTH for context in request.create_contexts):
         raise StatusError(Status.INVALID_PARAMETER)
-    if options & CreateOptions.DIRECTORY_FILE:
-        if options & CreateOptions.NON_DIRECTORY_FILE:
+    if options & _DIRECTORY_FILE:
+        if options & _NON_DIRECTORY_FILE:
             raise StatusError(Status.INVALID_PARAMETER)
         if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OPEN_IF):
             raise StatusError(Status.INVALID_PARAMETER)
-    deletes = AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED
-    if options & CreateOptions.DELETE_ON_CLOSE and not map_generic(request.desired_access) & deletes:
+    if options & _DELETE_ON_CLOSE and not map_generic(request.desired_access) & _MAY_DELETE:
         raise StatusError(Status.ACCESS_DENIED)
     if len(call.session.opens) >= call.connection.settings.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
