@@ -9,6 +9,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.snapshots import list_snapshots
+from filesvc.server.streams import copy_range
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
@@ -96,7 +97,8 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
     done = 0
     while done < chunk.length:
         copied = await target.tree.run(
-            target.tree.store.copy_range,
+            copy_range,
+            target.tree.store,
             source.file,
             chunk.source_offset + done,
             target.file,

@@ -11,8 +11,9 @@ from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import get_extended_attributes
 from filesvc.server.names import join_name
 from filesvc.server.open import Open
+from filesvc.server.streams import list_streams
 from filesvc.smb2.access import AccessMask
-from filesvc.smb2.ea import encode_full_eas, full_eas_length, parse_get_eas
+from filesvc.smb2.ea import FullEa, encode_full_eas, full_eas_length, parse_get_eas
 from filesvc.smb2.file_information import (
     CompressionFormat,
     FileAccessInformation,
@@ -34,11 +35,11 @@ from filesvc.smb2.name_information import (
     FileAlternateNameInformation,
     FileNameInformation,
     FileNormalizedNameInformation,
-    FileStreamInformation,
     encode_streams,
 )
 from filesvc.smb2.query_info import QueryInfoRequest
 from filesvc.smb2.status import Status
+from filesvc.store.upcase import upcase
 
 _INODE = 0xFFFFFFFFFFFFFFFF
 
@@ -89,11 +90,11 @@ async def _access(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _name(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileNameInformation("\\" + join_name(open.path)).encode()
+    return FileNameInformation("\\" + join_name(open.full_path)).encode()
 
 
 async def _normalized_name(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileNormalizedNameInformation(join_name(open.path)).encode()
+    return FileNormalizedNameInformation(join_name(open.full_path)).encode()
 
 
 async def _alternate_name(open: Open, request: QueryInfoRequest) -> bytes:
@@ -125,7 +126,7 @@ async def _all(open: Open, request: QueryInfoRequest) -> bytes:
         FilePositionInformation(open.position),
         FileModeInformation(open.mode),
         FileAlignmentInformation(0),
-        FileNameInformation("\\" + join_name(open.path)),
+        FileNameInformation("\\" + join_name(open.full_path)),
     ).encode()
 
 
@@ -138,10 +139,7 @@ async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
-    if open.is_directory:
-        return b""
-    stat = await _stat(open)
-    return encode_streams([FileStreamInformation("::$DATA", stat.size, stat.allocation)])
+    return encode_streams(await open.tree.run(list_streams, open.file))
 
 
 async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
@@ -156,11 +154,15 @@ async def _id(open: Open, request: QueryInfoRequest) -> bytes:
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
     attributes = await get_extended_attributes(open)
     if request.input_buffer:
-        wanted = {name.upper() for name in parse_get_eas(memoryview(request.input_buffer))}
-        attributes = [attribute for attribute in attributes if attribute.name.upper() in wanted]
+        by_name = {upcase(attribute.name): attribute for attribute in attributes}
+        wanted = parse_get_eas(memoryview(request.input_buffer))
+        attributes = [by_name.get(upcase(name)) or FullEa(name, b"") for name in wanted]
     if not attributes:
         raise StatusError(Status.NO_EAS_ON_FILE)
-    return encode_full_eas(attributes)
+    data = encode_full_eas(attributes)
+    if len(data) > request.output_buffer_length:
+        raise StatusError(Status.BUFFER_TOO_SMALL)
+    return data
 
 
 _READ_ATTRIBUTES = int(AccessMask.FILE_READ_ATTRIBUTES)
@@ -177,7 +179,7 @@ QUERIES: dict[int, FileQuery] = {
     FileInformationClass.ALIGNMENT: FileQuery(_alignment, 4),
     FileInformationClass.ALL: FileQuery(_all, 104, _READ_ATTRIBUTES),
     FileInformationClass.ALTERNATE_NAME: FileQuery(_alternate_name, 8),
-    FileInformationClass.STREAM: FileQuery(_streams, 0),
+    FileInformationClass.STREAM: FileQuery(_streams, 32),
     FileInformationClass.NETWORK_OPEN: FileQuery(_network_open, 56, _READ_ATTRIBUTES),
     FileInformationClass.ATTRIBUTE_TAG: FileQuery(_attribute_tag, 8, _READ_ATTRIBUTES),
     FileInformationClass.COMPRESSION: FileQuery(_compression, 16),

@@ -13,6 +13,7 @@ from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.names import parse_name
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
+from filesvc.server.stream_rename import rename_stream
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.file_information import (
@@ -100,8 +101,12 @@ def _time(filetime: int) -> int | None:
 
 async def _rename(open: Open, buffer: memoryview) -> None:
     rename = FileRenameInformation.parse(buffer)
+    if rename.file_name.startswith(":"):
+        await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
+        return
     path = target_path(open, rename.file_name)
     _check_replaceable(open, path, rename.replace_if_exists)
+    _check_no_stream(open, rename.file_name)
     descriptors = open.tree.server.descriptors
     await descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
@@ -123,6 +128,7 @@ async def _link(open: Open, buffer: memoryview) -> None:
     if open.is_directory:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
     path = target_path(open, link.file_name)
+    _check_no_stream(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
     await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
@@ -133,22 +139,27 @@ def target_path(open: Open, name: str) -> Path:
     """Where a rename or link leads to."""
     if not name:
         raise StatusError(Status.OBJECT_NAME_INVALID)
-    target = parse_name(name)
-    if target.stream:
-        raise StatusError(Status.NOT_SUPPORTED)
     if not open.path:
         raise StatusError(Status.ACCESS_DENIED)
-    return open.tree.server.short_names.expand(target.path)
+    return open.tree.server.short_names.expand(parse_name(name).path)
+
+
+def _check_no_stream(open: Open, name: str) -> None:
+    """Only whole files have names in directories."""
+    if open.node.key.stream or parse_name(name).stream is not None:
+        raise StatusError(Status.INVALID_PARAMETER)
 
 
 def _check_replaceable(open: Open, target: Path, replace: bool) -> None:
-    """Directories that hold open files stay where they are, and open files are not replaced (MS-FSA 2.1.5.15.11)."""
+    """
+    What has open streams or, being a directory, holds open files stays where it is, and open files are not replaced (MS-FSA 2.1.5.15.11).
+    """
     store = open.tree.store
     nodes = open.tree.server.nodes
     parent = nodes.at(store, target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
-    if open.is_directory and nodes.any_below(store, open.path):
+    if open.node.file.streams or (open.is_directory and nodes.any_below(store, open.path)):
         raise StatusError(Status.ACCESS_DENIED)
     if replace and target != open.path and nodes.any_at(store, target, besides=open.node):
         raise StatusError(Status.ACCESS_DENIED)
@@ -167,7 +178,7 @@ async def _disposition_ex(open: Open, buffer: memoryview) -> None:
 
 async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool = False) -> None:
     if pending:
-        if not open.path:
+        if not open.path and not open.node.key.stream:
             raise StatusError(Status.CANNOT_DELETE)
         stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not ignore_readonly:

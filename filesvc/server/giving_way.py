@@ -35,6 +35,8 @@ async def _before_rename(rename: FileRenameInformation, open: Open, call: Call) 
 
     The information for a link has the same form.
     """
+    if rename.file_name.startswith(":"):
+        return
     store, nodes = open.tree.store, open.tree.server.nodes
     target = target_path(open, rename.file_name)
     parent = nodes.at(store, target[:-1])

@@ -17,6 +17,7 @@ from filesvc.smb2.lease import LeaseFlags, LeaseState
 from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.oplock_break import LeaseBreakFlags, LeaseBreakNotification
 from filesvc.smb2.status import Status
+from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
     from filesvc.server.node import FileNode
@@ -84,7 +85,7 @@ class Lease(Holder):
 
     def has_name(self, name: FileName) -> bool:
         """Whether this is the lease of the file of that name, in any case of the letters."""
-        return self.node.key.stream.casefold() == name.stream.casefold() and any(
+        return self.node.key.stream == upcase(name.stream or "") and any(
             [part.casefold() for part in open.path] == [part.casefold() for part in name.path] for open in self.opens
         )
 

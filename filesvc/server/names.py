@@ -11,16 +11,16 @@ from filesvc.server.errors import StatusError
 from filesvc.smb2.status import Status
 
 _INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
-_STREAM_INVALID = re.compile(r"[\x00\\/:]")
+_STREAM_INVALID = re.compile(r"[\x00\\/:\ud800-\udfff]")
 _COMPONENT_LIMIT = 255
 
 
 @dataclass(slots=True, frozen=True)
 class FileName:
-    """What a name in a request stands for: a path, and a stream of that file (C{""}: its data)."""
+    """What a name in a request stands for: a path, and a stream of that file, C{""} for its data, if the name says which."""
 
     path: Path
-    stream: str = ""
+    stream: str | None = None
 
 
 def parse_name(name: str) -> FileName:
@@ -34,7 +34,7 @@ def parse_name(name: str) -> FileName:
         return FileName(())
     if name[0] == "\\":
         raise StatusError(Status.INVALID_PARAMETER)
-    stream = ""
+    stream = None
     if ":" in name:
         name, stream = _split_stream(name)
     if not name:

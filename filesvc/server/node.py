@@ -29,7 +29,8 @@ class FileNode:
     """
     One file (or stream) that is open.
 
-    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has.
+    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has. A stream's C{base} is its file; C{streams}
+    are those of a file that are open.
     """
 
     key: NodeKey
@@ -41,10 +42,22 @@ class FileNode:
     delete_pending: bool = False
     pending_notifications: int = 0
     deleted_with: bytes | None = None
+    base: FileNode | None = None
+    streams: list[FileNode] = field(default_factory=list)
+
+    @property
+    def file(self) -> FileNode:
+        """The node of the file that this is or is a stream of."""
+        return self.base or self
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether names no longer lead here, because the file or the stream is to be deleted."""
+        return self.delete_pending or self.file.delete_pending
 
 
 class NodeTable:
-    """The nodes of all files that are open, each there as long as an open is."""
+    """The nodes of all files that are open, each there as long as an open of it or of one of its streams is."""
 
     def __init__(self) -> None:
         self._nodes: dict[NodeKey, FileNode] = {}
@@ -58,21 +71,38 @@ class NodeTable:
 
     def get(self, key: NodeKey) -> FileNode:
         """The node of a file; a new one, not in the table before its first L{attach}, if it is not open."""
-        return self._nodes.get(key) or FileNode(key)
+        found = self._nodes.get(key)
+        if found is not None:
+            return found
+        return FileNode(key, base=self.get(key._replace(stream="")) if key.stream else None)
 
     def attach(self, open: Open) -> None:
         """Count an open in."""
-        self._nodes[open.node.key] = open.node
-        open.node.opens.append(open)
+        node = open.node
+        node.opens.append(open)
+        self._nodes[node.key] = node
+        if node.base is not None and node not in node.base.streams:
+            self._nodes[node.base.key] = node.base
+            node.base.streams.append(node)
 
-    def detach(self, open: Open) -> bool:
-        """Count an open out; true if it was the last."""
+    def detach(self, open: Open) -> list[FileNode]:
+        """Count an open out. Gives the nodes that are not open any more: its own, its file's, none or both."""
         node = open.node
         node.opens.remove(open)
-        if node.opens:
-            return False
+        ended = []
+        if not node.opens:
+            if node.base is not None:
+                node.base.streams.remove(node)
+            ended = [each for each in (node, node.base) if each is not None and not each.opens and not each.streams]
+        for each in ended:
+            del self._nodes[each.key]
+        return ended
+
+    def rename(self, node: FileNode, key: NodeKey) -> None:
+        """A stream that is open has another name."""
         del self._nodes[node.key]
-        return True
+        node.key = key
+        self._nodes[key] = node
 
     def any_below(self, store: IFileStore, path: Path) -> bool:
         """Whether something inside a directory is open."""
@@ -90,7 +120,7 @@ class NodeTable:
     def at(self, store: IFileStore, path: Path) -> FileNode | None:
         """The file that is open by a path, in any case of the letters."""
         folded = [name.casefold() for name in path]
-        return next((open.node for open in self._opens(store) if [name.casefold() for name in open.path] == folded), None)
+        return next((open.node.file for open in self._opens(store) if [name.casefold() for name in open.path] == folded), None)
 
     def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
         """Whether a file other than C{besides} is open by a path, in any case of the letters."""

@@ -29,6 +29,7 @@ log = Logger()
 
 DATA = CompletionFilter.SIZE | CompletionFilter.LAST_WRITE
 """What a write changes."""
+_STREAM_DATA = CompletionFilter.STREAM_SIZE | CompletionFilter.STREAM_WRITE
 
 _DESCRIPTION = (
     CompletionFilter.ATTRIBUTES
@@ -183,21 +184,31 @@ class Notifier:
         for watches in list(self._stores.values()):
             watches.listen()
 
-    def added(self, open: Open) -> None:
-        """A file or directory was made."""
-        self._tell(open, _name(open.file.kind), NotifyAction.ADDED, open.path)
+    def added(self, open: Open, node: FileNode) -> None:
+        """A file, directory or stream was made: what is open, or the file of the stream that is."""
+        if node.key.stream:
+            self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.ADDED_STREAM, open.full_path)
+        else:
+            self._tell(open, _name(open.file.kind), NotifyAction.ADDED, open.path)
 
     def linked(self, open: Open, path: Path) -> None:
         """A file got one more name."""
         self._tell(open, CompletionFilter.FILE_NAME, NotifyAction.ADDED, path)
 
-    def removed(self, open: Open) -> None:
-        """A file or directory was removed."""
-        self._tell(open, _name(open.file.kind), NotifyAction.REMOVED, open.path)
+    def removed(self, open: Open, node: FileNode) -> None:
+        """A file, directory or stream was removed: what was open, or the file of the stream that was."""
+        if node.key.stream:
+            self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.REMOVED_STREAM, open.full_path)
+        else:
+            self._tell(open, _name(open.file.kind), NotifyAction.REMOVED, open.path)
 
     def modified(self, open: Open, completion_filter: int) -> None:
-        """What is known of a file or directory was changed."""
-        self._tell(open, completion_filter, NotifyAction.MODIFIED, open.path)
+        """What is known of a file or directory was changed, or the data of a stream."""
+        if open.node.key.stream and completion_filter & DATA:
+            self._tell(open, _STREAM_DATA, NotifyAction.MODIFIED_STREAM, open.full_path)
+            completion_filter &= ~DATA
+        if completion_filter:
+            self._tell(open, completion_filter, NotifyAction.MODIFIED, open.path)
 
     def renamed(self, open: Open, old: Path) -> None:
         """A file or directory was renamed; that a file's attributes change by it (it is to be archived) is told when it is closed."""
@@ -207,6 +218,11 @@ class Notifier:
         if watches is not None:
             watches.listen(but=(old, open.path))
             watches.renamed(old, open.path, open.file.kind)
+
+    def stream_renamed(self, open: Open, old: Path) -> None:
+        """A stream was renamed."""
+        self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.REMOVED_STREAM, old)
+        self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.ADDED_STREAM, open.full_path)
 
     def will_be_modified(self, open: Open, completion_filter: int) -> None:
         """File.PendingNotifications: a file is about to be changed, which is told when an open of it is closed (MS-FSA 2.1.1.3)."""
@@ -227,5 +243,5 @@ class Notifier:
     def _tell(self, open: Open, completion_filter: int, action: NotifyAction, path: Path) -> None:
         watches = self._stores.get(open.tree.store)
         if watches is not None:
-            watches.listen(but=(path,))
+            watches.listen(but=(path, open.path))
             watches.tell(completion_filter, (action, path))

@@ -13,8 +13,10 @@ from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
+from filesvc.server.names import join_name
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
+from filesvc.server.streams import StreamFile, remove
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
@@ -75,6 +77,14 @@ class Open:
         """Where it was opened, or has been renamed to since."""
         path: Path = self.file.path
         return path
+
+    @property
+    def full_path(self) -> Path:
+        """The same, with the name of the stream behind that of the file."""
+        if not isinstance(self.file, StreamFile):
+            return self.path
+        *above, name = self.path or ("",)
+        return (*above, f"{name}:{self.file.name}")
 
     def require(self, access: int) -> None:
         """
@@ -137,18 +147,14 @@ class Open:
             tree.server.notifier.deleting(node)
             node.deleted_with = self.parent_key
             node.caching.take(Operation.DELETE, self.holder)
-        last, removed = tree.server.nodes.detach(self), False
-        if last:
-            node.write_time.pin(None)
+        ended = tree.server.nodes.detach(self)
+        removed: list[FileNode] = []
+        for each in ended:
+            each.write_time.pin(None)
         try:
-            if last and node.delete_pending:
-                await tree.run(tree.store.remove, self.file)
-                removed = True
-                self.entries_changed(self.path, self.parent_key if self.parent_key == node.deleted_with else None)
-            elif self.has_written:
+            removed = [each for each in ended if each.delete_pending and await self._delete(each)]
+            if self.has_written and not removed:
                 self.entries_changed(self.path, self.parent_key)
-        except OSError as error:
-            log.info("could not delete {path}: {error}", path="/".join(self.path), error=error)
         finally:
             if self.enumeration is not None:
                 self.enumeration.close()
@@ -158,12 +164,23 @@ class Open:
                 await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             self.descriptor = None
             await tree.run(self.file.close)
-            if removed:
-                tree.server.notifier.removed(self)
-            else:
+            for each in removed:
+                tree.server.notifier.removed(self, each)
+            if not removed:
                 tree.server.notifier.closed(self)
             if self.holder is not None:
                 self.holder.release(self)
+
+    async def _delete(self, node: FileNode) -> bool:
+        """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""
+        try:
+            await self.tree.run(remove, self.tree.store, self.file, bool(node.key.stream))
+        except OSError as error:
+            log.info("could not delete {path}: {error}", path=join_name(self.full_path), error=error)
+            return False
+        if not node.key.stream:
+            self.entries_changed(self.path, self.parent_key if self.parent_key == node.deleted_with else None)
+        return True
 
 
 @dataclass(slots=True, eq=False)

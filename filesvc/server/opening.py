@@ -12,15 +12,17 @@ from filesvc.server import durable, sharemode
 from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
+from filesvc.server.extended_attributes import remove_extended_attributes
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
 from filesvc.server.node import FileNode, NodeKey
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
+from filesvc.server.streams import StreamFile, node_key, stream_names
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
-from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions
+from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, ShareAccess
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.status import Status
@@ -41,6 +43,7 @@ _SETTABLE = int(
 )
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
+_SHARE_ALL = int(ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE)
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
 _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
@@ -83,6 +86,10 @@ class Opening:
         @raise StatusError: it cannot be.
         @raise OSError: the store says no.
         """
+        if self.name.stream is not None:
+            if self.options & _DIRECTORY_FILE:
+                raise StatusError(Status.NOT_A_DIRECTORY)
+            self.options |= _NON_DIRECTORY_FILE
         rights = desired_rights(self.desired_access)
         granted_rights(rights, self.tree.maximal_access)
         if self.disposition == CreateDisposition.CREATE:
@@ -124,7 +131,7 @@ class Opening:
         if not self.overwrites:
             return open, CreateAction.OPENED
         try:
-            await self._overwrite(file)
+            await self._overwrite(open)
         except BaseException:
             await open.close()
             raise
@@ -133,6 +140,8 @@ class Opening:
 
     async def _open_to_use(self, rights: int) -> IOpenFile:
         """Open what is there, for writing if that is wanted. Who wants all that is possible has what the system allows."""
+        if self.name.stream:
+            return await self._open_stream(self.name.stream)
         if rights & WRITES_DATA or self.overwrites:
             return await self._open_file(True)
         if rights & _MAXIMUM_ALLOWED and self.tree.maximal_access & WRITES_DATA:
@@ -188,7 +197,7 @@ class Opening:
 
     def _check_suspended(self, file: IOpenFile) -> None:
         """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
-        node = self.tree.server.nodes.find(NodeKey(self.tree.store, file.identity))
+        node = self.tree.server.nodes.find(node_key(self.tree.store, file))
         if node is not None and any(durable.is_suspended(open) for open in node.opens):
             raise StatusError(Status.FILE_NOT_AVAILABLE)
 
@@ -198,8 +207,8 @@ class Opening:
 
         @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
         """
-        node = self.tree.server.nodes.find(NodeKey(self.tree.store, file.identity))
-        if node is None or node.delete_pending or not node.caching.holders:
+        node = self.tree.server.nodes.find(node_key(self.tree.store, file))
+        if node is None or node.unnamed or not node.caching.holders:
             return None
         before = len(node.opens)
         waits = self._break_caches(node, granted)
@@ -215,8 +224,14 @@ class Opening:
             return []
         if caching.batch and (waits := caching.take(operation, actor)):
             return waits
-        self.violates_sharing = sharemode.conflicts(node.opens, demanded, self.share_access)
+        self.violates_sharing = self._is_in_use(node, demanded)
         return caching.take(Operation.OPEN_BREAK_H if self.violates_sharing else operation, actor)
+
+    def _is_in_use(self, node: FileNode, demanded: int) -> bool:
+        """Whether share modes forbid the open; those of a file's streams count where the file is to be deleted (MS-FSA 2.1.5.1.2.2)."""
+        return sharemode.conflicts(node.opens, demanded, self.share_access) or any(
+            sharemode.conflicts(stream.opens, demanded & AccessMask.DELETE, _SHARE_ALL) for stream in node.streams
+        )
 
     def _demanded(self, granted: int) -> int:
         return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
@@ -225,12 +240,25 @@ class Opening:
         """Make it. Who does so may do with this open whatever was asked for, whatever the new descriptor says (MS-FSA 2.1.5.1.1)."""
         if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
-        if not self.name.path:
-            raise StatusError(Status.OBJECT_NAME_COLLISION)
-        directory = bool(self.options & _DIRECTORY_FILE)
         if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE:
             raise StatusError(Status.CANNOT_DELETE)
+        if self.name.stream:
+            return await self._make_stream(self.name.stream, rights)
+        file = await self._make_file()
+        try:
+            open = self._enter(file, granted_rights(rights, self.tree.maximal_access))
+        except BaseException:
+            await self._unmake(file)
+            raise
+        self.tree.server.notifier.added(open, open.node)
+        return open, CreateAction.CREATED
+
+    async def _make_file(self) -> IOpenFile:
+        """Make a file or directory with all that goes with it."""
+        if not self.name.path:
+            raise StatusError(Status.OBJECT_NAME_COLLISION)
         tree = self.tree
+        directory = bool(self.options & _DIRECTORY_FILE)
         kind = Kind.DIRECTORY if directory else Kind.FILE
         descriptor = await self._new_descriptor(directory)
         mode = None if descriptor is None else descriptor_mode(descriptor, 0, directory)
@@ -241,15 +269,61 @@ class Opening:
             if self.attributes & _SETTABLE:
                 archive = 0 if directory else FileAttributes.ARCHIVE
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
-            if self.allocation and not directory:
+            if self.allocation and not directory and not self.name.stream:
                 await tree.run(file.allocate, self.allocation)
-            open = self._enter(file, granted_rights(rights, tree.maximal_access))
         except BaseException:
-            await tree.run(tree.store.remove, file)
-            await tree.run(file.close)
+            await self._unmake(file)
             raise
-        tree.server.notifier.added(open)
+        return file
+
+    async def _unmake(self, file: IOpenFile) -> None:
+        tree = self.tree
+        await tree.run(tree.store.remove, file)
+        await tree.run(file.close)
+
+    async def _open_stream(self, stream: str) -> StreamFile:
+        """Open a stream that is there."""
+        base = await self._open_file(False)
+        try:
+            return await self.tree.run(StreamFile.find, base, stream)
+        except BaseException:
+            await self.tree.run(base.close)
+            raise
+
+    async def _make_stream(self, stream: str, rights: int) -> tuple[Open, CreateAction]:
+        """Make a stream, and its file if there is none."""
+        tree = self.tree
+        try:
+            base, made = await self._open_file(False), False
+        except FileNotFoundError:
+            base, made = await self._make_file(), True
+        try:
+            maximal = tree.maximal_access if made else await self._access_to_add(base)
+            granted = granted_rights(rights, maximal)
+            file = await tree.run(StreamFile.make, base, stream)
+            try:
+                open = self._enter(file, granted)
+            except BaseException:
+                await tree.run(file.remove)
+                raise
+        except BaseException:
+            if made:
+                await self._unmake(base)
+            else:
+                await tree.run(base.close)
+            raise
+        if made:
+            tree.server.notifier.added(open, open.node.file)
+        tree.server.notifier.added(open, open.node)
         return open, CreateAction.CREATED
+
+    async def _access_to_add(self, base: IOpenFile) -> int:
+        """All that the user may do with a file to add a stream to."""
+        stat = await self.tree.run(base.stat)
+        maximal = await self.tree.server.descriptors.maximal_access(self.tree, base)
+        if stat.attributes & _READONLY or not maximal & AccessMask.FILE_WRITE_DATA:
+            raise StatusError(Status.ACCESS_DENIED)
+        return maximal
 
     async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
         """What the folder and the request make the new file's descriptor."""
@@ -257,10 +331,15 @@ class Opening:
         await descriptors.require_addable(tree, path, directory)
         return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)
 
-    async def _overwrite(self, file: IOpenFile) -> None:
-        """The old data goes, and the attributes are those of the request."""
-        run = self.tree.run
+    async def _overwrite(self, open: Open) -> None:
+        """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
+        run, file = self.tree.run, open.file
         await run(file.truncate, 0)
+        if self.name.stream:
+            return
+        for name in await run(stream_names, file):
+            await run(StreamFile(file, name).remove)
+        await run(remove_extended_attributes, file)
         await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
         if self.allocation:
             await run(file.allocate, self.allocation)
@@ -270,10 +349,10 @@ class Opening:
         tree, server = self.tree, self.tree.server
         if tree.session.trees.get(tree.tree_id) is not tree:
             raise StatusError(Status.NETWORK_NAME_DELETED)
-        node = server.nodes.get(NodeKey(tree.store, file.identity))
-        if node.delete_pending:
+        node = server.nodes.get(node_key(tree.store, file))
+        if node.unnamed:
             raise StatusError(Status.DELETE_PENDING)
-        if sharemode.conflicts(node.opens, self._demanded(granted), self.share_access):
+        if self._is_in_use(node, self._demanded(granted)):
             raise StatusError(Status.SHARING_VIOLATION)
         number = next(server.open_ids)
         open = Open(

@@ -32,6 +32,7 @@ _ATTRIBUTES = (
     | FileSystemAttributes.PERSISTENT_ACLS
     | FileSystemAttributes.SUPPORTS_SPARSE_FILES
     | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES
+    | FileSystemAttributes.NAMED_STREAMS
 )
 _MAX_NAME = 255
 

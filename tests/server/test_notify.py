@@ -354,3 +354,21 @@ def test_a_watch_that_has_ended_keeps_nothing() -> None:
     watch.end(Status.NOTIFY_CLEANUP)
     watch.tell([FileNotifyInformation(ADDED, "f")])
     assert memory.used == 0
+
+
+def test_streams_are_told_of_by_their_full_names(client: Any, directory: FileId) -> None:
+    streams = CompletionFilter.STREAM_NAME | CompletionFilter.STREAM_SIZE
+    start(client, directory, streams | NAME)
+    file_id = client.open("d\\f:s")
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, ":t"))
+    client.close(file_id)
+    delete(client, "d\\f:t")
+    assert heard(client, directory) == [
+        (ADDED, "f"),
+        (NotifyAction.ADDED_STREAM, "f:s"),
+        (NotifyAction.REMOVED_STREAM, "f:s"),
+        (NotifyAction.ADDED_STREAM, "f:t"),
+        (NotifyAction.MODIFIED_STREAM, "f:t"),
+        (NotifyAction.REMOVED_STREAM, "f:t"),
+    ]

@@ -121,8 +121,6 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
     if SD_BUFFER in contexts:
         opening.descriptor = prepare(SecurityDescriptor.parse(contexts[SD_BUFFER]), call.session.token)
-    if opening.name.stream:
-        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     opening.caching = _caching(request, contexts, call)
     if isinstance(opening.caching, LeaseRequest):
         opening.caching.check_name(opening.name)
@@ -139,7 +137,7 @@ async def _open(
     """Open the file, and make of the open what the contexts ask for."""
     open, action = await opening.open()
     try:
-        if EA_BUFFER in contexts and action:
+        if EA_BUFFER in contexts and action != CreateAction.OPENED:
             await set_extended_attributes(open, contexts[EA_BUFFER])
         if opening.caching is not None:
             opening.caching.acquire(open)
@@ -155,6 +153,7 @@ async def _open(
         level, lease = _cached(open)
         reply = await _reply(open, action, level, [*lease, *durable.describe(open)], contexts, call)
     except BaseException:
+        open.delete_on_close = open.delete_on_close or action == CreateAction.CREATED
         await open.close()
         raise
     if action is not CreateAction.OPENED:

@@ -9,6 +9,8 @@ from filesvc.server.open import Open, PipeOpen
 from filesvc.server.pipes import query_pipe
 from filesvc.server.security import TO_QUERY, require_parts, select
 from filesvc.smb2.error import ErrorResponse
+from filesvc.smb2.file_information import FileInformationClass
+from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.status import Status
 
@@ -27,6 +29,8 @@ async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
             query = file_query.QUERIES.get(request.file_info_class)
             if query is None:
                 raise StatusError(Status.INVALID_INFO_CLASS)
+            if request.file_info_class == FileInformationClass.NORMALIZED_NAME and call.connection.dialect != Dialect.SMB_3_1_1:
+                raise StatusError(Status.NOT_SUPPORTED)
             if query.access:
                 open.require(query.access)
             if limit < query.minimum:

@@ -1,0 +1,328 @@
+"""Named streams."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.interfaces import Creation, FileAttributes, Kind
+from filesvc.server.settings import Share
+from filesvc.server.streams import MAX_SIZE
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import (
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileEndOfFileInformation,
+    FileInformationClass,
+    FileStandardInformation,
+)
+from filesvc.smb2.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
+from filesvc.smb2.header import Command
+from filesvc.smb2.name_information import FileNameInformation, FileRenameInformation, parse_streams
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.security_descriptor import Ace, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.well_known_sids import EVERYONE
+from filesvc.smb2.write import WriteRequest
+from filesvc.store.local import LocalStore
+
+OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE
+INFORMATION = FileInformationClass
+
+
+def put(client: Any, name: str, data: bytes = b"data") -> None:
+    file_id = client.open(name)
+    assert write(client, file_id, data) is Status.SUCCESS
+    client.close(file_id)
+
+
+def write(client: Any, file_id: FileId, data: bytes, offset: int = 0) -> Status:
+    status = client.ask(Command.WRITE, WriteRequest(file_id, offset, data).encode()).status
+    assert isinstance(status, Status)
+    return status
+
+
+def get(client: Any, name: str | FileId) -> bytes:
+    file_id = name if isinstance(name, FileId) else client.open(name, disposition=OPEN)
+    answer = client.ask(Command.READ, ReadRequest(file_id, 0, 65536).encode())
+    if file_id is not name:
+        client.close(file_id)
+    return b"" if answer.status is Status.END_OF_FILE else bytes(ReadResponse.parse(answer.message).data)
+
+
+def query(client: Any, file_id: FileId, information: int) -> memoryview:
+    answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.FILE, information, 65536).encode())
+    assert answer.status is Status.SUCCESS
+    return memoryview(QueryInfoResponse.parse(answer.message).buffer)
+
+
+def change(client: Any, file_id: FileId, information: int, buffer: bytes) -> Status:
+    status = client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, information, buffer).encode()).status
+    assert isinstance(status, Status)
+    return status
+
+
+def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> Status:
+    return change(client, file_id, INFORMATION.RENAME, FileRenameInformation(replace, name).encode())
+
+
+def delete(client: Any, name: str) -> Status:
+    answer = client.create(name, OPEN, AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE)
+    if answer.status is Status.SUCCESS:
+        client.close(CreateResponse.parse(answer.message).file_id)
+    status = answer.status
+    assert isinstance(status, Status)
+    return status
+
+
+def streams(client: Any, name: str) -> dict[str, int]:
+    file_id = client.open(name, disposition=OPEN, access=AccessMask.FILE_READ_ATTRIBUTES)
+    found = {stream.stream_name: stream.stream_size for stream in parse_streams(query(client, file_id, INFORMATION.STREAM))}
+    client.close(file_id)
+    return found
+
+
+def test_data(client: Any) -> None:
+    file_id = client.open("a:s")
+    assert write(client, file_id, b"data", 2) is Status.SUCCESS
+    assert write(client, file_id, b"ta", 5) is Status.SUCCESS
+    assert get(client, file_id) == b"\0\0datta"
+    assert get(client, "A:S:$data") == b"\0\0datta"
+    assert get(client, "a") == get(client, "a::$DATA") == b""
+    assert change(client, file_id, INFORMATION.END_OF_FILE, FileEndOfFileInformation(3).encode()) is Status.SUCCESS
+    assert get(client, "a:s") == b"\0\0d"
+    assert change(client, file_id, INFORMATION.END_OF_FILE, FileEndOfFileInformation(5).encode()) is Status.SUCCESS
+    assert get(client, "a:s") == b"\0\0d\0\0"
+
+
+def test_a_stream_makes_its_file(client: Any, store: Any) -> None:
+    answer = client.create("a:s", CREATE)
+    assert CreateResponse.parse(answer.message).create_action == CreateAction.CREATED
+    assert store.open(("a",), Creation.EXISTING, Kind.FILE, False).stat().size == 0
+
+
+@pytest.mark.parametrize("name", ["missing", "missing:s", "a:missing"])
+def test_what_is_missing(client: Any, store: Any, name: str) -> None:
+    store.add("a")
+    assert client.create(name, OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert client.create(r"no\such:s").status is Status.OBJECT_PATH_NOT_FOUND
+
+
+def test_dispositions(client: Any) -> None:
+    put(client, "a:s")
+    assert client.create("a:S", CREATE).status is Status.OBJECT_NAME_COLLISION
+    answer = client.create("a:s", OVERWRITE)
+    assert CreateResponse.parse(answer.message).create_action == CreateAction.OVERWRITTEN
+    assert streams(client, "a") == {"::$DATA": 0, ":s:$DATA": 0}
+
+
+@pytest.mark.parametrize("disposition", [OVERWRITE, CreateDisposition.OVERWRITE_IF, CreateDisposition.SUPERSEDE])
+def test_overwriting_the_file_removes_its_streams(client: Any, disposition: int) -> None:
+    put(client, "a:s")
+    client.close(client.open("a", disposition=disposition))
+    assert streams(client, "a") == {"::$DATA": 0}
+
+
+def test_streams_are_listed(client: Any) -> None:
+    put(client, "a", b"12345")
+    put(client, "a:One", b"123")
+    put(client, "a:two", b"")
+    assert streams(client, "a") == streams(client, "a:ONE") == {"::$DATA": 5, ":One:$DATA": 3, ":two:$DATA": 0}
+
+
+def test_streams_of_directories(client: Any, store: Any) -> None:
+    store.add("d/a")
+    assert streams(client, "d") == {}
+    put(client, "d:s")
+    assert streams(client, "d") == {":s:$DATA": 4}
+    assert client.create("d::$DATA", OPEN).status is Status.FILE_IS_A_DIRECTORY
+    for name in ("d::$DATA", "d:s", r"d\a:s"):
+        assert client.create(name, create_options=CreateOptions.DIRECTORY_FILE).status is Status.NOT_A_DIRECTORY
+    put(client, ":root", b"of the share")
+    assert get(client, ":root") == b"of the share"
+    assert delete(client, ":root") is Status.SUCCESS
+    assert streams(client, "") == {}
+
+
+@pytest.mark.parametrize("name", ["a:", "a::", "a:s:", "a:s:$FOO", "a:s:$DATA:", "a:s/t", "a:s\\t", "a:\ud800", "a:" + 256 * "s"])
+def test_names_that_no_stream_can_have(client: Any, name: str) -> None:
+    assert client.create(name).status is Status.OBJECT_NAME_INVALID
+
+
+def test_what_is_told_of_a_stream(client: Any) -> None:
+    put(client, "a:s", b"123")
+    file_id = client.open("a:s", disposition=OPEN)
+    standard = FileStandardInformation.parse(query(client, file_id, INFORMATION.STANDARD))
+    assert (standard.end_of_file, standard.directory) == (3, False)
+    assert FileNameInformation.parse(query(client, file_id, INFORMATION.NAME)).file_name == r"\a:s"
+
+
+def test_attributes_are_the_files(client: Any, store: Any) -> None:
+    file_id = client.open("a:s")
+    basic = FileBasicInformation(0, 0, 0, 0, FileAttributes.READONLY).encode()
+    assert change(client, file_id, INFORMATION.BASIC, basic) is Status.SUCCESS
+    client.close(file_id)
+    assert store.open(("a",), Creation.EXISTING, Kind.FILE, False).stat().attributes & FileAttributes.READONLY
+    assert client.create("a:s", OPEN, AccessMask.FILE_WRITE_DATA).status is Status.ACCESS_DENIED
+    assert client.create("a:t", CREATE, AccessMask.FILE_READ_DATA).status is Status.ACCESS_DENIED
+    assert client.create("a:s", OPEN, AccessMask.FILE_READ_DATA).status is Status.SUCCESS
+
+
+def test_the_descriptor_is_the_files(client: Any) -> None:
+    file_id = client.open("a:s")
+    reads = Acl([Ace(AceType.ACCESS_ALLOWED, EVERYONE, AccessMask.FILE_GENERIC_READ)])
+    descriptor = SecurityDescriptor(dacl=reads, control=SecurityControl.DACL_PRESENT).encode()
+    request = SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor, SecurityInformation.DACL)
+    assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
+    assert client.create("a", OPEN, AccessMask.FILE_WRITE_DATA).status is Status.ACCESS_DENIED
+    assert client.create("a:s", OPEN, AccessMask.FILE_WRITE_DATA).status is Status.ACCESS_DENIED
+    assert client.create("a:t", CREATE, AccessMask.FILE_READ_DATA).status is Status.ACCESS_DENIED
+    assert client.create("a:s", OPEN, AccessMask.FILE_READ_DATA).status is Status.SUCCESS
+
+
+def test_share_modes_are_the_streams_own(client: Any, another: Any) -> None:
+    client.open("a:s", share=0)
+    assert another.create("a:s", OPEN).status is Status.SHARING_VIOLATION
+    assert another.create("a:t").status is Status.SUCCESS
+    assert another.create("a", OPEN, AccessMask.FILE_WRITE_DATA, share=0).status is Status.SUCCESS
+
+
+def test_a_stream_keeps_its_file_from_being_deleted(client: Any, another: Any) -> None:
+    file_id = client.open("a:s", share=3)
+    assert delete(another, "a") is Status.SHARING_VIOLATION
+    client.close(file_id)
+    assert delete(another, "a") is Status.SUCCESS
+
+
+def test_a_file_is_there_until_its_streams_are_closed(client: Any, another: Any, store: Any) -> None:
+    put(client, "a:s", b"still")
+    file_id = client.open("a:s")
+    assert delete(another, "a") is Status.SUCCESS
+    assert get(client, file_id) == b"still"
+    for name in ("a", "a:s", "a:t"):
+        assert another.create(name).status is Status.DELETE_PENDING
+    client.close(file_id)
+    assert another.create("a", OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert client.create("a", CREATE).status is Status.SUCCESS
+
+
+def test_a_stream_is_deleted_alone(client: Any) -> None:
+    put(client, "a:s")
+    put(client, "a:t")
+    assert delete(client, "a:S") is Status.SUCCESS
+    assert streams(client, "a") == {"::$DATA": 0, ":t:$DATA": 4}
+    file_id = client.open("a:t", disposition=OPEN)
+    assert change(client, file_id, INFORMATION.DISPOSITION, FileDispositionInformation(True).encode()) is Status.SUCCESS
+    assert client.create("a:t", OPEN).status is Status.DELETE_PENDING
+    client.close(file_id)
+    assert streams(client, "a") == {"::$DATA": 0}
+
+
+def test_a_file_with_open_streams_keeps_its_name(client: Any, another: Any) -> None:
+    stream = client.open("a:s")
+    file_id = another.open("a")
+    assert rename(another, file_id, "b") is Status.ACCESS_DENIED
+    client.close(stream)
+    assert rename(another, file_id, "b") is Status.SUCCESS
+    assert streams(client, "b") == {"::$DATA": 0, ":s:$DATA": 0}
+
+
+def test_a_file_with_open_streams_is_not_replaced(client: Any, another: Any) -> None:
+    client.open("a:s")
+    assert rename(another, another.open("b"), "a", replace=True) is Status.ACCESS_DENIED
+
+
+def test_renaming_a_stream(client: Any, another: Any) -> None:
+    put(client, "a:s")
+    file_id, beside = client.open("a:s"), another.open("a:s")
+    assert rename(client, file_id, ":t") is Status.SUCCESS
+    assert streams(client, "a") == {"::$DATA": 0, ":t:$DATA": 4}
+    assert get(another, beside) == b"data"
+    assert rename(client, file_id, ":T:$DATA") is Status.SUCCESS
+    assert streams(client, "a") == {"::$DATA": 0, ":T:$DATA": 4}
+    another.close(beside)
+    assert another.create("a:s", CREATE, share=0).status is Status.SUCCESS
+
+
+def test_renaming_a_stream_over_another(client: Any, another: Any) -> None:
+    put(client, "a:s")
+    put(client, "a:full")
+    put(client, "a:empty", b"")
+    file_id = client.open("a:s")
+    assert rename(client, file_id, ":EMPTY") is Status.OBJECT_NAME_COLLISION
+    assert rename(client, file_id, ":full", replace=True) is Status.INVALID_PARAMETER
+    held = another.open("a:empty")
+    assert rename(client, file_id, ":empty", replace=True) is Status.INVALID_PARAMETER
+    another.close(held)
+    assert rename(client, file_id, ":EMPTY", replace=True) is Status.SUCCESS
+    assert streams(client, "a") == {"::$DATA": 0, ":EMPTY:$DATA": 4, ":full:$DATA": 4}
+
+
+def test_renaming_a_stream_to_the_files_data(client: Any, another: Any) -> None:
+    put(client, "a:s")
+    file_id = client.open("a:s")
+    assert rename(client, file_id, "::$DATA") is Status.OBJECT_NAME_COLLISION
+    beside = another.open("a:s")
+    assert rename(client, file_id, "::$DATA", replace=True) is Status.SHARING_VIOLATION
+    another.close(beside)
+    assert rename(client, file_id, "::$DATA", replace=True) is Status.SUCCESS
+    assert streams(client, "a") == {"::$DATA": 4}
+    assert get(client, file_id) == get(another, "a") == b"data"
+
+
+def test_renaming_what_has_to_keep_its_name(client: Any) -> None:
+    stream, file_id = client.open("a:s"), client.open("b")
+    assert rename(client, stream, "c") is Status.ACCESS_DENIED
+    assert rename(client, file_id, "b:s") is Status.INVALID_PARAMETER
+    assert rename(client, file_id, ":s") is Status.NOT_SUPPORTED
+    directory = client.open("d:s", disposition=CREATE)
+    link = FileRenameInformation(False, "e").encode()
+    assert change(client, directory, INFORMATION.LINK, link) is Status.INVALID_PARAMETER
+
+
+def test_too_large_a_stream(client: Any) -> None:
+    file_id = client.open("a:s")
+    assert write(client, file_id, b"x", MAX_SIZE - 1) is Status.SUCCESS
+    for offset in (MAX_SIZE, 1 << 40):
+        assert write(client, file_id, b"x", offset) is Status.DISK_FULL
+    size = FileEndOfFileInformation(MAX_SIZE + 1).encode()
+    assert change(client, file_id, INFORMATION.END_OF_FILE, size) is Status.DISK_FULL
+    assert streams(client, "a")[":s:$DATA"] == MAX_SIZE
+
+
+def test_the_volume_has_streams(client: Any) -> None:
+    request = QueryInfoRequest(client.open("a"), InfoType.FILESYSTEM, FileSystemInformationClass.ATTRIBUTE, 4096)
+    answer = client.ask(Command.QUERY_INFO, request.encode())
+    attributes = FileFsAttributeInformation.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
+    assert attributes.file_system_attributes & FileSystemAttributes.NAMED_STREAMS
+
+
+class TestOnDisk:
+    """How streams are kept."""
+
+    @pytest.fixture
+    def server(self, make_server: Any, tmp_path: Path) -> Any:
+        store = LocalStore(tmp_path)
+        server = make_server(shares=[Share("files", store)])
+        yield server
+        for connection in list(server.connections):
+            connection.transport.loseConnection()
+        store.close()
+
+    def test_as_samba_does(self, client: Any, tmp_path: Path) -> None:
+        put(client, "a:Zone.Identifier", b"[ZoneTransfer]")
+        assert os.getxattr(tmp_path / "a", "user.DosStream.Zone.Identifier:$DATA") == b"[ZoneTransfer]\0"
+        os.setxattr(tmp_path / "a", "user.DosStream.Other:$DATA", b"12\0")
+        assert streams(client, "a") == {"::$DATA": 0, ":Zone.Identifier:$DATA": 14, ":Other:$DATA": 2}
+        assert get(client, "a:other") == b"12"
+
+    def test_a_name_that_the_file_system_has_no_room_for(self, client: Any, tmp_path: Path) -> None:
+        assert client.create("a:" + 250 * "s", CREATE).status is Status.OBJECT_NAME_INVALID
+        assert not (tmp_path / "a").exists()
