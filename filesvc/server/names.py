@@ -1,10 +1,9 @@
-"""Names as they come in requests: backslashes, streams, wildcards (MS-FSCC 2.1)."""
+"""Names as they come in requests: backslashes, streams (MS-FSCC 2.1)."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
@@ -68,30 +67,3 @@ def _split_stream(name: str) -> tuple[str, str]:
 def join_name(path: Path) -> str:
     """A path as clients write it."""
     return "\\".join(path)
-
-
-_DOS = {
-    "*": ".*",
-    "?": ".",
-    "<": r"(?:.*(?=.*\.)|.*\.(?=[^.]*$)|[^.]*)",
-    ">": r"(?:[^.]|(?=\.|$))",
-    '"': r"(?:\.|$)",
-}
-
-
-@lru_cache(maxsize=256)
-def compile_pattern(pattern: str) -> re.Pattern[str] | None:
-    """
-    What a search pattern of QUERY_DIRECTORY matches, by C{fullmatch}; C{None} for a pattern that matches everything.
-
-    The wildcards are those of MS-FSA 2.1.4.4: C{*}, C{?}, and DOS's C{<}, C{>} and C{"}.
-    """
-    if pattern in ("*", "<"):
-        return None
-    expression = "".join(_DOS.get(character) or re.escape(character) for character in pattern)
-    return re.compile(expression, re.IGNORECASE | re.DOTALL)
-
-
-def has_wildcards(pattern: str) -> bool:
-    """Whether a search pattern can match more than one name."""
-    return any(character in _DOS for character in pattern)

@@ -1,0 +1,240 @@
+"""QUERY_DIRECTORY (MS-SMB2 3.3.5.18, MS-FSA 2.1.5.6.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.interfaces import Creation, FileAttributes, Kind, Times
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateOptions
+from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
+from filesvc.smb2.file_information import FileInformationClass
+from filesvc.smb2.filetime import to_filetime
+from filesvc.smb2.header import Command
+from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.status import Status
+
+RESTART = QueryDirectoryFlags.RESTART_SCANS
+SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY
+REOPEN = QueryDirectoryFlags.REOPEN
+BOTH = FileInformationClass.ID_BOTH_DIRECTORY
+NAMES = FileInformationClass.NAMES
+
+
+def ask(client: Any, folder: Any, pattern: str = "*", flags: int = 0, what: int = NAMES, room: int = 65536, **fields: Any) -> Any:
+    request = QueryDirectoryRequest(folder, what, room, pattern, flags)
+    return client.ask(Command.QUERY_DIRECTORY, request.encode(), **fields)
+
+
+def entries(answer: Any, what: int = NAMES) -> list[DirectoryEntry]:
+    assert answer.status is Status.SUCCESS, answer.status
+    return parse_directory(what, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
+
+
+def names(answer: Any, what: int = NAMES) -> list[str]:
+    return [entry.file_name for entry in entries(answer, what)]
+
+
+@pytest.fixture
+def folder(client: Any, store: Any) -> Any:
+    """An open folder with three files and a folder in it."""
+    for name, data in (("a.txt", b"1"), ("b.txt", b"22"), ("c.doc", b"333")):
+        store.add(f"dir/{name}", data)
+    store.add("dir/inner/x")
+    return client.open("dir", create_options=CreateOptions.DIRECTORY_FILE)
+
+
+def test_everything_then_nothing_more(client: Any, folder: Any) -> None:
+    assert names(ask(client, folder)) == [".", "..", "a.txt", "b.txt", "c.doc", "inner"]
+    assert ask(client, folder).status is Status.NO_MORE_FILES
+    assert ask(client, folder).status is Status.NO_MORE_FILES
+
+
+@pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
+def test_every_class_tells_what_it_has_a_place_for(client: Any, store: Any, folder: Any, what: int) -> None:
+    file = store.open(("dir", "c.doc"), Creation.EXISTING, Kind.FILE, True)
+    file.set_times(Times(10**18, 2 * 10**18, 3 * 10**18 // 2, None))
+    file.set_attributes(FileAttributes.HIDDEN)
+    stat = file.stat()
+    (entry,) = entries(ask(client, folder, "c.doc", what=what), what)
+    assert entry.file_name == "c.doc"
+    expected = DirectoryEntry(
+        "c.doc",
+        FileAttributes.HIDDEN,
+        to_filetime(stat.created),
+        to_filetime(stat.accessed),
+        to_filetime(stat.written),
+        to_filetime(stat.changed),
+        3,
+        stat.allocation,
+        stat.identity.inode,
+        short_name="C.DOC",
+    )
+    blank = DirectoryEntry("c.doc")
+    for field in DirectoryEntry.__slots__:
+        value = getattr(entry, field)
+        assert value == getattr(expected, field) or value == getattr(blank, field), field
+    if what == BOTH:
+        assert entry == expected
+
+
+def test_folders_have_no_size_and_dots_no_short_name(client: Any, folder: Any) -> None:
+    found = {entry.file_name: entry for entry in entries(ask(client, folder, what=BOTH), BOTH)}
+    for name in (".", "..", "inner"):
+        assert found[name].file_attributes == FileAttributes.DIRECTORY
+        assert (found[name].end_of_file, found[name].allocation_size) == (0, 0)
+    assert (found["."].short_name, found[".."].short_name, found["inner"].short_name) == ("", "", "INNER")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.txt", ["a.txt", "b.txt"]),
+        ("*.TXT", ["a.txt", "b.txt"]),
+        ("?.doc", ["c.doc"]),
+        ("<.txt", ["a.txt", "b.txt"]),
+        ("*.*", [".", "..", "a.txt", "b.txt", "c.doc", "inner"]),
+        ("B.Txt", ["b.txt"]),
+        ("inner", ["inner"]),
+        (".", ["."]),
+        ("..", [".."]),
+    ],
+)
+def test_patterns(client: Any, folder: Any, pattern: str, found: list[str]) -> None:
+    assert names(ask(client, folder, pattern)) == found
+    assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
+
+
+@pytest.mark.parametrize("pattern", ["nothing", "*.pdf", "x"])
+def test_nothing_that_matches(client: Any, folder: Any, pattern: str) -> None:
+    assert ask(client, folder, pattern).status is Status.NO_SUCH_FILE
+    assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
+
+
+@pytest.mark.parametrize("pattern", ["", "..\\dir", "../dir", "inner\\x", "a\0"])
+def test_patterns_that_cannot_be(client: Any, folder: Any, pattern: str) -> None:
+    assert ask(client, folder, pattern).status is Status.OBJECT_NAME_INVALID
+
+
+def test_one_name_is_found_without_a_search(client: Any, store: Any, folder: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("filesvc.store.memory.MemoryFile.list_names", lambda self: pytest.fail("searched"))
+    assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
+    assert ask(client, folder, "nothing", REOPEN).status is Status.NO_SUCH_FILE
+
+
+def test_one_name_that_cannot_be_opened_is_searched_for(client: Any, store: Any, folder: Any, monkeypatch: Any) -> None:
+    def refuse(*args: Any) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(store, "open", refuse)
+    assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
+
+
+def test_one_at_a_time(client: Any, folder: Any) -> None:
+    found = [names(ask(client, folder, "*.txt", SINGLE)) for _ in range(2)]
+    assert found == [["a.txt"], ["b.txt"]]
+    assert ask(client, folder, "*.txt", SINGLE).status is Status.NO_MORE_FILES
+
+
+def test_the_first_pattern_stays_until_the_listing_is_opened_anew(client: Any, folder: Any) -> None:
+    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(ask(client, folder, "*.doc")) == ["b.txt"]
+    assert names(ask(client, folder, "*.doc", REOPEN)) == ["c.doc"]
+
+
+def test_restart(client: Any, folder: Any) -> None:
+    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(ask(client, folder, "", RESTART)) == ["a.txt", "b.txt"]
+    assert names(ask(client, folder, "*.doc", RESTART)) == ["c.doc"]
+
+
+def test_a_restart_finds_what_is_new(client: Any, store: Any, folder: Any) -> None:
+    ask(client, folder, "*.txt")
+    store.add("dir/d.txt")
+    assert names(ask(client, folder, "*.txt", RESTART)) == ["a.txt", "b.txt", "d.txt"]
+
+
+def test_opening_anew_takes_a_pattern(client: Any, folder: Any) -> None:
+    ask(client, folder)
+    assert ask(client, folder, "", REOPEN).status is Status.OBJECT_NAME_INVALID
+
+
+def test_each_open_is_somewhere_of_its_own(client: Any, folder: Any) -> None:
+    other = client.open("dir", create_options=CreateOptions.DIRECTORY_FILE)
+    assert names(ask(client, folder, flags=SINGLE)) == ["."]
+    assert names(ask(client, other, flags=SINGLE)) == ["."]
+    assert names(ask(client, folder, flags=SINGLE)) == [".."]
+
+
+# How much fits
+
+
+@pytest.mark.parametrize("room", [100, 130, 300, 1000])
+def test_small_buffers_split_the_listing_and_lose_nothing(client: Any, folder: Any, room: int) -> None:
+    found = []
+    while (answer := ask(client, folder, what=BOTH, room=room + 28)).status is Status.SUCCESS:
+        assert len(QueryDirectoryResponse.parse(answer.message).buffer) <= room + 28
+        found += names(answer, BOTH)
+    assert answer.status is Status.NO_MORE_FILES
+    assert found == [".", "..", "a.txt", "b.txt", "c.doc", "inner"]
+
+
+@pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
+def test_a_buffer_that_holds_no_entry_at_all(client: Any, folder: Any, what: int) -> None:
+    least = DIRECTORY_MINIMUM_LENGTH[what]
+    assert ask(client, folder, "a.txt", what=what, room=least - 1).status is Status.INFO_LENGTH_MISMATCH
+    assert ask(client, folder, "a.txt", what=what, room=least).status is Status.BUFFER_OVERFLOW
+    assert names(ask(client, folder, what=what, room=least + 10), what) == ["a.txt"]
+
+
+def test_large_folders_come_in_many_answers(client: Any, store: Any) -> None:
+    expected = {f"file {number:04}" for number in range(3000)}
+    for name in expected:
+        store.add(f"large/{name}")
+    folder = client.open("large")
+    found: list[str] = []
+    while (answer := ask(client, folder, "f*", what=BOTH)).status is Status.SUCCESS:
+        found += names(answer, BOTH)
+    assert len(found) == len(expected)
+    assert set(found) == expected
+
+
+def test_what_is_removed_meanwhile_is_left_out(client: Any, folder: Any) -> None:
+    assert names(ask(client, folder, flags=SINGLE)) == ["."]
+    client.close(client.open("dir\\b.txt", create_options=CreateOptions.DELETE_ON_CLOSE))
+    assert names(ask(client, folder)) == ["..", "a.txt", "c.doc", "inner"]
+
+
+# Mistakes
+
+
+def test_a_file_is_no_folder(client: Any, store: Any) -> None:
+    assert ask(client, client.open("a")).status is Status.INVALID_PARAMETER
+
+
+@pytest.mark.parametrize("what", [0, 4, 18, 255])
+def test_classes_that_are_none(client: Any, folder: Any, what: int) -> None:
+    assert ask(client, folder, what=what).status is Status.INVALID_INFO_CLASS
+
+
+def test_the_right_to_list(client: Any, folder: Any) -> None:
+    other = client.open("dir", access=AccessMask.FILE_READ_ATTRIBUTES)
+    assert ask(client, other).status is Status.ACCESS_DENIED
+
+
+def test_the_largest_buffer(client: Any, folder: Any) -> None:
+    assert ask(client, folder, room=8 << 20, charge=128).status is Status.SUCCESS
+    assert ask(client, folder, room=(8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+
+
+def test_the_buffer_is_paid_for(client: Any, folder: Any) -> None:
+    assert ask(client, folder, room=65537).status is Status.INVALID_PARAMETER
+    assert ask(client, folder, room=65537, charge=2).status is Status.SUCCESS
+
+
+def test_a_listing_ends_with_its_open(client: Any, folder: Any) -> None:
+    ask(client, folder, flags=SINGLE)
+    client.close(folder)
+    assert ask(client, folder).status is Status.FILE_CLOSED
