@@ -11,6 +11,8 @@ from filesvc.smb2.well_known_sids import OWNER_RIGHTS
 
 ALL = int(AccessMask.FILE_ALL_ACCESS)
 READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)
+OF_GUESTS = ALL & ~int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER)
+"""Whoever is not known decides about nobody else's access."""
 WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessMask.FILE_WRITE_ATTRIBUTES)
 """What it takes to replace a file's data and attributes by opening it."""

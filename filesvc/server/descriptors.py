@@ -53,9 +53,9 @@ class Descriptors:
     async def of_file(self, tree: TreeConnect, file: IOpenFile) -> SecurityDescriptor | None:
         """The descriptor of an open file; C{None} if neither it nor a folder above has one."""
         kept = await self._kept(tree, file)
-        if kept is not None or not file.path:
+        if kept is not None or not (path := file.path):
             return kept
-        above = await self.of_folder(tree, file.path[:-1])
+        above = await self.of_folder(tree, path[:-1])
         return None if above is None else follow_descriptor(above, file.kind is Kind.DIRECTORY)
 
     async def of_folder(self, tree: TreeConnect, path: Path) -> SecurityDescriptor | None:

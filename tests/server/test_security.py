@@ -12,7 +12,7 @@ import pytest
 from filesvc.interfaces import Creation, Kind
 from filesvc.server.access import ALL
 from filesvc.server.descriptors import XATTR
-from filesvc.server.settings import Share
+from filesvc.server.settings import Settings, Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
 from filesvc.smb2.create_contexts import (
@@ -297,6 +297,18 @@ def test_a_descriptor_that_makes_no_sense_lets_nobody_in(alice: Any, store: Any)
     store.add("a", b"")
     store.open(("a",), Creation.EXISTING, Kind.FILE, True).set_xattr(XATTR, b"junk")
     assert alice.create("a", OPEN).status is Status.FILE_CORRUPT_ERROR
+
+
+def test_guests_decide_about_nobody(make_server: Any, client: Any, store: Any) -> None:
+    server = make_server(Settings(guest=True), [Share("files", store, guest=True)])
+    guest = type(client)(server)
+    guest.negotiate()
+    assert guest.log_on("whoever", "whatever").status is Status.SUCCESS
+    assert guest.enter().status is Status.SUCCESS
+    file_id = guest.open("a", access=AccessMask.MAXIMUM_ALLOWED)
+    assert put(guest, file_id, listing()) is Status.ACCESS_DENIED
+    assert guest.create("a", OPEN, AccessMask.WRITE_DAC).status is Status.ACCESS_DENIED
+    guest.transport.loseConnection()
 
 
 class TestOnDisk:

@@ -23,7 +23,10 @@ def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     share = _find_share(request.path, call)
     if len(session.trees) >= connection.settings.limits.trees:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
-    maximal = access.READ_ONLY if share is None or share.read_only else access.ALL
+    if share is None or share.read_only:
+        maximal = access.READ_ONLY
+    else:
+        maximal = access.OF_GUESTS if session.guest or session.anonymous else access.ALL
     tree = TreeConnect(session.next_tree_id(), session, connection.server, share, maximal)
     session.trees[tree.tree_id] = tree
     call.header.tree_id = tree.tree_id

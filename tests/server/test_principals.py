@@ -1,0 +1,61 @@
+"""Who users are."""
+
+from __future__ import annotations
+
+import pwd
+
+import pytest
+
+from filesvc.auth.users import User
+from filesvc.rpc.facts import SidUse
+from filesvc.server.principals import Principals
+from filesvc.smb2.sid import Sid
+from filesvc.smb2.well_known_sids import ANONYMOUS, AUTHENTICATED_USERS, BUILTIN_GUESTS, EVERYONE, unix_group, unix_user
+
+ALICE = User("alice-of-filesvc", 1234, 56, (7, 8))
+
+
+def test_a_user_of_the_host() -> None:
+    root = pwd.getpwuid(0)
+    principals = Principals("SERVER")
+    token = principals.token(User(root.pw_name, 1234, 56), False)
+    assert token.user == unix_user(0)
+    assert token.account == unix_user(1234)
+    found = principals.principal_by_sid(token.user)
+    assert found is not None
+    assert found.name == root.pw_name
+
+
+def test_a_user_of_the_servers_own() -> None:
+    principals = Principals("SERVER")
+    token = principals.token(ALICE, False)
+    assert token.user.subauthorities[:-1] == principals.sid.subauthorities
+    assert token.user == Principals("SERVER").token(User("ALICE-of-filesvc", 0, 0), False).user
+    assert token.user != principals.token(User("carol-of-filesvc", 1234, 56), False).user
+    assert {unix_group(56), unix_group(7), unix_group(8), EVERYONE, AUTHENTICATED_USERS} <= token.groups
+    assert (token.account, token.group) == (unix_user(1234), unix_group(56))
+    for domain in ("", "server"):
+        found = principals.principal_by_name(domain, "Alice-of-filesvc")
+        assert found is not None
+        assert (found.sid, found.domain, found.name, found.use) == (token.user, "SERVER", ALICE.name, SidUse.USER)
+    assert principals.principal_by_sid(token.user) == found
+    assert principals.principal_by_name("elsewhere", ALICE.name) is None
+
+
+def test_guests_are_all_one_and_not_authenticated() -> None:
+    principals = Principals("SERVER")
+    token = principals.token(User("somebody", 1234, 56, is_guest=True), False)
+    assert token.user == Sid(5, (*principals.sid.subauthorities, 501))
+    assert BUILTIN_GUESTS in token.groups
+    assert AUTHENTICATED_USERS not in token.groups
+
+
+def test_anonymous_users_are_not_everyone() -> None:
+    token = Principals("SERVER").token(User("guest", 1234, 56, is_guest=True), True)
+    assert token.user == ANONYMOUS
+    assert EVERYONE not in token.groups
+
+
+@pytest.mark.parametrize("name", ["no\0body", "\ud800", "nobody-of-that-name"])
+def test_names_that_nobody_has(name: str) -> None:
+    assert Principals("SERVER").principal_by_name("", name) is None
