@@ -118,6 +118,7 @@ LIMITS: Mapping[str, Kind[Any]] = {
     "transfer": _whole(64 * 1024, 8 * _MIB),
     "credits": _whole(128, 65535),
     "sessions": _whole(1, 65535),
+    "channels": _whole(1, 65535),
     "trees": _whole(1, 65535),
     "opens": _whole(1, 10_000_000),
     "parallel": _whole(1, 65535),

@@ -37,6 +37,7 @@ class Limits:
     transfer: int = 8 * 1024 * 1024
     credits: int = 8192
     sessions: int = 64
+    channels: int = 32
     trees: int = 256
     opens: int = 16384
     parallel: int = 32
@@ -94,7 +95,7 @@ class Share:
     guest: bool = False
     hidden: bool = False
     encrypt: bool = False
-    continuous: bool = False
     comment: str = ""
     path: str = ""
     snapshots: str = ""
+    continuous: bool = False

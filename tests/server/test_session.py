@@ -8,7 +8,7 @@ import pytest
 import spnego
 
 from filesvc.rpc.facts import Caller
-from filesvc.server.settings import Encryption, Settings, Share, Signing
+from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
 from filesvc.smb2.create import CreateOptions
@@ -201,3 +201,11 @@ def test_a_signed_cancel_is_understood(client: Any) -> None:
     client.send(client.encode(header, CancelRequest().encode()))
     (answer,) = client.receive()
     assert answer.status is Status.CANCELLED
+
+
+def test_a_session_has_so_many_channels(make_server: Any, client: Any) -> None:
+    other = type(client)(make_server(Settings(limits=Limits(channels=2))))
+    other.negotiate()
+    other.log_on()
+    assert bind(other, connect(other)).status is Status.SUCCESS
+    assert bind(other, connect(other)).status is Status.INSUFFICIENT_RESOURCES

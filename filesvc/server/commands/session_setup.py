@@ -114,6 +114,8 @@ def _bind(call: Call, session: Session) -> Channel:
         raise StatusError(Status.REQUEST_NOT_ACCEPTED)
     if here.client_guid != there.client_guid:
         raise StatusError(Status.USER_SESSION_DELETED)
+    if len(session.channels) >= connection.settings.limits.channels:
+        raise StatusError(Status.INSUFFICIENT_RESOURCES)
     channel = call.channel = session.add_channel(connection)
     channel.signer, channel.binding = session.signer, True
     if here.dialect is Dialect.SMB_3_1_1:
