@@ -57,6 +57,7 @@ class ShareConfig:
     encrypt: bool = False
     comment: str = ""
     snapshots: str = ""
+    continuous: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,6 +147,8 @@ def judge(config: Config, mistakes: list[str]) -> None:
         elif folded in seen:
             mistakes.append(f'{share.where}: there is a share "{seen[folded]}" already, and share names do not tell case apart')
         seen.setdefault(folded, share.name)
+        if share.continuous and not settings.state:
+            mistakes.append(f"{share.where}: says continuous, which needs a folder to remember in; give state")
         if share.encrypt and settings.encryption is Encryption.OFF:
             mistakes.append(f'{share.where}: encryption is required here, but encrypt is "off" for the server')
         elif share.encrypt and settings.max_dialect < Dialect.SMB_3_0:

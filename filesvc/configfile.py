@@ -75,6 +75,7 @@ def _shares(top: _Table) -> tuple[ShareConfig, ...]:
                 "ro": ("read_only", FLAG),
                 "guest": ("guest", FLAG),
                 "hidden": ("hidden", FLAG),
+                "continuous": ("continuous", FLAG),
                 "encrypt": ("encrypt", SHARE_ENCRYPT),
                 "comment": ("comment", TEXT),
                 "snapshots": ("snapshots", SNAPSHOTS),

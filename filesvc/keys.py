@@ -143,6 +143,7 @@ SETTINGS: Mapping[str, tuple[str, Kind[Any]]] = {
     "signing": ("signing", SIGNING),
     "encrypt": ("encryption", ENCRYPT),
     "guest": ("guest", FLAG),
+    "state": ("state", TEXT),
 }
 """The keys, and options, that become a field of L{Settings}."""
 

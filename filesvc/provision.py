@@ -63,6 +63,9 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
     @raise ConfigError: if there are C{mistakes}, those found before, by L{judge} or here; what was opened is closed then.
     """
     judge(config, mistakes)
+    state = config.settings.state
+    if state and not os.access(state, os.W_OK | os.X_OK):
+        mistakes.append(f'{config.where}: state: "{state}" is no folder that can be written to')
     provision = Provision(checkers=make_checkers(config.auth, mistakes))
     for share in config.shares:
         if not share.target.value:
@@ -85,6 +88,7 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
                 comment=share.comment,
                 path=share.target.value,
                 snapshots=share.snapshots,
+                continuous=share.continuous,
             )
         )
     if mistakes:

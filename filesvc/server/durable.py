@@ -122,7 +122,7 @@ def grant(open: Open, asked: Asked, call: Call) -> None:
     if isinstance(asked, DurableHandleRequest):
         if keeps_handle(open):
             open.durability = Durability(owner, TIMEOUT, 1)
-    elif asked.flags & DurableHandleFlags.PERSISTENT and call.tree.is_continuous:
+    elif asked.flags & DurableHandleFlags.PERSISTENT and call.tree.is_continuous and not open.node.key.stream:
         open.durability = Durability(owner, _timeout(asked), 2, persistent=True)
     elif keeps_handle(open):
         open.durability = Durability(owner, _timeout(asked), 2)
@@ -174,6 +174,13 @@ def _expire(open: Open) -> None:
 def is_persistent(open: Open) -> bool:
     """Open.IsPersistent."""
     return open.durability is not None and open.durability.persistent
+
+
+async def save(open: Open) -> None:
+    """Keep what an open has become over a restart of the server, if it is persistent."""
+    persistence = open.tree.server.persistence
+    if persistence is not None and is_persistent(open):
+        await persistence.save(open)
 
 
 def is_suspended(open: Open) -> bool:

@@ -20,6 +20,11 @@ class LockSequences:
         self._numbers.pop(index, None)
         return False
 
+    @property
+    def succeeded_last(self) -> dict[int, int]:
+        """What is remembered: numbers by index."""
+        return dict(self._numbers)
+
     def succeeded(self, index: int, number: int) -> None:
         """Remember a request."""
         if index in _BUCKETS:

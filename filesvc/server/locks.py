@@ -102,6 +102,10 @@ class ByteRangeLocks:
             waiting.granted.errback(StatusError(Status.RANGE_NOT_LOCKED))
         self.grant()
 
+    def held_by(self, owner: object) -> list[ByteRange]:
+        """An owner's ranges, in the order it took them."""
+        return [held for held in self._held if held.owner is owner]
+
     def forbids(self, owner: object, offset: int, length: int, write: bool) -> bool:
         """Whether a lock keeps an owner from reading, or writing, a range."""
         if not length:

@@ -170,6 +170,8 @@ class Open:
                 tree.server.notifier.closed(self)
             if self.holder is not None:
                 self.holder.release(self)
+            if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
+                await tree.server.persistence.forget(self)
 
     async def _delete(self, node: FileNode) -> bool:
         """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""

@@ -23,11 +23,13 @@ from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
 from filesvc.server.descriptors import Descriptors
 from filesvc.server.directory_caching import DirectoryCaching
+from filesvc.server.durable import is_persistent
 from filesvc.server.lease import ClientLeases
 from filesvc.server.local_changes import LocalChanges
 from filesvc.server.node import NodeTable
 from filesvc.server.notify import Notifier
 from filesvc.server.open_table import OpenTable
+from filesvc.server.persistence import Database, Persistence
 from filesvc.server.principals import Principals
 from filesvc.server.replay import PendingCreates
 from filesvc.server.session import Channel, Session
@@ -80,7 +82,7 @@ class Server(Factory):
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
         self.opens = OpenTable()
         self.creates = PendingCreates()
-        self.persistence = None
+        self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
         self.open_ids = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
         principals = self.principals = Principals(settings.name)
@@ -113,6 +115,8 @@ class Server(Factory):
         if not self.numPorts:
             self.leases.start()
             self.local_changes.start()
+            if self.persistence is not None:
+                self.persistence.restore(self)
         super().doStart()  # type: ignore[no-untyped-call]
 
     def doStop(self) -> None:
@@ -200,4 +204,12 @@ class Server(Factory):
 
         done = LoopingCall(step)
         done.clock = self.reactor
-        return done.start(_POLL_SHUTDOWN).addCallback(lambda _: None)
+        return done.start(_POLL_SHUTDOWN).addCallback(lambda _: Deferred.fromCoroutine(self._close_opens()))
+
+    async def _close_opens(self) -> None:
+        """Wait for no client to come back any more; those with persistent handles will find the next server."""
+        for open in self.opens:
+            if not is_persistent(open):
+                await open.close()
+        if self.persistence is not None:
+            await self.persistence.close()

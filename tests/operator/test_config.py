@@ -62,6 +62,7 @@ def test_file_that_says_everything(write):
             name = "TOWER"
             comment = "In the cellar"
             workgroup = "HOME"
+            state = "/var/lib/filesvc"
             min-dialect = "3.0"
             max-dialect = "3.0.2"
             signing = "required"
@@ -75,6 +76,7 @@ def test_file_that_says_everything(write):
             hidden = true
             encrypt = "required"
             comment = "Read only"
+            continuous = true
             [limits]
             opens = 7
             logon-timeout = 3
@@ -90,11 +92,12 @@ def test_file_that_says_everything(write):
     assert [said.value for said in config.auth] == ["smbpasswd:/etc/users"]
     docs, old = config.shares
     assert (docs.name, docs.target.value) == ("docs", "/srv/docs")
-    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt))
+    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt, docs.continuous))
     assert (old.name, old.target.value, old.comment) == ("old docs", "/srv/old", "Read only")
-    assert all((old.read_only, old.guest, old.hidden, old.encrypt))
+    assert all((old.read_only, old.guest, old.hidden, old.encrypt, old.continuous))
     assert config.settings == Settings(
         name="TOWER",
+        state="/var/lib/filesvc",
         comment="In the cellar",
         workgroup="HOME",
         min_dialect=Dialect.SMB_3_0,
@@ -125,7 +128,7 @@ def test_sample_file_says_every_key_with_its_default():
         assert list(values[section]) == [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
     names = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)} - {"encryption", "limits", "data-path"}
     assert values.keys() == names | {"encrypt", "listen", "auth", "share", "limits", "data-path"}
-    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt"}
+    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt", "continuous"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
 def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
     assert top.startswith(":1: sining: no such key; did you mean signing? accepted: auth, comment, data-path, ")
-    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, encrypt, guest, hidden, ro, snapshots, target"
+    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
 
 
 def test_all_mistakes_are_told(write):
@@ -371,6 +374,7 @@ def test_share_names_that_can_be(name):
         ({"encryption": Encryption.REQUIRED, "max_dialect": Dialect.SMB_2_1}, (), "needs max-dialect 3.0 or later"),
         ({"encryption": Encryption.OFF}, (share("safe", encrypt=True),), 'encrypt is "off" for the server'),
         ({"max_dialect": Dialect.SMB_2_1}, (share("safe", encrypt=True),), "needs max-dialect 3.0 or later"),
+        ({}, (share("safe", continuous=True),), "--share safe: says continuous, which needs a folder to remember in; give state"),
         ({"limits": Limits(frame=1024 * 1024)}, (), "limits.frame must be limits.transfer and 65536 bytes more"),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from twisted.internet.task import Clock
 
 from filesvc.config import Config, ConfigError, Said, ShareConfig
 from filesvc.provision import Provision, endpoints, provide
-from filesvc.server.settings import Share
+from filesvc.server.settings import Settings, Share
 
 
 def config(*shares: ShareConfig, auth: str = "memory:alice:secret") -> Config:
@@ -71,6 +72,12 @@ def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_pat
     assert mistaken.value.mistakes == [f'here: there is no folder "{tmp_path}/none"; give a folder, or scheme:... for a store plugin']
     assert descriptors() == before
     assert kept.shares[0].store.volume().total > 0
+
+
+def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path):
+    asked = replace(config(share("docs", tmp_path)), settings=Settings(state=f"{tmp_path}/none"))
+    with pytest.raises(ConfigError, match=r'twistd filesvc: state: ".*/none" is no folder that can be written to'):
+        provide(asked, {}, [])
 
 
 def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path):

@@ -151,6 +151,7 @@ async def _open(
             origin.action, origin.replayable = action, is_replayable(open)
             call.connection.server.opens.add_created(open, origin)
         level, lease = _cached(open)
+        await durable.save(open)
         reply = await _reply(open, action, level, [*lease, *durable.describe(open)], contexts, call)
     except BaseException:
         open.delete_on_close = open.delete_on_close or action == CreateAction.CREATED

@@ -7,6 +7,7 @@ from typing import TypeVar
 from twisted.internet.task import LoopingCall
 
 from filesvc.interfaces import ILockableFile
+from filesvc.server import durable
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -37,12 +38,15 @@ async def lock(request: LockRequest, call: Call) -> Reply:
     index, number = request.lock_sequence_index, request.lock_sequence_number
     sequenced = call.connection.dialect != Dialect.SMB_2_0_2
     if not (sequenced and open.lock_sequences.is_replay(index, number)):
-        if request.locks[0].flags & LockFlags.UNLOCK:
-            _unlock(request.locks, open)
-        else:
-            await _lock(request.locks, open, call)
-        if sequenced:
-            open.lock_sequences.succeeded(index, number)
+        try:
+            if request.locks[0].flags & LockFlags.UNLOCK:
+                _unlock(request.locks, open)
+            else:
+                await _lock(request.locks, open, call)
+            if sequenced:
+                open.lock_sequences.succeeded(index, number)
+        finally:
+            await durable.save(open)
     return Reply(LockResponse().encode())
 
 

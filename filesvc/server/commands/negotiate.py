@@ -107,6 +107,10 @@ def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Di
         capabilities |= Capabilities.LARGE_MTU | Capabilities.LEASING
     if dialect >= Dialect.SMB_3_0:
         capabilities |= Capabilities.MULTI_CHANNEL | request.capabilities & Capabilities.DIRECTORY_LEASING
+        if connection.server.persistence is not None:
+            capabilities |= Capabilities.PERSISTENT_HANDLES
+        if connection.server.persistence is not None:
+            capabilities |= Capabilities.PERSISTENT_HANDLES
     if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:
         capabilities |= Capabilities.ENCRYPTION
     return capabilities

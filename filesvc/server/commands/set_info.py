@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.server import file_setting
+from filesvc.server import durable, file_setting
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -10,12 +10,15 @@ from filesvc.server.giving_way import before_setting
 from filesvc.server.open import Open
 from filesvc.server.security import TO_SET, amend, require_parts
 from filesvc.smb2.change_notify import CompletionFilter
+from filesvc.smb2.file_information import FileInformationClass
 from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.security_descriptor import SecurityDescriptor
 from filesvc.smb2.set_info import SetInfoRequest, SetInfoResponse
 from filesvc.smb2.status import Status
 
 _DONE = SetInfoResponse().encode()
+_KEPT = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION, FileInformationClass.DISPOSITION_EX})
+"""What persistent opens remember of what is set."""
 
 
 async def set_info(request: SetInfoRequest, call: Call) -> Reply:
@@ -34,6 +37,9 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
             await before_setting(setting, buffer, open, call)
             await setting.apply(open, buffer)
+            if request.file_info_class in _KEPT:
+                for other in list(open.node.opens):
+                    await durable.save(other)
         case InfoType.SECURITY:
             await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call)
             await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer))

@@ -10,7 +10,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.settings import Share
 from filesvc.server.tree import TreeConnect
 from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+from filesvc.smb2.tree_connect import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
 
 log = Logger()
 
@@ -35,7 +35,8 @@ def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     if share is None:
         return Reply(TreeConnectResponse(ShareType.PIPE, ShareFlags.NO_CACHING, 0, maximal).encode())
     flags = ShareFlags.ENCRYPT_DATA if share.encrypt else ShareFlags.MANUAL_CACHING
-    return Reply(TreeConnectResponse(ShareType.DISK, flags, 0, maximal).encode())
+    capabilities = ShareCapabilities.CONTINUOUS_AVAILABILITY if tree.is_continuous and connection.is_3x else ShareCapabilities(0)
+    return Reply(TreeConnectResponse(ShareType.DISK, flags, capabilities, maximal).encode())
 
 
 def _find_share(path: str, call: Call) -> Share | None:

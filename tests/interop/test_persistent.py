@@ -1,0 +1,185 @@
+"""A server that is killed, and the handles that clients find again in the next."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from smbprotocol.connection import Connection, Dialects
+from smbprotocol.create_contexts import (
+    CreateContextName,
+    DurableHandleFlags,
+    SMB2CreateContextRequest,
+    SMB2CreateDurableHandleReconnectV2,
+    SMB2CreateDurableHandleRequestV2,
+)
+from smbprotocol.exceptions import FileClosed, ObjectNameNotFound, SMBResponseException
+from smbprotocol.open import (
+    CreateDisposition,
+    FilePipePrinterAccessMask,
+    ImpersonationLevel,
+    LockFlags,
+    Open,
+    ShareAccess,
+    SMB2LockElement,
+    SMB2LockRequest,
+)
+from smbprotocol.session import Session
+from smbprotocol.tree import TreeConnect
+
+from ..conformance.peers import PASSWORD, Filesvc, Share
+from .sites import only_filesvc
+
+pytestmark = only_filesvc
+
+FILE_NOT_AVAILABLE = 0xC0000467
+LOCK_NOT_GRANTED = 0xC0000055
+EXCLUSIVE = LockFlags.SMB2_LOCKFLAG_EXCLUSIVE_LOCK | LockFlags.SMB2_LOCKFLAG_FAIL_IMMEDIATELY
+UNLOCK = LockFlags.SMB2_LOCKFLAG_UNLOCK
+
+
+class Continuous(Filesvc):
+    """filesvc with a share that is continuous."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        state = self.folder / "state"
+        state.mkdir(exist_ok=True)
+        config = self.folder / "filesvc.toml"
+        config.write_text(
+            f'listen = "tcp:{self.port}:interface=127.0.0.1"\nauth = "smbpasswd:{self.folder}/users.smbpasswd"\nstate = "{state}"\n'
+            + "".join(f'[share.{share.name}]\ntarget = "{share.path}"\ncontinuous = true\n' for share in self.shares)
+        )
+        return [*command[: command.index("--listen")], "--config", str(config)]
+
+    def kill_and_start(self) -> None:
+        """SIGKILL, and then the next one on the same port."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait()
+        self.start()
+
+
+class Client:
+    """A client machine, which connects anew after its server was lost."""
+
+    def __init__(self, server: Filesvc) -> None:
+        self.server = server
+        self.guid = uuid.uuid4()
+        self.connect()
+
+    def connect(self) -> None:
+        self.connection = Connection(self.guid, "127.0.0.1", self.server.port)
+        self.connection.connect(Dialects.SMB_3_1_1)
+        self.session = Session(self.connection, self.server.user, PASSWORD, require_encryption=False, auth_protocol="ntlm")
+        self.session.connect()
+        self.tree = TreeConnect(self.session, rf"\\127.0.0.1\{self.server.shares[0].name}")
+        self.tree.connect()
+
+    def create(self, name: str, *contexts: SMB2CreateContextRequest) -> Open:
+        open = Open(self.tree, name)
+        open.create(
+            ImpersonationLevel.Impersonation,
+            FilePipePrinterAccessMask.GENERIC_READ | FilePipePrinterAccessMask.GENERIC_WRITE,
+            0,
+            ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE,
+            CreateDisposition.FILE_OPEN_IF,
+            0,
+            list(contexts),
+        )
+        return open
+
+    def create_persistent(self, name: str, create_guid: uuid.UUID, timeout_s: float = 0) -> Open:
+        data = SMB2CreateDurableHandleRequestV2()
+        data["timeout"] = int(timeout_s * 1000)
+        data["flags"] = DurableHandleFlags.SMB2_DHANDLE_FLAG_PERSISTENT
+        data["create_guid"] = create_guid
+        return self.create(name, context(CreateContextName.SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2, data))
+
+    def have_back(self, name: str, create_guid: uuid.UUID, file_id: bytes) -> Open:
+        data = SMB2CreateDurableHandleReconnectV2()
+        data["file_id"] = file_id
+        data["create_guid"] = create_guid
+        data["flags"] = DurableHandleFlags.SMB2_DHANDLE_FLAG_PERSISTENT
+        return self.create(name, context(CreateContextName.SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2, data))
+
+    def lock(self, open: Open, offset: int, length: int, flags: int) -> None:
+        element = SMB2LockElement()
+        element["offset"], element["length"], element["flags"] = offset, length, flags
+        request = SMB2LockRequest()
+        request["file_id"], request["locks"] = open.file_id, [element]
+        self.connection.receive(self.connection.send(request, sid=self.session.session_id, tid=self.tree.tree_connect_id))
+
+    def close(self) -> None:
+        self.connection.disconnect(close=False)
+
+
+def status_of(refused: Callable[[], object]) -> int:
+    """What the server answers to something; 0 if it did it."""
+    try:
+        refused()
+    except SMBResponseException as error:
+        return int(error.status)
+    return 0
+
+
+def context(name: bytes, data: object) -> SMB2CreateContextRequest:
+    request = SMB2CreateContextRequest()
+    request["buffer_name"], request["buffer_data"] = name, data
+    return request
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Continuous]:
+    folder = tmp_path / "share"
+    folder.mkdir()
+    server = Continuous(tmp_path / "server", [Share("files", folder)])
+    server.start()
+    yield server
+    assert server.stop() in server.clean_exits
+
+
+def test_a_handle_and_its_locks_survive_sigkill(server: Continuous) -> None:
+    client, create_guid = Client(server), uuid.uuid4()
+    handle = client.create_persistent("file", create_guid)
+    handle.write(b"acknowledged", 0)
+    client.lock(handle, 0, 5, EXCLUSIVE)
+    client.lock(handle, 10, 5, EXCLUSIVE)
+    client.lock(handle, 10, 5, UNLOCK)
+    server.kill_and_start()
+
+    client.connect()
+    again = client.have_back("file", create_guid, handle.file_id)
+    assert again.file_id == handle.file_id
+    assert again.read(0, 100) == b"acknowledged"
+    other = client.create("file")
+    assert status_of(lambda: client.lock(other, 0, 5, EXCLUSIVE)) == LOCK_NOT_GRANTED
+    client.lock(other, 10, 5, EXCLUSIVE)
+    client.lock(again, 0, 5, UNLOCK)
+    client.lock(other, 0, 5, EXCLUSIVE)
+    again.write(b"and more", 20)
+    again.close(False)
+    with pytest.raises(FileClosed):
+        again.read(0, 1)
+    client.close()
+
+
+def test_nobody_else_opens_the_file_until_its_client_is_back_or_late(server: Continuous) -> None:
+    client, create_guid = Client(server), uuid.uuid4()
+    handle = client.create_persistent("file", create_guid, timeout_s=2)
+    server.kill_and_start()
+    started = time.monotonic()
+
+    other = Client(server)
+    assert status_of(lambda: other.create("file")) == FILE_NOT_AVAILABLE
+    while (status := status_of(lambda: other.create("file").close(False))) == FILE_NOT_AVAILABLE:
+        time.sleep(0.1)
+    assert status == 0
+    assert 1 < time.monotonic() - started < 10
+    client.connect()
+    with pytest.raises(ObjectNameNotFound):
+        client.have_back("file", create_guid, handle.file_id)
+    client.close()
+    other.close()

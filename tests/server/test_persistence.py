@@ -1,0 +1,332 @@
+"""Persistent handles: what a server finds again that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filesvc.server.persistence import Database, LeaseRecord, OpenRecord
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.create import CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.create_contexts import CreateContext, DurableHandleFlags
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.smb2.header import Command
+from filesvc.smb2.lease import LeaseFlags, LeaseV2
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.name_information import FileRenameInformation
+from filesvc.smb2.negotiate import Capabilities, Dialect
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.read import ReadRequest
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_connect import ShareCapabilities, TreeConnectResponse
+
+from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, response, rqls
+from .test_replay import replay
+
+PERSISTENT = DurableHandleFlags.PERSISTENT
+ASKED, BACK = dh2q(flags=PERSISTENT), lambda file_id: dh2c(file_id, flags=PERSISTENT)
+EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
+
+
+class Site:
+    """A server with a folder for its state, which can be killed, and the clients of each."""
+
+    def __init__(self, make_server: Any, client_type: Any, reactor: Any, store: Any, folder: Path) -> None:
+        self._make_server, self._client_type = make_server, client_type
+        self._store, self._folder = store, folder
+        self.reactor = reactor
+        self.start()
+
+    def start(self, continuous: bool = True) -> None:
+        shares = [Share("files", self._store, continuous=continuous)]
+        self.server = self._make_server(Settings(state=str(self._folder)), shares)
+        self.server.persistence.restore(self.server)
+
+    def kill(self, **start: Any) -> None:
+        """What is in memory is lost, and nobody says good-bye; then there is another server."""
+        self.server.persistence.close()
+        self.start(**start)
+
+    def client(self, dialect: int = Dialect.SMB_3_1_1, user: str = "alice", **fields: Any) -> Any:
+        client = self._client_type(self.server, dialect, **fields)
+        client.negotiate()
+        assert client.log_on(user).status is Status.SUCCESS
+        assert client.enter().status is Status.SUCCESS
+        return client
+
+
+@pytest.fixture
+def site(make_server: Any, client: Any, reactor: Any, store: Any, tmp_path: Path) -> Iterator[Site]:
+    site = Site(make_server, type(client), reactor, store, tmp_path)
+    yield site
+    site.server.persistence.close()
+
+
+def lock(client: Any, file_id: FileId, flags: int, offset: int = 0, sequence: tuple[int, int] = (0, 0)) -> Status:
+    number, index = sequence
+    request = LockRequest(file_id, [LockElement(offset, 10, flags)], lock_sequence_number=number, lock_sequence_index=index)
+    return Status(client.ask(Command.LOCK, request.encode()).status)
+
+
+def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Status:
+    return Status(client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()).status)
+
+
+@pytest.mark.parametrize(("dialect", "expected"), [(Dialect.SMB_2_1, False), (Dialect.SMB_3_0, True), (Dialect.SMB_3_1_1, True)])
+def test_what_is_announced(site: Site, dialect: int, expected: bool) -> None:
+    client = site.client(dialect)
+    share = TreeConnectResponse.parse(client.enter().message)
+    assert bool(client.negotiated.capabilities & Capabilities.PERSISTENT_HANDLES) is expected
+    assert share.capabilities == (ShareCapabilities.CONTINUOUS_AVAILABILITY if expected else 0)
+
+
+def test_a_handle_survives_its_server(site: Site, store: Any) -> None:
+    file_id = response(create(site.client(), ASKED, level=0)).file_id
+    site.kill()
+    client = site.client()
+    answer = response(create(client, BACK(file_id), level=0))
+    assert answer.file_id == file_id
+    assert client.ask(Command.READ, ReadRequest(file_id, 0, 1).encode()).status is Status.END_OF_FILE
+    assert client.close(file_id).status is Status.SUCCESS
+
+
+def test_one_that_is_not_persistent_does_not(site: Site) -> None:
+    file_id = response(create(site.client(), dh2q())).file_id
+    site.kill()
+    assert create(site.client(), dh2c(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_one_that_was_closed_does_not(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED)).file_id
+    client.close(file_id)
+    site.kill()
+    assert len(site.server.opens) == 0
+    assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_it_survives_more_than_one(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill()
+    assert create(site.client(), BACK(file_id)).status is Status.SUCCESS
+    site.kill()
+    site.kill()
+    assert create(site.client(), BACK(file_id)).status is Status.SUCCESS
+
+
+def test_it_survives_a_stop_in_good_order(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    stopping = site.server.shutdown()
+    site.reactor.advance(1)
+    assert stopping.called
+    site.start()
+    assert create(site.client(), BACK(file_id)).status is Status.SUCCESS
+
+
+def test_it_is_found_by_its_guid(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill()
+    assert response(create(site.client(), BACK(FileId(1, 1)))).file_id == file_id
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_create_is_answered_again(site: Site, lost: bool) -> None:
+    client = site.client()
+    first = response(create(client, ASKED))
+    if lost:
+        site.kill()
+    else:
+        client.transport.loseConnection()
+    assert create(site.client(), ASKED).status is Status.DUPLICATE_OBJECTID
+    again = response(replay(site.client(), ASKED))
+    assert (again.file_id, again.create_action) == (first.file_id, first.create_action)
+
+
+def test_only_its_user_gets_it(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill()
+    assert create(site.client(user="carol"), BACK(file_id)).status is Status.ACCESS_DENIED
+
+
+def test_it_must_be_asked_for_as_persistent(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill()
+    assert create(site.client(), dh2c(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_locks_survive(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, level=0)).file_id
+    for offset in (0, 20, 40):
+        assert lock(client, file_id, EXCLUSIVE, offset) is Status.SUCCESS
+    assert lock(client, file_id, LockFlags.UNLOCK, 20) is Status.SUCCESS
+    site.kill()
+    client = site.client()
+    create(client, BACK(file_id), level=0)
+    other = client.open("f")
+    assert [lock(client, other, EXCLUSIVE, offset) for offset in (0, 20, 40)] == [
+        Status.LOCK_NOT_GRANTED,
+        Status.SUCCESS,
+        Status.LOCK_NOT_GRANTED,
+    ]
+    assert lock(client, file_id, LockFlags.UNLOCK, 40) is Status.SUCCESS
+
+
+def test_a_lock_is_known_when_it_is_sent_again(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED)).file_id
+    assert lock(client, file_id, EXCLUSIVE, sequence=(3, 5)) is Status.SUCCESS
+    site.kill()
+    client = site.client()
+    create(client, BACK(file_id))
+    assert lock(client, file_id, EXCLUSIVE, sequence=(3, 5)) is Status.SUCCESS
+    assert lock(client, file_id, EXCLUSIVE, sequence=(4, 5)) is Status.LOCK_NOT_GRANTED
+
+
+@pytest.mark.parametrize("level", [OplockLevel.NONE, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH])
+def test_oplocks_survive(site: Site, level: OplockLevel) -> None:
+    file_id = response(create(site.client(), ASKED, level=level)).file_id
+    site.kill()
+    assert response(create(site.client(), BACK(file_id), level=level)).oplock_level == level
+
+
+@pytest.mark.parametrize("asked", [
+    rqls(), rqls(RH),
+    CreateContext(rqls().name, LeaseV2(KEY, RWH, epoch=5).encode()),
+    CreateContext(rqls().name, LeaseV2(KEY, RWH, LeaseFlags.PARENT_LEASE_KEY_SET, b"p" * 16, 5).encode()),
+])  # fmt: skip
+def test_leases_survive(site: Site, asked: CreateContext) -> None:
+    created = response(create(site.client(), ASKED, asked))
+    before = next(context for context in created.create_contexts if context.name == asked.name)
+    site.kill()
+    (after,) = response(create(site.client(), BACK(created.file_id), asked)).create_contexts
+    assert bytes(after.data)[:50] == bytes(before.data)[:50]
+
+
+def test_what_excludes_each_other_is_cached_by_nobody(site: Site) -> None:
+    client = site.client()
+    first = response(create(client, ASKED, rqls(RH))).file_id
+    other = site.client(client_guid=STRANGER)
+    second = response(create(other, dh2q(OTHER_GUID, flags=PERSISTENT), rqls(RH, b"o" * 16))).file_id
+    site.kill()
+    for client_guid, file_id, guid, key in ((client.client_guid, first, GUID, KEY), (STRANGER, second, OTHER_GUID, b"o" * 16)):
+        again = site.client(client_guid=client_guid)
+        assert create(again, dh2c(file_id, guid, PERSISTENT), rqls(key=key)).status is Status.SUCCESS
+    assert len(site.server.nodes) == 1
+
+
+def test_nobody_else_has_the_file_meanwhile(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill()
+    other = site.client(client_guid=STRANGER)
+    assert other.create("f").status is Status.FILE_NOT_AVAILABLE
+    create(site.client(), BACK(file_id))
+    assert create(other, level=0).status is Status.PENDING
+
+
+def test_who_does_not_come_back_in_time_finds_nothing(site: Site) -> None:
+    file_id = response(create(site.client(), dh2q(timeout=10_000, flags=PERSISTENT))).file_id
+    site.kill()
+    site.reactor.advance(10)
+    assert len(site.server.nodes) == 0
+    assert site.client().create("f", CreateDisposition.OPEN).status is Status.SUCCESS
+    site.kill()
+    assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_file_is_found_where_it_was_moved(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED)).file_id
+    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    site.kill()
+    assert create(site.client(), BACK(file_id), name="g").status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("how", ["on close", "pending"])
+def test_a_file_that_was_to_be_deleted_still_is(site: Site, how: str) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, create_options=CreateOptions.DELETE_ON_CLOSE * (how == "on close"))).file_id
+    if how == "pending":
+        assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)) is Status.SUCCESS
+    site.kill()
+    client = site.client()
+    create(client, BACK(file_id))
+    client.close(file_id)
+    assert client.create("f", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def replace_file(site: Site, store: Any) -> None:
+    from filesvc.interfaces import Creation, Kind
+
+    file = store.open(("f",), Creation.EXISTING, None, False)
+    store.remove(file)
+    file.close()
+    store.open(("f",), Creation.NEW, Kind.FILE, True).close()
+
+
+def remove_file(site: Site, store: Any) -> None:
+    from filesvc.interfaces import Creation
+
+    file = store.open(("f",), Creation.EXISTING, None, False)
+    store.remove(file)
+    file.close()
+
+
+@pytest.mark.parametrize("change", [replace_file, remove_file])
+def test_a_file_that_is_gone_is_given_up(site: Site, store: Any, change: Callable[[Site, Any], None]) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    change(site, store)
+    site.kill()
+    assert len(site.server.nodes) == 0
+    assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_share_that_is_not_continuous_any_more(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED)).file_id
+    site.kill(continuous=False)
+    assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_one_server_uses_a_folder(site: Site, tmp_path: Path) -> None:
+    response(create(site.client(), ASKED))
+    with pytest.raises(OSError, match="locked"):
+        Database(str(tmp_path))
+
+
+def test_a_damaged_database_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "opens.sqlite").write_bytes(b"no database" * 1000)
+    database = Database(str(tmp_path))
+    assert database.load() == {}
+    database.close()
+    assert (tmp_path / "opens.sqlite.damaged").exists()
+
+
+uint64 = st.integers(0, 2**64 - 1)
+records = st.builds(
+    OpenRecord,
+    share=st.text(),
+    path=st.lists(st.text()),
+    identity=st.tuples(uint64, uint64).map(list),
+    application=st.none(),
+    lease=st.none() | st.builds(LeaseRecord),
+    locks=st.lists(st.tuples(uint64, uint64, st.booleans()).map(list)),
+    lock_sequences=st.lists(st.tuples(uint64, uint64).map(list)),
+)
+
+
+@given(records)
+def test_records_round_trip(record: OpenRecord) -> None:
+    assert OpenRecord.parse(record.encode()) == record
+
+
+@given(st.text() | st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)).map(str))
+def test_what_is_no_record(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        OpenRecord.parse(text)
