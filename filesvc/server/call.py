@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from filesvc.server.errors import StatusError
 from filesvc.server.open import AnyOpen, Open, PipeOpen
 from filesvc.server.replay import ChannelSequence
+from filesvc.smb2.encryption import TRANSFORM_HEADER_LENGTH
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
@@ -92,6 +93,11 @@ class Call:
         """The session of a command that needs one."""
         assert self.channel is not None
         return self.channel.session
+
+    @property
+    def read_room(self) -> int:
+        """The bytes to leave free before the data of a READ response."""
+        return READ_HEAD_LENGTH + TRANSFORM_HEADER_LENGTH if self.encrypted else READ_HEAD_LENGTH
 
     @property
     def streamable(self) -> bool:

@@ -34,8 +34,8 @@ from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
 from filesvc.smb2.write import WriteRequest
 from filesvc.zerocopy.buffers import PooledBuffer
 from filesvc.zerocopy.outbox import Outbox
-from filesvc.zerocopy.producer import Transport
-from filesvc.zerocopy.receive import Source
+from filesvc.zerocopy.producer import Transport, socket_of
+from filesvc.zerocopy.receive import Collect, Source
 
 if TYPE_CHECKING:
     from filesvc.server.server import Server
@@ -87,6 +87,7 @@ class Connection(Protocol):
         self.smb1_negotiated = False
         self.max_transfer = _SMALL_TRANSFER
         self._payload: Payload | None = None
+        self._collect: Collect | None = None
         self._finishing = False
         self._throttled = False
         self._async: dict[int, Call] = {}
@@ -135,6 +136,8 @@ class Connection(Protocol):
         self._receiver.close()
         if self._payload is not None:
             self._payload.connection_lost(reason)
+        if self._collect is not None:
+            self._collect.connectionLost(reason)
         self.outbox.connection_lost(reason)
         for call in list(self._async.values()):
             if call.cancel is not None and not self._survives(call):
@@ -282,7 +285,37 @@ class Connection(Protocol):
             payload.finish()
 
     def _head_received(self, head: memoryview, length: int, rest: memoryview) -> bool:
-        """A large frame begins: if it is a WRITE that can go to its file without being collected, process it now."""
+        """A large frame begins: take the rest of it straight from the socket, if there is one."""
+        return self._takes_payload(head, length, rest) or self._collects(head, length, rest)
+
+    def _collects(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """Have the rest of a frame received into the memory that it is worked on in."""
+        if socket_of(self.transport) is None:
+            return False
+        buffer = self.server.buffers.acquire(length)
+        received = len(head) + len(rest)
+        buffer.view[: len(head)] = head
+        buffer.view[len(head) : received] = rest
+        self._receiver.pause()
+        collect = self._collect = Collect(self.transport, self.server.reactor, buffer.view, received)
+        collect.done.addCallbacks(lambda _: self._collected(buffer), lambda reason: self._uncollected(reason, buffer))
+        return True
+
+    def _collected(self, buffer: PooledBuffer) -> None:
+        self._collect = None
+        try:
+            self._frame_received(buffer.view, buffer)
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+        else:
+            self._go_on()
+
+    def _uncollected(self, reason: Failure, buffer: PooledBuffer) -> None:
+        buffer.release()
+        self.abort(reason.getErrorMessage())
+
+    def _takes_payload(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """If a frame is a WRITE that can go to its file without being collected, process it now."""
         if head[:4] != _SMB2:
             return False
         header = Header.parse(head)

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from filesvc.server.errors import ConnectionBroken
 from filesvc.zerocopy.receive import Drain, Received, RecvfileConsumer
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Payload:
             consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.pipes)
             self._flow = consumer
             await consumer.done
+        except (ConnectionDone, ConnectionLost) as error:
+            raise ConnectionBroken(f"in the middle of a payload: {error}") from None
         finally:
             os.close(own)
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from filesvc.server.call import Call, Reply
 from filesvc.server.session import Session
-from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.encryption import TRANSFORM_HEADER_LENGTH, Sealer
+from filesvc.smb2.framing import PREFIX_LENGTH, frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.status import Status
+from filesvc.zerocopy.copy import Copied
 
 if TYPE_CHECKING:
     from filesvc.server.connection import Connection
@@ -94,10 +96,23 @@ class Sender:
 
     def _put_sealed(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]], sealed: Session) -> None:
         assert sealed.sealer is not None
+        copied = replies[0][1].copied if len(replies) == 1 else None
+        if copied is not None:
+            self._seal_copied(parts, copied, sealed.sealer)
+            return
         frame = sealed.sealer.seal(parts)
         for _, reply in replies:
             reply.discard()
         self._connection.outbox.write(frame_prefix(sum(map(len, frame))), *frame)
+
+    def _seal_copied(self, parts: list[bytes | bytearray | memoryview], copied: Copied, sealer: Sealer) -> None:
+        """Encrypt a READ response in the buffer that its data was read into, and send it from there."""
+        head = b"".join(parts[:2])
+        begin = PREFIX_LENGTH + TRANSFORM_HEADER_LENGTH
+        copied.room[begin:] = head
+        message = copied.whole[begin:]
+        copied.room[:begin] = frame_prefix(TRANSFORM_HEADER_LENGTH + len(message)) + sealer.seal_in_place(message)
+        self._connection.outbox.write(copied.whole, release=copied.release)
 
     def _head(self, call: Call, reply: Reply, next_command: int, sealed: Session | None) -> bytearray:
         request = call.header

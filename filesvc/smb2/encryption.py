@@ -114,8 +114,7 @@ class Sealer(_Key):
         @return: what to send: the transform header and the ciphertext, which is as long as the message.
         """
         length = sum(map(len, parts))
-        self._counter += 1
-        nonce = self._counter.to_bytes(self._nonce_length, "little")
+        nonce = self._next_nonce()
         authenticated = _AUTHENTICATED.pack(nonce, length, _ENCRYPTED, self._session_id)
         ciphertext: Buffer
         if self._is_gcm and length >= _JOIN_BELOW:
@@ -124,6 +123,30 @@ class Sealer(_Key):
             sealed = memoryview(self._aead.encrypt(nonce, b"".join(parts), authenticated))
             ciphertext, tag = sealed[:-_TAG_LENGTH], bytes(sealed[-_TAG_LENGTH:])
         return [TRANSFORM_PROTOCOL_ID + tag + authenticated, ciphertext]
+
+    def seal_in_place(self, message: memoryview) -> bytes:
+        """
+        Encrypt a message where it stands.
+
+        @return: the transform header, to be sent before it.
+        """
+        length = len(message)
+        nonce = self._next_nonce()
+        authenticated = _AUTHENTICATED.pack(nonce, length, _ENCRYPTED, self._session_id)
+        if self._is_gcm and length >= _JOIN_BELOW:
+            encryptor = Cipher(self._aes, GCM(nonce)).encryptor()
+            encryptor.authenticate_additional_data(authenticated)
+            encryptor.update_into(message, message)
+            encryptor.finalize()
+            tag = encryptor.tag
+        else:
+            sealed = memoryview(self._aead.encrypt(nonce, message, authenticated))
+            message[:], tag = sealed[:-_TAG_LENGTH], bytes(sealed[-_TAG_LENGTH:])
+        return TRANSFORM_PROTOCOL_ID + tag + authenticated
+
+    def _next_nonce(self) -> bytes:
+        self._counter += 1
+        return self._counter.to_bytes(self._nonce_length, "little")
 
     def _seal_unjoined(self, nonce: bytes, authenticated: bytes, parts: Sequence[Buffer], length: int) -> tuple[bytearray, bytes]:
         encryptor = Cipher(self._aes, GCM(nonce)).encryptor()
@@ -143,7 +166,7 @@ class Opener(_Key):
         """
         Decrypt a message.
 
-        @param message: it, with its transform header.
+        @param message: it, with its transform header. If it is large and can be written to, it is decrypted where it stands.
         @return: the message, or compound of them, that was sealed.
         @raise DecryptionFailed: key, header and ciphertext do not belong together.
         @raise MalformedMessage: this is no encrypted message, or not all of one, or more than one.
@@ -164,7 +187,7 @@ class Opener(_Key):
     def _open_unjoined(self, nonce: bytes, authenticated: memoryview, ciphertext: memoryview, tag: bytes) -> memoryview:
         decryptor = Cipher(self._aes, GCM(nonce, tag)).decryptor()
         decryptor.authenticate_additional_data(authenticated)
-        plaintext = bytearray(len(ciphertext))
+        plaintext = memoryview(bytearray(len(ciphertext))) if ciphertext.readonly else ciphertext
         decryptor.update_into(ciphertext, plaintext)
         decryptor.finalize()
-        return memoryview(plaintext)
+        return plaintext

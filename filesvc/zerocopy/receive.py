@@ -1,5 +1,5 @@
 """
-A payload taken straight from the socket: into a file by splice(2), or to nowhere.
+A payload taken straight from the socket: into a file by splice(2), into memory, or to nowhere.
 
 The file is written in the reactor's thread. That copies into the page cache, and waits only when the disk is so far behind that the kernel
 holds all its writers up.
@@ -82,11 +82,29 @@ class _Nowhere:
         pass
 
 
-def _write_all(fd: int, data: memoryview, offset: int) -> None:
+def write_all(fd: int, data: memoryview, offset: int) -> None:
+    """
+    Write all of C{data}.
+
+    @raise OSError: it could not be, or not all of it.
+    """
     while data:
         written = os.pwrite(fd, data, offset)
         data = data[written:]
         offset += written
+
+
+class _Memory:
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+
+    def take(self, sock: socket.socket, limit: int) -> int:
+        taken = sock.recv_into(self._view[:limit])
+        self._view = self._view[taken:]
+        return taken
+
+    def close(self) -> None:
+        self._view = self._view[:0]
 
 
 class _Copy:
@@ -99,7 +117,7 @@ class _Copy:
     def take(self, sock: socket.socket, limit: int) -> int:
         taken = sock.recv_into(_SCRATCH, min(limit, len(_SCRATCH)))
         try:
-            _write_all(self._fd, _SCRATCH[:taken], self._offset)
+            write_all(self._fd, _SCRATCH[:taken], self._offset)
         except OSError as error:
             raise SinkError(taken, error) from error
         self._offset += taken
@@ -144,7 +162,7 @@ class _Splice:
 
     def _pour_out(self) -> None:
         read = os.readv(self._pipe.out, (_SCRATCH[: self._in_pipe],))
-        _write_all(self._fd, _SCRATCH[:read], self._offset)
+        write_all(self._fd, _SCRATCH[:read], self._offset)
         self._in_pipe -= read
         self._offset += read
         self._copy = _Copy(self._fd, self._offset)
@@ -271,9 +289,27 @@ class RecvfileConsumer(_Taker):
         super().__init__(transport, reactor, length, _Splice(pipes, fd, offset + len(received)))
         self._left -= len(received)
         try:
-            _write_all(fd, memoryview(received), offset)
+            write_all(fd, memoryview(received), offset)
         except OSError as error:
             self._go_nowhere(error)
+        self.doRead()
+
+
+class Collect(_Taker):
+    """
+    Takes a payload into memory.
+
+    @ivar done: fires with L{Received}.
+    """
+
+    def __init__(self, transport: Source, reactor: IReactorFDSet, view: memoryview, received: int) -> None:
+        """
+        @param view: where the payload goes; it must not be used otherwise before C{done} fires.
+        @param received: how many of its bytes are there already.
+        @raise ValueError: the transport has no socket of its own.
+        """
+        super().__init__(transport, reactor, len(view), _Memory(view[received:]))
+        self._left -= received
         self.doRead()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from filesvc.server.call import READ_HEAD_LENGTH, Call, Reply
+from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import MAX_OFFSET, Open, PipeOpen
 from filesvc.server.pipes import read_pipe
@@ -101,7 +101,7 @@ def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdi
 def _copy(request: ReadRequest, call: Call, open: Open, descriptor: int) -> Reply | Coroutine[Any, Any, Reply]:
     server = call.connection.server
     try:
-        copied = server.copier.read(descriptor, request.offset, request.length, room=READ_HEAD_LENGTH)
+        copied = server.copier.read(descriptor, request.offset, request.length, room=call.read_room)
     except EOFError:
         raise StatusError(Status.END_OF_FILE) from None
     server.read_ahead.after(open.sequence, descriptor, request.offset, request.length)

@@ -11,8 +11,12 @@ from filesvc.server.pipes import write_pipe
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
+from filesvc.zerocopy.receive import write_all
+from filesvc.zerocopy.workers import with_descriptor
 
 _WRITE_THROUGH = int(WriteFlags.WRITE_THROUGH)
+_WRITTEN_IN_THREAD = 256 * 1024
+"""Bytes that take longer to write than a worker thread to begin: meanwhile the reactor receives what comes next."""
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
@@ -55,5 +59,9 @@ async def _store(request: WriteRequest, call: Call, open: Open) -> None:
         open.node.reservation.ensure(descriptor, request.offset, request.length)
         if call.payload is not None:
             await call.payload.into(descriptor, request.offset)
+            return
+        if request.length >= _WRITTEN_IN_THREAD:
+            data = memoryview(request.data)
+            await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
     await open.tree.run(open.file.write, request.offset, memoryview(request.data))
