@@ -7,8 +7,8 @@ it alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from errno import EAGAIN
 from typing import NamedTuple, TypeAlias
@@ -89,10 +89,11 @@ class Stat:
 
 @dataclass(slots=True)
 class Entry:
-    """One name in a directory, with what it stands for."""
+    """One name in a directory, with what it stands for, and the lengths in bytes of the named values kept with that."""
 
     name: str
     stat: Stat
+    xattrs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from filesvc.interfaces import IOpenFile
@@ -109,6 +109,11 @@ async def get_extended_attributes(open: Open) -> list[FullEa]:
 
 def _get(file: IOpenFile) -> list[FullEa]:
     return [FullEa(name, file.get_xattr(name)) for name in _names(file)]
+
+
+def extended_attributes_length(xattrs: Mapping[str, int]) -> int:
+    """EaSize of a file, from the lengths of all its named values."""
+    return full_eas_length(FullEa(name, bytes(length)) for name, length in xattrs.items() if _is_clients(name))
 
 
 def remove_extended_attributes(file: IOpenFile) -> None:

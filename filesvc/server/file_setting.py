@@ -29,10 +29,7 @@ from filesvc.smb2.file_information import (
     FileValidDataLengthInformation,
 )
 from filesvc.smb2.filetime import NO_CHANGE, RESUME_UPDATES, STOP_UPDATES, from_filetime
-from filesvc.smb2.name_information import (
-    FileLinkInformation,
-    FileRenameInformation,
-)
+from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.smb2.status import Status
 
 _MAX_SIZE = 0x7FFFFFFFFFFFFFFF
@@ -104,7 +101,7 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     if rename.file_name.startswith(":"):
         await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
         return
-    path = target_path(open, rename.file_name)
+    path = target_path(open, rename)
     _check_replaceable(open, path, rename.replace_if_exists)
     _check_no_stream(open, rename.file_name)
     descriptors = open.tree.server.descriptors
@@ -127,7 +124,7 @@ async def _link(open: Open, buffer: memoryview) -> None:
     link = FileLinkInformation.parse(buffer)
     if open.is_directory:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
-    path = target_path(open, link.file_name)
+    path = target_path(open, link)
     _check_no_stream(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
     await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
@@ -135,13 +132,15 @@ async def _link(open: Open, buffer: memoryview) -> None:
     open.entries_changed(path, open.parent_key)
 
 
-def target_path(open: Open, name: str) -> Path:
-    """Where a rename or link leads to."""
-    if not name:
+def target_path(open: Open, rename: FileRenameInformation) -> Path:
+    """Where a rename or link leads to, which is always told from the share's root (MS-FSCC, FileRenameInformation for SMB2)."""
+    if rename.root_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if not rename.file_name:
         raise StatusError(Status.OBJECT_NAME_INVALID)
     if not open.path:
         raise StatusError(Status.ACCESS_DENIED)
-    return open.tree.server.short_names.expand(parse_name(name).path)
+    return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
 
 
 def _check_no_stream(open: Open, name: str) -> None:
@@ -195,7 +194,10 @@ def _has_entries(open: Open) -> bool:
 
 
 async def _position(open: Open, buffer: memoryview) -> None:
-    open.position = FilePositionInformation.parse(buffer).current_byte_offset
+    position = FilePositionInformation.parse(buffer).current_byte_offset
+    if position < 0:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.position = position
 
 
 async def _mode(open: Open, buffer: memoryview) -> None:
@@ -212,6 +214,7 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
         await open.tree.run(open.file.truncate, size)
     elif size:
         await open.tree.run(open.file.allocate, size)
+    open.put_aside(size)
     open.entries_changed(open.path, open.parent_key)
 
 
@@ -220,6 +223,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
     await open.tree.run(open.file.truncate, size)
+    open.put_aside(0)
     open.entries_changed(open.path, open.parent_key)
 
 

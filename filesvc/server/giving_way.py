@@ -38,7 +38,7 @@ async def _before_rename(rename: FileRenameInformation, open: Open, call: Call) 
     if rename.file_name.startswith(":"):
         return
     store, nodes = open.tree.store, open.tree.server.nodes
-    target = target_path(open, rename.file_name)
+    target = target_path(open, rename)
     parent = nodes.at(store, target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)

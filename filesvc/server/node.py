@@ -39,6 +39,7 @@ class FileNode:
     write_time: WriteTime = field(default_factory=WriteTime)
     caching: Caching = field(default_factory=Caching)
     reservation: Reservation = field(default_factory=Reservation)
+    put_aside: int = 0
     delete_pending: bool = False
     pending_notifications: int = 0
     deleted_with: bytes | None = None

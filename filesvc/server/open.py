@@ -36,6 +36,9 @@ MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 MAX_FILE_SIZE = 0xFFFFFFF0000
 """How large a file may become: NTFS's limit, which clients count on."""
 
+CLUSTER = 4096
+"""The unit of allocation that clients are told of."""
+
 
 @dataclass(slots=True, eq=False)
 class Open:
@@ -98,11 +101,12 @@ class Open:
     async def stat(self) -> Stat:
         """What clients are to see of the file now."""
         stat = await self.tree.run(self.file.stat)
-        node = self.node
-        if node.write_time.shown is not None:
-            stat.written = node.write_time.shown
-        self.tree.server.change_times.show(node.key, stat)
+        self.tree.server.show(self.node.key, stat)
         return stat
+
+    def put_aside(self, size: int) -> None:
+        """A client set the allocation: tell that size, in whole clusters, as long as the file is open and no larger."""
+        self.node.put_aside = -(-size // CLUSTER) * CLUSTER
 
     async def before_write(self) -> None:
         """The file is about to be written to."""

@@ -250,6 +250,7 @@ class Opening:
         except BaseException:
             await self._unmake(file)
             raise
+        open.put_aside(self.allocation)
         self.tree.server.notifier.added(open, open.node)
         return open, CreateAction.CREATED
 
@@ -341,6 +342,7 @@ class Opening:
             await run(StreamFile(file, name).remove)
         await run(remove_extended_attributes, file)
         await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
+        open.put_aside(self.allocation)
         if self.allocation:
             await run(file.allocate, self.allocation)
 

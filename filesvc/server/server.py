@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from filesvc.auth.acceptor import Acceptor, TargetNames
+from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
 from filesvc.server.descriptors import Descriptors
@@ -26,7 +27,7 @@ from filesvc.server.directory_caching import DirectoryCaching
 from filesvc.server.durable import is_persistent
 from filesvc.server.lease import ClientLeases
 from filesvc.server.local_changes import LocalChanges
-from filesvc.server.node import NodeTable
+from filesvc.server.node import NodeKey, NodeTable
 from filesvc.server.notify import Notifier
 from filesvc.server.open_table import OpenTable
 from filesvc.server.persistence import Database, Persistence
@@ -158,6 +159,20 @@ class Server(Factory):
         await session.drop_channel(channel.connection)
         if not session.channels:
             self._forget(session)
+
+    def show(self, key: NodeKey, stat: Stat) -> None:
+        """
+        Put what clients are to see of a file in the place of what is true.
+
+        What an empty file takes on the disk is room for its attributes, or what a client put aside.
+        """
+        node = self.nodes.find(key)
+        if node is not None and node.write_time.shown is not None:
+            stat.written = node.write_time.shown
+        put_aside = node.put_aside if node is not None else 0
+        if stat.size <= put_aside:
+            stat.allocation = put_aside
+        self.change_times.show(key, stat)
 
     def add(self, connection: Connection) -> bool:
         """Count a connection in; false if there are too many."""

@@ -10,13 +10,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from ctypes import c_char_p, c_int, c_long, c_size_t, c_ssize_t, c_void_p
-from typing import Final
+from ctypes import c_int, c_long, c_void_p
 
 from zope.interface import implementer
 
 from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IDescriptorFile, ILockableFile, Kind, Path, Stat, Times
 from filesvc.store import dosattrib, space
+from filesvc.store.by_name import read_by_name
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
 from filesvc.store.openat2 import Beneath
@@ -25,19 +25,14 @@ from filesvc.store.statx import statx
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
-_DOSATTRIB_XATTR = dosattrib.XATTR.encode()
-_DOSATTRIB_MAX: Final = 512
 _HARMLESS = FileAttributes.ARCHIVE | FileAttributes.NORMAL | FileAttributes.DIRECTORY
 
 _UTIME_OMIT = (1 << 30) - 2
 
-_DosAttribBuffer = ctypes.c_char * _DOSATTRIB_MAX
 _TimeSpecs = c_long * 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.futimens.argtypes = [c_int, c_void_p]
-_libc.lgetxattr.argtypes = [c_char_p, c_char_p, c_void_p, c_size_t]
-_libc.lgetxattr.restype = c_ssize_t
 
 
 def _error(code: int, subject: object = None) -> OSError:
@@ -50,13 +45,6 @@ def kept_dosattrib(file: int | str) -> DosAttrib | None:
         return dosattrib.decode(os.getxattr(file, dosattrib.XATTR))
     except OSError:
         return None
-
-
-def _kept_by_name(path: bytes) -> DosAttrib | None:
-    # Not os.getxattr, which follows a link that comes in the way, and whose exceptions take half of the time of a listing.
-    buffer = _DosAttribBuffer()
-    length = _libc.lgetxattr(path, _DOSATTRIB_XATTR, buffer, _DOSATTRIB_MAX)
-    return dosattrib.decode(buffer.raw[:length]) if length > 0 else None
 
 
 def _xattr(name: str) -> bytes:
@@ -236,11 +224,12 @@ class LocalFile:
         """What a name stands for. A symbolic link stands for what it leads to below the root, else it is L{Kind.OTHER}."""
         disk = to_disk(name)
         stat = statx(self._fd, disk)
+        lengths: dict[str, int] = {}
         if stat.kind is Kind.OTHER:
             stat, kept = self._follow(disk, stat)
         else:
-            kept = _kept_by_name(b"/proc/self/fd/%d/%b" % (self._fd, disk))
-        return Entry(name, dosattrib.describe(stat, disk.startswith(b"."), kept))
+            kept, lengths = read_by_name(b"/proc/self/fd/%d/%b" % (self._fd, disk))
+        return Entry(name, dosattrib.describe(stat, disk.startswith(b"."), kept), lengths)
 
     def _follow(self, disk: bytes, stat: Stat) -> tuple[Stat, DosAttrib | None]:
         try:

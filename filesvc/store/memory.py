@@ -211,7 +211,7 @@ class MemoryFile:
         found = self.node.entries.get(upcase(name))
         if found is None:
             raise _error(errno.ENOENT, name)
-        return Entry(name, self.store.stat_of(found[1]))
+        return Entry(name, self.store.stat_of(found[1]), {key: len(value) for key, value in found[1].xattrs.items()})
 
     @_locked
     def get_xattr(self, name: str) -> bytes:

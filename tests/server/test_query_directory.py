@@ -10,10 +10,13 @@ from filesvc.interfaces import Creation, FileAttributes, Kind, Times
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
-from filesvc.smb2.file_information import FileInformationClass
+from filesvc.smb2.ea import FullEa, encode_full_eas
+from filesvc.smb2.file_information import FileAllocationInformation, FileEaInformation, FileInformationClass
 from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.query_info import QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 
 RESTART = QueryDirectoryFlags.RESTART_SCANS
@@ -166,6 +169,25 @@ def test_each_open_is_somewhere_of_its_own(client: Any, folder: Any) -> None:
     assert names(ask(client, folder, flags=SINGLE)) == ["."]
     assert names(ask(client, other, flags=SINGLE)) == ["."]
     assert names(ask(client, folder, flags=SINGLE)) == [".."]
+
+
+def test_what_clients_are_shown_of_open_files_is_shown_in_listings(client: Any, store: Any, folder: Any) -> None:
+    file_id = client.open("dir\\a.txt")
+    client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 19, FileAllocationInformation(5000).encode()).encode())
+    (entry,) = entries(ask(client, folder, "a.txt", what=BOTH), BOTH)
+    assert entry.allocation_size == 8192
+
+
+def test_extended_attributes_are_counted(client: Any, store: Any, folder: Any) -> None:
+    file_id = client.open("dir\\a.txt")
+    buffer = encode_full_eas([FullEa("ONE", b"1"), FullEa("TWO", b"22")])
+    assert client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 15, buffer).encode()).status is Status.SUCCESS
+    store.open(("dir", "a.txt"), Creation.EXISTING, Kind.FILE, True).set_xattr("filesvc.own", b"no client's")
+    sizes = {entry.file_name: entry.ea_size for entry in entries(ask(client, folder, "*.txt", what=BOTH), BOTH)}
+    assert sizes == {"a.txt": len(buffer), "b.txt": 0}
+    asked = QueryInfoRequest(file_id, 1, FileInformationClass.EA, 4)
+    answer = QueryInfoResponse.parse(client.ask(Command.QUERY_INFO, asked.encode()).message)
+    assert FileEaInformation.parse(memoryview(answer.buffer)).ea_size == len(buffer)
 
 
 # How much fits

@@ -559,6 +559,18 @@ def test_threads_may_share_it(store: IFileStore) -> None:
     assert len(names(store)) == 60
 
 
+def test_an_entry_tells_the_lengths_of_named_values(store: IFileStore) -> None:
+    file = make(store, "f")
+    make(store, "plain")
+    file.set_attributes(FileAttributes.HIDDEN)
+    for number in range(40):
+        file.set_xattr(f"a name of some length, number {number}", bytes(number))
+    folder = find(store)
+    assert folder.entry("plain").xattrs == {}
+    assert folder.entry("f").xattrs == {name: len(file.get_xattr(name)) for name in file.list_xattrs()}
+    assert len(file.list_xattrs()) == 40
+
+
 CHANGES: list[Callable[[IFileStore, IOpenFile], object]] = [
     lambda store, file: make(store, "new"),
     lambda store, file: make_directory(store, "new"),

@@ -7,6 +7,7 @@ from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.enumeration import Enumeration
 from filesvc.server.errors import StatusError
+from filesvc.server.extended_attributes import extended_attributes_length
 from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
 from filesvc.server.short_names import ShortNames
@@ -61,17 +62,13 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
 
 
 def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
-    nodes, change_times, store = tree.server.nodes, tree.server.change_times, tree.store
+    store, show = tree.store, tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
     single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
     count = 0
     while (entry := enumeration.next()) is not None:
-        key = NodeKey(store, entry.stat.identity)
-        node = nodes.find(key)
-        if node is not None and node.write_time.shown is not None:
-            entry.stat.written = node.write_time.shown
-        change_times.show(key, entry.stat)
+        show(NodeKey(store, entry.stat.identity), entry.stat)
         if not encoder.add(_wire_entry(entry, short_names)):
             enumeration.push_back(entry)
             if not count:
@@ -99,5 +96,6 @@ def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:
         0 if stat.kind is Kind.DIRECTORY else stat.size,
         times["allocation_size"],
         stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
+        extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
         short_name=short_names.of(entry.name) if short_names is not None and entry.name not in _DOTS else "",
     )

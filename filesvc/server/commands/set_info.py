@@ -24,6 +24,8 @@ _KEPT = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION
 async def set_info(request: SetInfoRequest, call: Call) -> Reply:
     """Change it, if the open was granted the right to."""
     call.charge(len(request.buffer))
+    if len(request.buffer) > call.connection.max_transfer:
+        raise StatusError(Status.INVALID_PARAMETER)
     open = call.file(request.file_id)
     buffer = memoryview(request.buffer)
     match request.info_type:

@@ -1,0 +1,460 @@
+"""SET_INFO (MS-SMB2 3.3.5.21, MS-FSA 2.1.5.15). Times are in test_times, security in test_security."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.interfaces import FileAttributes
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
+from filesvc.smb2.file_information import (
+    DispositionFlags,
+    FileAllocationInformation,
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileDispositionInformationEx,
+    FileEndOfFileInformation,
+    FileInformationClass,
+    FileModeInformation,
+    FilePositionInformation,
+    FileStandardInformation,
+    FileValidDataLengthInformation,
+)
+from filesvc.smb2.header import Command
+from filesvc.smb2.name_information import FileAllInformation, FileLinkInformation, FileRenameInformation
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+
+LARGEST = 0x7FFFFFFFFFFFFFFF
+
+
+def put(client: Any, file_id: Any, what: int, buffer: bytes, kind: int = InfoType.FILE, **fields: Any) -> Status:
+    """Set; the status."""
+    answer = client.ask(Command.SET_INFO, SetInfoRequest(file_id, kind, what, buffer).encode(), **fields)
+    status: Status = answer.status
+    return status
+
+
+def get(client: Any, file_id: Any) -> FileAllInformation:
+    request = QueryInfoRequest(file_id, InfoType.FILE, FileInformationClass.ALL, 1000)
+    answer = client.ask(Command.QUERY_INFO, request.encode())
+    assert answer.status is Status.SUCCESS
+    return FileAllInformation.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
+
+
+def standard(client: Any, file_id: Any) -> FileStandardInformation:
+    return get(client, file_id).standard
+
+
+def end_of_file(client: Any, file_id: Any, size: int) -> Status:
+    return put(client, file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(size).encode())
+
+
+def allocation(client: Any, file_id: Any, size: int) -> Status:
+    return put(client, file_id, FileInformationClass.ALLOCATION, FileAllocationInformation(size).encode())
+
+
+def dispose(client: Any, file_id: Any, pending: bool = True) -> Status:
+    return put(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(pending).encode())
+
+
+def dispose_ex(client: Any, file_id: Any, flags: int) -> Status:
+    return put(client, file_id, FileInformationClass.DISPOSITION_EX, FileDispositionInformationEx(flags).encode())
+
+
+def rename(client: Any, file_id: Any, name: str, replace: bool = False, root: int = 0) -> Status:
+    return put(client, file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name, root).encode())
+
+
+def link(client: Any, file_id: Any, name: str, replace: bool = False, root: int = 0) -> Status:
+    return put(client, file_id, FileInformationClass.LINK, FileLinkInformation(replace, name, root).encode())
+
+
+def basic(client: Any, file_id: Any, attributes: int, *times: int) -> Status:
+    return put(client, file_id, FileInformationClass.BASIC, FileBasicInformation(*(times or (0,) * 4), attributes).encode())
+
+
+def exists(client: Any, name: str) -> bool:
+    answer = client.create(name, CreateDisposition.OPEN, AccessMask.FILE_READ_ATTRIBUTES)
+    if answer.status is Status.SUCCESS:
+        client.close(CreateResponse.parse(answer.message).file_id)
+    return answer.status is Status.SUCCESS
+
+
+def remove(client: Any, name: str) -> None:
+    client.close(client.open(name, create_options=CreateOptions.DELETE_ON_CLOSE))
+
+
+# All classes alike
+
+MINIMA = [
+    (FileInformationClass.BASIC, 40),
+    (FileInformationClass.RENAME, 20),
+    (FileInformationClass.LINK, 20),
+    (FileInformationClass.DISPOSITION, 1),
+    (FileInformationClass.DISPOSITION_EX, 4),
+    (FileInformationClass.POSITION, 8),
+    (FileInformationClass.MODE, 4),
+    (FileInformationClass.ALLOCATION, 8),
+    (FileInformationClass.END_OF_FILE, 8),
+    (FileInformationClass.VALID_DATA_LENGTH, 8),
+]
+
+
+@pytest.mark.parametrize(("what", "minimum"), MINIMA)
+def test_buffers_too_short(client: Any, what: int, minimum: int) -> None:
+    file_id = client.open("a")
+    assert put(client, file_id, what, bytes(minimum - 1)) is Status.INFO_LENGTH_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("what", "right"),
+    [
+        (FileInformationClass.BASIC, AccessMask.FILE_WRITE_ATTRIBUTES),
+        (FileInformationClass.RENAME, AccessMask.DELETE),
+        (FileInformationClass.DISPOSITION, AccessMask.DELETE),
+        (FileInformationClass.DISPOSITION_EX, AccessMask.DELETE),
+        (FileInformationClass.ALLOCATION, AccessMask.FILE_WRITE_DATA),
+        (FileInformationClass.END_OF_FILE, AccessMask.FILE_WRITE_DATA),
+        (FileInformationClass.VALID_DATA_LENGTH, AccessMask.FILE_WRITE_DATA),
+        (FileInformationClass.FULL_EA, AccessMask.FILE_WRITE_EA),
+    ],
+)
+def test_rights(client: Any, store: Any, what: int, right: int) -> None:
+    store.add("a")
+    buffer = bytes(24)
+    assert put(client, client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right), what, buffer) is Status.ACCESS_DENIED
+    assert put(client, client.open("a", access=right), what, buffer) is not Status.ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "status"),
+    [
+        (InfoType.FILE, FileInformationClass.STANDARD, Status.INVALID_INFO_CLASS),
+        (InfoType.FILE, 0, Status.INVALID_INFO_CLASS),
+        (InfoType.FILE, 255, Status.INVALID_INFO_CLASS),
+        (InfoType.FILESYSTEM, 6, Status.NOT_SUPPORTED),
+        (InfoType.QUOTA, 0, Status.NOT_SUPPORTED),
+        (0, 4, Status.INVALID_PARAMETER),
+        (5, 4, Status.INVALID_PARAMETER),
+    ],
+)
+def test_what_cannot_be_set(client: Any, kind: int, what: int, status: Status) -> None:
+    assert put(client, client.open("a"), what, bytes(64), kind) is status
+
+
+def test_the_buffer_is_paid_for_and_bounded(client: Any) -> None:
+    file_id = client.open("a")
+    large = FilePositionInformation(7).encode() + bytes(70000)
+    assert put(client, file_id, FileInformationClass.POSITION, large) is Status.INVALID_PARAMETER
+    assert put(client, file_id, FileInformationClass.POSITION, large, charge=2) is Status.SUCCESS
+    largest = FilePositionInformation(8).encode().ljust((8 << 20) + 1, b"\0")
+    assert put(client, file_id, FileInformationClass.POSITION, largest, charge=129) is Status.INVALID_PARAMETER
+    assert get(client, file_id).position.current_byte_offset == 7
+
+
+def test_a_pipe_has_nothing_to_set(client: Any) -> None:
+    client.enter("IPC$")
+    pipe = client.open("srvsvc")
+    assert put(client, pipe, FileInformationClass.BASIC, bytes(40)) is Status.INVALID_DEVICE_REQUEST
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("size", [0, 3, 5, 100])
+def test_the_end_of_the_file(client: Any, store: Any, size: int) -> None:
+    store.add("a", b"12345")
+    file_id = client.open("a")
+    assert end_of_file(client, file_id, size) is Status.SUCCESS
+    assert standard(client, file_id).end_of_file == size
+
+
+@pytest.mark.parametrize("setting", [end_of_file, allocation])
+def test_sizes_that_cannot_be(client: Any, setting: Any) -> None:
+    file_id = client.open("a")
+    assert setting(client, file_id, -1) is Status.INVALID_PARAMETER
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert setting(client, folder, 0) is Status.INVALID_PARAMETER
+
+
+def test_the_allocation_cuts_but_does_not_lengthen(client: Any, store: Any) -> None:
+    store.add("a", b"12345")
+    file_id = client.open("a")
+    assert allocation(client, file_id, 100) is Status.SUCCESS
+    assert standard(client, file_id).end_of_file == 5
+    assert allocation(client, file_id, 2) is Status.SUCCESS
+    assert standard(client, file_id).end_of_file == 2
+
+
+def test_the_allocation_that_was_set_is_told_while_the_file_is_open(client: Any, another: Any) -> None:
+    file_id = client.open("a")
+    assert standard(client, file_id).allocation_size == 0
+    allocation(client, file_id, 5000)
+    assert standard(client, file_id).allocation_size == 8192
+    other = another.open("a")
+    assert standard(another, other).allocation_size == 8192
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, bytes(10000)).encode())
+    assert standard(client, file_id).allocation_size >= 10000
+    end_of_file(client, file_id, 0)
+    assert standard(client, file_id).allocation_size == 0
+    client.close(file_id)
+    another.close(other)
+    assert standard(client, client.open("a")).allocation_size == 0
+
+
+@pytest.mark.parametrize("disposition", [CreateDisposition.CREATE, CreateDisposition.OVERWRITE_IF])
+def test_an_allocation_comes_with_the_request(client: Any, store: Any, disposition: int) -> None:
+    if disposition == CreateDisposition.OVERWRITE_IF:
+        store.add("a", b"12345")
+    context = CreateContext(ALLOCATION_SIZE, AllocationSize(70000).encode())
+    created = CreateResponse.parse(client.create("a", disposition, contexts=[context]).message)
+    assert (created.allocation_size, created.end_of_file) == (73728, 0)
+    assert standard(client, created.file_id).allocation_size == 73728
+
+
+def test_what_the_file_system_puts_beside_an_empty_file_is_no_allocation(client: Any, store: Any, monkeypatch: Any) -> None:
+    file_id = client.open("a")
+    stat_of = type(store).stat_of
+
+    def with_attributes_on_disk(self: Any, node: Any) -> Any:
+        stat = stat_of(self, node)
+        stat.allocation += 4096
+        return stat
+
+    monkeypatch.setattr(type(store), "stat_of", with_attributes_on_disk)
+    assert standard(client, file_id).allocation_size == 0
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    assert standard(client, file_id).allocation_size > 0
+
+
+@pytest.mark.parametrize(("length", "status"), [(0, Status.SUCCESS), (5, Status.SUCCESS), (6, Status.INVALID_PARAMETER)])
+def test_valid_data_ends_within_the_file(client: Any, store: Any, length: int, status: Status) -> None:
+    store.add("a", b"12345")
+    file_id = client.open("a")
+    assert put(client, file_id, FileInformationClass.VALID_DATA_LENGTH, FileValidDataLengthInformation(length).encode()) is status
+
+
+@pytest.mark.parametrize(("position", "status"), [(0, Status.SUCCESS), (LARGEST, Status.SUCCESS), (-1, Status.INVALID_PARAMETER)])
+def test_the_position(client: Any, position: int, status: Status) -> None:
+    file_id = client.open("a")
+    assert put(client, file_id, FileInformationClass.POSITION, FilePositionInformation(position).encode()) is status
+    assert get(client, file_id).position.current_byte_offset == max(position, 0)
+
+
+@pytest.mark.parametrize(("mode", "status"), [(2, Status.SUCCESS), (0x103E, Status.SUCCESS), (1, Status.INVALID_PARAMETER)])
+def test_the_mode(client: Any, mode: int, status: Status) -> None:
+    file_id = client.open("a")
+    assert put(client, file_id, FileInformationClass.MODE, FileModeInformation(mode).encode()) is status
+    assert get(client, file_id).mode.mode == (mode if status is Status.SUCCESS else 0)
+
+
+# Attributes
+
+
+@pytest.mark.parametrize(
+    ("attributes", "shown"),
+    [
+        (FileAttributes.HIDDEN | FileAttributes.SYSTEM, FileAttributes.HIDDEN | FileAttributes.SYSTEM),
+        (FileAttributes.NORMAL, FileAttributes.NORMAL),
+        (FileAttributes.NORMAL | FileAttributes.ARCHIVE, FileAttributes.ARCHIVE),
+        (FileAttributes.TEMPORARY, FileAttributes.TEMPORARY),
+    ],
+)
+def test_attributes(client: Any, attributes: int, shown: int) -> None:
+    file_id = client.open("a")
+    assert basic(client, file_id, attributes) is Status.SUCCESS
+    assert basic(client, file_id, 0) is Status.SUCCESS
+    assert get(client, file_id).basic.file_attributes == shown
+
+
+def test_attributes_that_cannot_be(client: Any) -> None:
+    assert basic(client, client.open("a"), FileAttributes.DIRECTORY) is Status.INVALID_PARAMETER
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert basic(client, folder, FileAttributes.TEMPORARY) is Status.INVALID_PARAMETER
+    assert basic(client, folder, FileAttributes.DIRECTORY | FileAttributes.HIDDEN) is Status.SUCCESS
+    assert get(client, folder).basic.file_attributes == FileAttributes.DIRECTORY | FileAttributes.HIDDEN
+
+
+def test_times_before_the_epoch_of_windows_are_refused(client: Any) -> None:
+    assert basic(client, client.open("a"), 0, -3, 0, 0, 0) is Status.INVALID_PARAMETER
+
+
+# Deletion
+
+
+def test_deletion_waits_for_the_last_close(client: Any, another: Any) -> None:
+    file_id, other = client.open("a"), another.open("a")
+    assert dispose(client, file_id) is Status.SUCCESS
+    told = standard(another, other)
+    assert (told.delete_pending, told.number_of_links) == (True, 0)
+    assert another.create("a").status is Status.DELETE_PENDING
+    client.close(file_id)
+    assert another.create("a").status is Status.DELETE_PENDING
+    another.close(other)
+    assert not exists(client, "a")
+
+
+def test_deletion_can_be_taken_back(client: Any) -> None:
+    file_id = client.open("a")
+    dispose(client, file_id)
+    assert dispose(client, file_id, False) is Status.SUCCESS
+    client.close(file_id)
+    assert exists(client, "a")
+
+
+def test_a_read_only_file_is_not_deleted(client: Any) -> None:
+    file_id = client.open("a")
+    basic(client, file_id, FileAttributes.READONLY)
+    assert dispose(client, file_id) is Status.CANNOT_DELETE
+    assert dispose_ex(client, file_id, DispositionFlags.DELETE) is Status.CANNOT_DELETE
+    assert dispose_ex(client, file_id, DispositionFlags.DELETE | DispositionFlags.IGNORE_READONLY_ATTRIBUTE) is Status.SUCCESS
+    client.close(file_id)
+    assert not exists(client, "a")
+
+
+def test_extended_disposition(client: Any) -> None:
+    file_id = client.open("a")
+    assert dispose_ex(client, file_id, DispositionFlags.DELETE | DispositionFlags.POSIX_SEMANTICS) is Status.INVALID_PARAMETER
+    assert dispose_ex(client, file_id, DispositionFlags.DELETE) is Status.SUCCESS
+    assert dispose_ex(client, file_id, 0) is Status.SUCCESS
+    client.close(file_id)
+    assert exists(client, "a")
+
+
+def test_a_folder_is_deleted_when_it_is_empty(client: Any, store: Any) -> None:
+    store.add("d/f")
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert dispose(client, folder) is Status.DIRECTORY_NOT_EMPTY
+    remove(client, "d\\f")
+    assert dispose(client, folder) is Status.SUCCESS
+    client.close(folder)
+    assert not exists(client, "d")
+
+
+def test_the_share_itself_is_not_deleted(client: Any) -> None:
+    root = client.open("")
+    assert dispose(client, root) is Status.CANNOT_DELETE
+
+
+# Renaming
+
+
+def test_rename_moves_the_file_and_all_its_opens_go_along(client: Any, another: Any, store: Any) -> None:
+    store.add("d/kept", b"")
+    file_id, other = client.open("a"), another.open("a")
+    assert rename(client, file_id, "d\\b") is Status.SUCCESS
+    assert get(client, file_id).name.file_name == "\\d\\b"
+    assert get(another, other).name.file_name == "\\d\\b"
+    assert exists(client, "d\\b")
+    assert not exists(client, "a")
+
+
+def test_rename_in_another_case(client: Any) -> None:
+    file_id = client.open("a")
+    assert rename(client, file_id, "A") is Status.SUCCESS
+    assert get(client, file_id).name.file_name == "\\A"
+
+
+def test_rename_to_what_is_there(client: Any, another: Any, store: Any) -> None:
+    store.add("b", b"old")
+    file_id = client.open("a")
+    assert rename(client, file_id, "b") is Status.OBJECT_NAME_COLLISION
+    held = another.open("b")
+    assert rename(client, file_id, "b", replace=True) is Status.ACCESS_DENIED
+    another.close(held)
+    assert rename(client, file_id, "b", replace=True) is Status.SUCCESS
+    assert standard(client, client.open("b")).end_of_file == 0
+
+
+def test_rename_over_a_folder(client: Any, store: Any) -> None:
+    store.add("d/f")
+    assert rename(client, client.open("a"), "d", replace=True) is Status.ACCESS_DENIED
+
+
+def test_rename_of_a_folder(client: Any, another: Any, store: Any) -> None:
+    store.add("d/f")
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    inside = another.open("d\\f")
+    assert rename(client, folder, "e") is Status.ACCESS_DENIED
+    another.close(inside)
+    assert rename(client, folder, "e") is Status.SUCCESS
+    assert exists(client, "e\\f")
+
+
+def test_rename_into_a_folder_whose_entries_somebody_keeps(client: Any, another: Any, store: Any) -> None:
+    store.add("d/f")
+    held = another.open("d", access=AccessMask.DELETE, share=7)
+    file_id = client.open("a")
+    assert rename(client, file_id, "d\\a") is Status.SHARING_VIOLATION
+    another.close(held)
+    assert rename(client, file_id, "d\\a") is Status.SUCCESS
+
+
+@pytest.mark.parametrize("change", [rename, link])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("", Status.OBJECT_NAME_INVALID),
+        ("nowhere\\b", Status.OBJECT_PATH_NOT_FOUND),
+        ("b*", Status.OBJECT_NAME_INVALID),
+        ("..\\b", Status.OBJECT_PATH_SYNTAX_BAD),
+        ("b:stream", Status.INVALID_PARAMETER),
+    ],
+)
+def test_names_that_cannot_be(client: Any, change: Any, name: str, status: Status) -> None:
+    file_id = client.open("a")
+    assert change(client, file_id, name) is status
+    assert exists(client, "a")
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_names_are_relative_to_the_share_only(client: Any, change: Any) -> None:
+    file_id = client.open("a")
+    assert change(client, file_id, "b", root=1) is Status.INVALID_PARAMETER
+    assert not exists(client, "b")
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_the_share_itself_stays(client: Any, change: Any) -> None:
+    assert change(client, client.open(""), "b") in (Status.ACCESS_DENIED, Status.FILE_IS_A_DIRECTORY)
+
+
+# Links
+
+
+def test_a_link_is_one_more_name(client: Any, store: Any) -> None:
+    store.add("a", b"12345")
+    file_id = client.open("a")
+    assert link(client, file_id, "b") is Status.SUCCESS
+    assert standard(client, file_id).number_of_links == 2
+    assert get(client, file_id).name.file_name == "\\a"
+    assert standard(client, client.open("b")).end_of_file == 5
+
+
+def test_a_link_to_what_is_there(client: Any, store: Any) -> None:
+    store.add("b", b"old")
+    file_id = client.open("a")
+    assert link(client, file_id, "b") is Status.OBJECT_NAME_COLLISION
+    assert link(client, file_id, "b", replace=True) is Status.SUCCESS
+    assert standard(client, client.open("b")).end_of_file == 0
+
+
+def test_a_folder_has_one_name(client: Any) -> None:
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert link(client, folder, "e") is Status.FILE_IS_A_DIRECTORY
+
+
+def test_what_is_left_when_one_name_is_deleted(client: Any, store: Any) -> None:
+    store.add("a", b"12345")
+    file_id = client.open("a")
+    link(client, file_id, "b")
+    dispose(client, file_id)
+    client.close(file_id)
+    assert not exists(client, "a")
+    assert exists(client, "b")
