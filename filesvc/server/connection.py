@@ -280,7 +280,7 @@ class Connection(Protocol):
         self._running.discard(compound)
         if buffer is not None:
             buffer.release()
-        self._unthrottle()
+        self.unthrottle()
         if payload is not None and not self._lost:
             payload.finish()
 
@@ -355,7 +355,11 @@ class Connection(Protocol):
     @property
     def _overloaded(self) -> bool:
         limits = self.settings.limits
-        return self.outbox.pending > limits.backlog or len(self._running) - len(self._async) > limits.parallel
+        return self._unsent > limits.backlog or len(self._running) - len(self._async) > limits.parallel
+
+    @property
+    def _unsent(self) -> int:
+        return self.outbox.pending + self._sender.in_thread
 
     def _throttle(self) -> None:
         """Do not read on while replies are not taken, or requests come faster than they are worked on."""
@@ -363,13 +367,14 @@ class Connection(Protocol):
             self._throttled = True
             self._receiver.pause()
             self.transport.pauseProducing()
-            self.outbox.flushed().addCallbacks(lambda _: self._unthrottle(), lambda _: None)
+            self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
 
-    def _unthrottle(self) -> None:
+    def unthrottle(self) -> None:
+        """Replies have left, or requests have been answered: perhaps it is time to read on."""
         if not self._throttled or self._lost:
             return
         if self.outbox.pending > self.settings.limits.backlog:
-            self.outbox.flushed().addCallbacks(lambda _: self._unthrottle(), lambda _: None)
+            self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
         elif not self._overloaded:
             self._throttled = False
             if self._payload is None:
@@ -392,7 +397,7 @@ class Connection(Protocol):
         if not self._finishing:
             self._finishing = True
             self._receiver.pause()
-        if self.idle and not self.outbox.pending:
+        if self.idle and not self._unsent:
             self.transport.loseConnection()
 
     def register_async(self, call: Call) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from twisted.python.failure import Failure
 
 from filesvc.server.call import Call, Reply
 from filesvc.server.session import Session
-from filesvc.smb2.encryption import TRANSFORM_HEADER_LENGTH, Sealer
+from filesvc.smb2.encryption import TRANSFORM_HEADER_LENGTH
 from filesvc.smb2.framing import PREFIX_LENGTH, frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.status import Status
@@ -25,20 +28,30 @@ _SUCCESS = int(Status.SUCCESS)
 _SESSION_SETUP = int(Command.SESSION_SETUP)
 _NO_MESSAGE_ID = 0xFFFFFFFFFFFFFFFF
 _FLAGS_OFFSET = 16
+_PROTECTED_IN_THREAD = 256 * 1024
+"""Bytes that take longer to sign or encrypt than a worker thread to begin."""
 
 
 class Sender:
-    """Builds the frames of one connection."""
+    """
+    Builds the frames of one connection.
 
-    __slots__ = ("_connection",)
+    @ivar in_thread: bytes that are being signed or encrypted, on their way to the outbox.
+    """
+
+    __slots__ = ("_connection", "in_thread")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.in_thread = 0
 
     def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
         """Send replies as one frame; encrypted with C{sealed}'s key if the requests were."""
-        parts: list[bytes | bytearray | memoryview] = []
         last = len(replies) - 1
+        if last == 0 and replies[0][1].copied is not None:
+            self._send_copied(*replies[0], replies[0][1].copied, sealed)
+            return
+        parts: list[bytes | bytearray | memoryview] = []
         for index, (call, reply) in enumerate(replies):
             length = HEADER_LENGTH + len(reply.body) + reply.length
             # The last of several is padded too, which clients that sign expect (MS-SMB2 3.3.4.1.3).
@@ -65,6 +78,47 @@ class Sender:
         else:
             self._put_compound(parts, replies)
 
+    def _send_copied(self, call: Call, reply: Reply, copied: Copied, sealed: Session | None) -> None:
+        """Send data from the buffer that it was read into, signed or encrypted right there."""
+        begin = PREFIX_LENGTH if sealed is None else PREFIX_LENGTH + TRANSFORM_HEADER_LENGTH
+        head = self._head(call, reply, 0, sealed)
+        copied.room[begin:] = head + reply.body
+        copied.room[:PREFIX_LENGTH] = frame_prefix(len(copied.whole) - PREFIX_LENGTH)
+        message = copied.whole[begin:]
+        if sealed is not None:
+            assert sealed.sealer is not None
+            self._protect(copied, PREFIX_LENGTH, sealed.sealer.sealing(message))
+        elif head[_FLAGS_OFFSET] & _SIGNED:
+            assert call.channel is not None
+            assert call.channel.signer is not None
+            sign, message_id = call.channel.signer.sign, call.header.message_id
+            self._protect(copied, begin + SIGNATURE_OFFSET, lambda: sign([message], message_id, is_response=True))
+        else:
+            self._connection.outbox.write(copied.whole, release=copied.release)
+
+    def _protect(self, copied: Copied, place: int, work: Callable[[], bytes]) -> None:
+        """Put what C{work} returns into the head, and send; large data is worked on in a thread."""
+        if copied.length < _PROTECTED_IN_THREAD:
+            self._put_protected(copied, place, work())
+            return
+
+        def failed(failure: Failure) -> None:
+            self.in_thread -= copied.length
+            copied.release()
+            self._connection.abort(f"a response cannot be protected: {failure.getErrorMessage()}")
+
+        def done(protection: bytes) -> None:
+            self.in_thread -= copied.length
+            self._put_protected(copied, place, protection)
+            self._connection.unthrottle()
+
+        self.in_thread += copied.length
+        self._connection.server.in_thread(work).addCallbacks(done, failed)
+
+    def _put_protected(self, copied: Copied, place: int, protection: bytes) -> None:
+        copied.room[place : place + len(protection)] = protection
+        self._connection.outbox.write(copied.whole, release=copied.release)
+
     def notify(self, body: bytes, session_id: int, sealed: Session | None) -> None:
         """Send a notification: a response without a request, never signed (MS-SMB2 3.3.4.6, 3.3.4.7)."""
         head = Header(Command.OPLOCK_BREAK, _NO_MESSAGE_ID, flags=_FROM_SERVER, process_id=0, session_id=session_id).encode()
@@ -79,9 +133,6 @@ class Sender:
         head = b"".join((frame_prefix(HEADER_LENGTH + len(reply.body) + reply.length), parts[0], reply.body))
         if reply.stream is not None:
             outbox.stream(head, reply.stream)
-        elif reply.copied is not None:
-            reply.copied.room[:] = head
-            outbox.write(reply.copied.whole, release=reply.copied.release)
         elif reply.payload is not None:
             outbox.write(head, reply.payload, release=reply.release)
         else:
@@ -96,23 +147,10 @@ class Sender:
 
     def _put_sealed(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]], sealed: Session) -> None:
         assert sealed.sealer is not None
-        copied = replies[0][1].copied if len(replies) == 1 else None
-        if copied is not None:
-            self._seal_copied(parts, copied, sealed.sealer)
-            return
         frame = sealed.sealer.seal(parts)
         for _, reply in replies:
             reply.discard()
         self._connection.outbox.write(frame_prefix(sum(map(len, frame))), *frame)
-
-    def _seal_copied(self, parts: list[bytes | bytearray | memoryview], copied: Copied, sealer: Sealer) -> None:
-        """Encrypt a READ response in the buffer that its data was read into, and send it from there."""
-        head = b"".join(parts[:2])
-        begin = PREFIX_LENGTH + TRANSFORM_HEADER_LENGTH
-        copied.room[begin:] = head
-        message = copied.whole[begin:]
-        copied.room[:begin] = frame_prefix(TRANSFORM_HEADER_LENGTH + len(message)) + sealer.seal_in_place(message)
-        self._connection.outbox.write(copied.whole, release=copied.release)
 
     def _head(self, call: Call, reply: Reply, next_command: int, sealed: Session | None) -> bytearray:
         request = call.header

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -124,25 +124,28 @@ class Sealer(_Key):
             ciphertext, tag = sealed[:-_TAG_LENGTH], bytes(sealed[-_TAG_LENGTH:])
         return [TRANSFORM_PROTOCOL_ID + tag + authenticated, ciphertext]
 
-    def seal_in_place(self, message: memoryview) -> bytes:
+    def sealing(self, message: memoryview) -> Callable[[], bytes]:
         """
-        Encrypt a message where it stands.
+        Prepare to encrypt a message where it stands.
 
-        @return: the transform header, to be sent before it.
+        @return: encrypts it, in any thread, and returns the transform header that is to be sent before it.
         """
-        length = len(message)
         nonce = self._next_nonce()
-        authenticated = _AUTHENTICATED.pack(nonce, length, _ENCRYPTED, self._session_id)
-        if self._is_gcm and length >= _JOIN_BELOW:
-            encryptor = Cipher(self._aes, GCM(nonce)).encryptor()
-            encryptor.authenticate_additional_data(authenticated)
-            encryptor.update_into(message, message)
-            encryptor.finalize()
-            tag = encryptor.tag
-        else:
-            sealed = memoryview(self._aead.encrypt(nonce, message, authenticated))
-            message[:], tag = sealed[:-_TAG_LENGTH], bytes(sealed[-_TAG_LENGTH:])
-        return TRANSFORM_PROTOCOL_ID + tag + authenticated
+        authenticated = _AUTHENTICATED.pack(nonce, len(message), _ENCRYPTED, self._session_id)
+
+        def seal() -> bytes:
+            if self._is_gcm and len(message) >= _JOIN_BELOW:
+                encryptor = Cipher(self._aes, GCM(nonce)).encryptor()
+                encryptor.authenticate_additional_data(authenticated)
+                encryptor.update_into(message, message)
+                encryptor.finalize()
+                tag = encryptor.tag
+            else:
+                sealed = memoryview(self._aead.encrypt(nonce, message, authenticated))
+                message[:], tag = sealed[:-_TAG_LENGTH], bytes(sealed[-_TAG_LENGTH:])
+            return TRANSFORM_PROTOCOL_ID + tag + authenticated
+
+        return seal
 
     def _next_nonce(self) -> bytes:
         self._counter += 1

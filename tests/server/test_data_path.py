@@ -181,3 +181,51 @@ def test_two_writers_of_a_file_share_its_reservation(client: Any, another: Any, 
     assert (tmp_path / "grows").stat().st_blocks * 512 >= 1 << 20
     assert another.close(second).status is Status.SUCCESS
     assert (tmp_path / "grows").stat().st_blocks * 512 == 1 << 18
+
+
+def test_a_large_response_is_signed_in_a_thread(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+    client.sign = True
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    pool.hold()
+    reading = start_read(client, file_id)
+    assert not client.receive()
+    pool.finish()
+    signed = answer(client, reading)
+    assert client.verifies(signed)
+    assert bytes(ReadResponse.parse(signed.message).data) == content
+
+
+@pytest.mark.parametrize("length", [SIZE, 1000])
+def test_a_response_that_is_signed_when_the_connection_is_lost(client: Any, pool: SlowPool, server: Server, length: int) -> None:
+    client.sign = True
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    pool.hold()
+    start_read(client, file_id, length)
+    client.transport.loseConnection()
+    pool.finish()
+    assert server.buffers.outstanding == 0
+
+
+def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+    client.sign = True
+    client.connection.window.grant(2000)
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    pool.hold()
+    reads = [start_read(client, file_id) for _ in range(40)]
+    assert server.buffers.outstanding == server.settings.limits.backlog // SIZE + 1
+    pool.finish()
+    answers = client.receive()
+    assert [answer.header.message_id for answer in answers] == reads
+    assert all(client.verifies(answer) for answer in answers)
+
+
+def test_a_large_write_is_done_in_a_thread(client: Any, pool: SlowPool, tmp_path: Path) -> None:
+    file_id = client.open("written")
+    data = os.urandom(SIZE)
+    pool.hold()
+    header = client.header(Command.WRITE, charge=16)
+    client.send(client.encode(header, WriteRequest(file_id, 0, data).encode()))
+    assert client.close(file_id).status is Status.SUCCESS
+    pool.finish()
+    assert answer(client, header.message_id).status is Status.SUCCESS
+    assert (tmp_path / "written").read_bytes() == data
