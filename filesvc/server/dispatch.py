@@ -177,6 +177,7 @@ class Compound:
 
     def _finish(self, call: Call, reply: Reply) -> None:
         call.settle()
+        self.connection.server.counts.answered(call, reply)
         if reply.status & _ERROR == _ERROR:
             if self.file_id is None or call.header.command == Command.CREATE:
                 self._failure = Status(reply.status)

@@ -68,6 +68,7 @@ class Lease(Holder):
         notification = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
         connection = next((one for one in self._server.connections if one.serves(self.client_guid)), reachable[0])
         sessions = (open.session for open in self.opens if connection in open.session.channels)
+        self._server.counts.breaks["lease"] += 1
         connection.notify(notification, next(sessions, None))
         return True
 

@@ -33,6 +33,7 @@ class Oplock(Holder):
         """Send the notification on a connection of the open's session."""
         (open,) = self.opens
         for connection in open.session.channels:
+            connection.server.counts.breaks["oplock"] += 1
             connection.notify(OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), open.session, open.session.session_id)
             return True
         return False

@@ -22,6 +22,7 @@ from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server.connection import Connection
+from filesvc.server.counts import Counts
 from filesvc.server.descriptors import Descriptors
 from filesvc.server.directory_caching import DirectoryCaching
 from filesvc.server.durable import is_persistent
@@ -68,6 +69,7 @@ class Server(Factory):
         self.settings = settings
         self.reactor = reactor
         self.guid = uuid.uuid4()
+        self.counts = Counts()
         names = TargetNames.standalone(settings.name, settings.workgroup)
         self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True)
         self.shares: dict[str, Share] = {}

@@ -59,9 +59,11 @@ async def _store(request: WriteRequest, call: Call, open: Open) -> None:
         open.node.reservation.ensure(descriptor, request.offset, request.length)
         if call.payload is not None:
             await call.payload.into(descriptor, request.offset)
+            call.connection.server.counts.written["recvfile"] += request.length
             return
         if request.length >= _WRITTEN_IN_THREAD:
             data = memoryview(request.data)
             await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
     await open.tree.run(open.file.write, request.offset, memoryview(request.data))
+    call.connection.server.counts.written["copy"] += request.length
