@@ -56,9 +56,6 @@ class ByteRangeLocks:
     def __bool__(self) -> bool:
         return bool(self._held)
 
-    def __len__(self) -> int:
-        return len(self._held)
-
     def lock(self, wanted: Sequence[ByteRange]) -> bool:
         """
         Take ranges, all or none; false if somebody's lock forbids one of them.

@@ -66,6 +66,9 @@ class NodeTable:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def __iter__(self) -> Iterator[FileNode]:
+        return iter(self._nodes.values())
+
     def find(self, key: NodeKey) -> FileNode | None:
         """The node of a file, if it is open."""
         return self._nodes.get(key)

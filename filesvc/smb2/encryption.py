@@ -106,6 +106,11 @@ class Sealer(_Key):
         self._session_id = session_id
         self._counter = 0
 
+    @property
+    def used(self) -> bool:
+        """Whether it has encrypted anything yet."""
+        return self._counter > 0
+
     def seal(self, parts: Sequence[Buffer]) -> list[Buffer]:
         """
         Encrypt a message, or a compound of them.
