@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from enum import IntEnum
 from importlib.metadata import version
 from itertools import islice
 
@@ -38,7 +39,7 @@ def overview(server: Server, uptime: float) -> str:
     @param uptime: seconds.
     """
     opens = sum(len(node.opens) for node in server.nodes)
-    counts = f"{len(server.connections)} connections, {len(server.sessions)} sessions, {opens} open files"
+    counts = f"connections: {len(server.connections)}, sessions: {len(server.sessions)}, open files: {opens}"
     parts = [
         f"{server.settings.name}: filesvc {version('filesvc')}, up {timedelta(seconds=int(uptime))}; {counts}",
         _table(_CONNECTION, _connections(server)),
@@ -78,14 +79,18 @@ def _signed(session: Session, connection: Connection) -> str:
     """Whether messages are signed, and how. A client whose messages need not be may sign all the same."""
     if session.signer is None:
         return "no"
-    return f"{connection.signing_algorithm.name} {'always' if session.signing_required else 'if asked'}"
+    return f"{_hyphenated(connection.signing_algorithm)} {'always' if session.signing_required else 'if asked'}"
 
 
 def _encrypted(session: Session, connection: Connection) -> str:
     """Whether messages are encrypted, and how. A share may ask for what its server does not, and a client for what nobody does."""
     if session.sealer is None or connection.cipher is None:
         return "no"
-    return f"{connection.cipher.name} {'always' if session.encrypt_data else 'in use' if session.sealer.used else 'not used'}"
+    return f"{_hyphenated(connection.cipher)} {'always' if session.encrypt_data else 'in use' if session.sealer.used else 'not used'}"
+
+
+def _hyphenated(algorithm: IntEnum) -> str:
+    return algorithm.name.replace("_", "-")
 
 
 def _user(session: Session) -> str:

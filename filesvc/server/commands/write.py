@@ -34,6 +34,7 @@ async def write(request: WriteRequest, call: Call) -> Reply:
     if request.length:
         await open.before_write()
         await _store(request, call, open)
+        call.connection.server.counts.written["copy" if call.payload is None else "recvfile"] += request.length
         if request.flags & _WRITE_THROUGH:
             await flush_open(open)
     return Reply(WriteResponse(request.length).encode())
@@ -59,11 +60,9 @@ async def _store(request: WriteRequest, call: Call, open: Open) -> None:
         open.node.reservation.ensure(descriptor, request.offset, request.length)
         if call.payload is not None:
             await call.payload.into(descriptor, request.offset)
-            call.connection.server.counts.written["recvfile"] += request.length
             return
         if request.length >= _WRITTEN_IN_THREAD:
             data = memoryview(request.data)
             await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
     await open.tree.run(open.file.write, request.offset, memoryview(request.data))
-    call.connection.server.counts.written["copy"] += request.length
