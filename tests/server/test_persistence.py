@@ -314,6 +314,7 @@ records = st.builds(
     share=st.text(),
     path=st.lists(st.text()),
     identity=st.tuples(uint64, uint64).map(list),
+    timeout=st.floats(0, 300),
     application=st.none(),
     lease=st.none() | st.builds(LeaseRecord),
     locks=st.lists(st.tuples(uint64, uint64, st.booleans()).map(list)),
