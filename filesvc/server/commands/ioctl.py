@@ -11,6 +11,7 @@ from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.host_interfaces import network_interfaces
 from filesvc.server.open import PipeOpen
 from filesvc.server.pipes import peek, transceive
+from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
 from filesvc.smb2.negotiate import Dialect
@@ -30,6 +31,8 @@ async def ioctl(request: IoctlRequest, call: Call) -> Reply:
         raise StatusError(Status.INVALID_PARAMETER)
     of_server = _OF_SERVER.get(request.ctl_code)
     if of_server is not None:
+        if request.file_id != RELATED_FILE_ID:
+            raise StatusError(Status.INVALID_PARAMETER)
         return _reply(request, of_server(request, call))
     open = call.find_open(request.file_id)
     request.file_id = open.file_id
