@@ -161,6 +161,7 @@ def keep(open: Open) -> bool:
     durability = open.durability
     if durability is None or not (durability.persistent or keeps_handle(open)):
         return False
+    open.give_back_room()
     durability.scavenger = open.tree.server.reactor.callLater(durability.timeout, _expire, open)
     return True
 

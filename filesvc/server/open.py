@@ -135,6 +135,12 @@ class Open:
         if path:
             self.tree.server.directory_caching.changed(self.tree.store, path[:-1], parent_key)
 
+    def give_back_room(self) -> None:
+        """Give back what is reserved for writes to come, if no other open writes as well."""
+        reserves, self.reserves = self.reserves, False
+        if reserves and self.descriptor is not None and not any(open.reserves for open in self.node.opens):
+            self.node.reservation.release(self.descriptor)
+
     async def close(self) -> None:
         """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
         if self.closed:
@@ -162,8 +168,7 @@ class Open:
         finally:
             if self.enumeration is not None:
                 self.enumeration.close()
-            if self.reserves and self.descriptor is not None and not any(open.reserves for open in node.opens):
-                node.reservation.release(self.descriptor)
+            self.give_back_room()
             if self.has_written and self.frozen_write_time is not None:
                 await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             self.descriptor = None

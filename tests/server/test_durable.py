@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from filesvc.server.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
+from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.create_contexts import (
@@ -29,6 +31,7 @@ from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.write import WriteRequest
+from filesvc.store.local import LocalStore
 
 from .durability import BATCH, DHNQ, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2c, dh2q, dhnc, names, response, rqls
 
@@ -291,3 +294,19 @@ def test_an_application_does_not_fail_over_to_its_own_machine(client: Any, make_
     create(client, dh2q(), *application(), share=0)
     again = make_client()
     assert create(again, dh2q(OTHER_GUID), *application(), share=0).status is Status.PENDING
+
+
+def test_room_for_writes_to_come_is_given_back(client: Any, make_server: Any, tmp_path: Path) -> None:
+    server = make_server(shares=[Share("files", LocalStore(str(tmp_path)))])
+    writer = type(client)(server)
+    writer.negotiate()
+    writer.log_on()
+    writer.enter()
+    file_id = response(create(writer, DHNQ)).file_id
+    for offset in range(0, 1 << 20, 1 << 16):
+        writer.ask(Command.WRITE, WriteRequest(file_id, offset, bytes(1 << 16)).encode())
+    reserved = (tmp_path / "f").stat().st_blocks * 512
+    writer.transport.loseConnection()
+    assert (tmp_path / "f").stat().st_blocks * 512 < reserved
+    assert (tmp_path / "f").stat().st_size == 1 << 20
+    server.reactor.advance(TIMEOUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 import spnego
@@ -209,3 +210,7 @@ def test_a_session_has_so_many_channels(make_server: Any, client: Any) -> None:
     other.log_on()
     assert bind(other, connect(other)).status is Status.SUCCESS
     assert bind(other, connect(other)).status is Status.INSUFFICIENT_RESOURCES
+
+
+def test_another_machine_may_carry_a_session_as_well(client: Any) -> None:
+    assert bind(client, connect(client, client_guid=UUID(int=2))).status is Status.SUCCESS

@@ -112,8 +112,6 @@ def _bind(call: Call, session: Session) -> Channel:
         raise StatusError(Status.NETWORK_SESSION_EXPIRED)
     if connection in session.channels:
         raise StatusError(Status.REQUEST_NOT_ACCEPTED)
-    if here.client_guid != there.client_guid:
-        raise StatusError(Status.USER_SESSION_DELETED)
     if len(session.channels) >= connection.settings.limits.channels:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     channel = call.channel = session.add_channel(connection)
