@@ -196,18 +196,17 @@ class Open:
 
 @dataclass(slots=True, eq=False)
 class PipeOpen:
-    """An open pipe of IPC$."""
+    """An open pipe of IPC$; C{broken} after its client wrote what is no RPC."""
 
     file_id: FileId
     session: Session
     tree: TreeConnect
     name: str
     rpc: RpcConnection
-    closed: bool = False
+    broken: bool = False
 
     async def close(self) -> None:
         """End the open."""
-        self.closed = True
         self.session.opens.pop(self.file_id.volatile, None)
 
 

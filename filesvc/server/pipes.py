@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted.logger import Logger
+
+from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller
 from filesvc.rpc.service import pipes
@@ -23,6 +29,8 @@ from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest, WriteResponse
+
+log = Logger()
 
 _NORMAL = 0x80
 _ALLOCATION = 4096
@@ -48,22 +56,24 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
 
 def write_pipe(open: PipeOpen, request: WriteRequest) -> Reply:
     """Hand a service what the client wrote."""
-    _feed(open, request.data)
+    with _rpc(open) as rpc:
+        rpc.feed(bytes(request.data))
     return Reply(WriteResponse(len(request.data)).encode())
 
 
 def read_pipe(open: PipeOpen, request: ReadRequest) -> Reply:
     """Send what a service has to say."""
-    if not open.rpc.unread:
-        raise StatusError(Status.PIPE_EMPTY)
-    data, more = open.rpc.read(request.length)
+    with _rpc(open) as rpc:
+        if not rpc.unread:
+            raise StatusError(Status.PIPE_EMPTY)
+        data, more = rpc.read(request.length)
     return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
 
 def transceive(open: PipeOpen, request: IoctlRequest) -> Reply:
     """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
-    _feed(open, request.input)
-    data, more = open.rpc.read(request.max_output_response)
+    with _rpc(open) as rpc:
+        data, more = rpc.transact(bytes(request.input), request.max_output_response)
     body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
     return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
@@ -90,8 +100,14 @@ def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
     raise StatusError(Status.INVALID_INFO_CLASS)
 
 
-def _feed(open: PipeOpen, data: bytes | bytearray | memoryview) -> None:
+@contextmanager
+def _rpc(open: PipeOpen) -> Iterator[RpcConnection]:
+    """Speak with a service, for as long as the client does so as it should."""
+    if open.broken:
+        raise StatusError(Status.PIPE_DISCONNECTED)
     try:
-        open.rpc.feed(bytes(data))
-    except MalformedRpc:
+        yield open.rpc
+    except MalformedRpc as error:
+        open.broken = True
+        log.info("pipe {pipe}: {error}", pipe=open.name, error=error)
         raise StatusError(Status.PIPE_DISCONNECTED) from None

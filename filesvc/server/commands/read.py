@@ -135,9 +135,13 @@ async def _read_store(request: ReadRequest, call: Call, open: Open) -> Reply:
     buffer = call.connection.server.buffers.acquire(request.length)
     try:
         length = await open.tree.run(open.file.read_into, request.offset, buffer.view[: request.length])
+        refusal = _still_allowed(open)(request.offset, request.length)
+        if refusal is not None:
+            raise refusal
         if length < max(request.minimum_count, 1):
             raise StatusError(Status.END_OF_FILE)
     except BaseException:
         buffer.release()
         raise
+    open.position = request.offset + length
     return Reply(ReadResponse.fixed(length), length=length, payload=buffer.view[:length], release=buffer.release)

@@ -1,0 +1,325 @@
+"""QUERY_INFO of files and volumes (MS-SMB2 3.3.5.20, MS-FSA 2.1.5.12, 2.1.5.13). Security is in test_security."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.interfaces import Creation, FileAttributes, Kind, Times
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2 import file_information as file_info
+from filesvc.smb2 import filesystem_information as fs_info
+from filesvc.smb2 import name_information as name_info
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.create import CreateOptions
+from filesvc.smb2.ea import FullEa, encode_full_eas, encode_get_eas, parse_full_eas
+from filesvc.smb2.file_information import FileInformationClass
+from filesvc.smb2.filesystem_information import FileSystemInformationClass
+from filesvc.smb2.filetime import to_filetime
+from filesvc.smb2.header import Command
+from filesvc.smb2.name_information import parse_streams
+from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.read import ReadRequest
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+
+F = FileInformationClass
+V = FileSystemInformationClass
+
+
+def ask(client: Any, file_id: Any, what: int, room: int = 4096, kind: int = InfoType.FILE, given: bytes = b"", **fields: Any) -> Any:
+    request = QueryInfoRequest(file_id, kind, what, room, input_buffer=given)
+    return client.ask(Command.QUERY_INFO, request.encode(), **fields)
+
+
+def data(answer: Any) -> memoryview:
+    assert answer.status is Status.SUCCESS, answer.status
+    return memoryview(QueryInfoResponse.parse(answer.message).buffer)
+
+
+@pytest.fixture
+def file(client: Any, store: Any) -> Any:
+    """A file with times and attributes of its own, open."""
+    store.add("d/File.txt", b"12345")
+    opened = store.open(("d", "File.txt"), Creation.EXISTING, Kind.FILE, True)
+    opened.set_times(Times(10**18, 11 * 10**17, 12 * 10**17, None))
+    opened.set_attributes(FileAttributes.HIDDEN)
+    return client.open("d\\file.TXT")
+
+
+@pytest.fixture
+def stat(store: Any, file: Any) -> Any:
+    return store.open(("d", "File.txt"), Creation.EXISTING, Kind.FILE, False).stat()
+
+
+@pytest.fixture
+def folder(client: Any, store: Any) -> Any:
+    store.add("d/other")
+    return client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+
+
+# Files
+
+
+def test_basic(client: Any, file: Any, stat: Any) -> None:
+    basic = file_info.FileBasicInformation.parse(data(ask(client, file, F.BASIC)))
+    assert (basic.creation_time, basic.last_access_time) == (to_filetime(10**18), to_filetime(11 * 10**17))
+    assert (basic.last_write_time, basic.change_time) == (to_filetime(12 * 10**17), to_filetime(stat.changed))
+    assert basic.file_attributes == FileAttributes.HIDDEN
+
+
+def test_standard(client: Any, file: Any, folder: Any, stat: Any) -> None:
+    standard = file_info.FileStandardInformation.parse(data(ask(client, file, F.STANDARD)))
+    assert standard == file_info.FileStandardInformation(stat.allocation, 5, 1, False, False)
+    standard = file_info.FileStandardInformation.parse(data(ask(client, folder, F.STANDARD)))
+    assert (standard.directory, standard.end_of_file, standard.allocation_size) == (True, 0, 0)
+
+
+def test_identity(client: Any, file: Any, stat: Any) -> None:
+    identity = stat.identity
+    assert file_info.FileInternalInformation.parse(data(ask(client, file, F.INTERNAL))).index_number == identity.inode
+    told = file_info.FileIdInformation.parse(data(ask(client, file, F.ID)))
+    assert (told.volume_serial_number, int.from_bytes(told.file_id, "little")) == (identity.device, identity.inode)
+
+
+def test_names(client: Any, file: Any) -> None:
+    assert name_info.FileNameInformation.parse(data(ask(client, file, F.NAME))).file_name == "\\d\\File.txt"
+    assert name_info.FileNormalizedNameInformation.parse(data(ask(client, file, F.NORMALIZED_NAME))).file_name == "d\\File.txt"
+    assert name_info.FileAlternateNameInformation.parse(data(ask(client, file, F.ALTERNATE_NAME))).file_name == "FILE.TXT"
+
+
+def test_names_of_the_share_itself(client: Any) -> None:
+    root = client.open("")
+    assert name_info.FileNameInformation.parse(data(ask(client, root, F.NAME))).file_name == "\\"
+    assert ask(client, root, F.ALTERNATE_NAME).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_normalized_names_came_with_the_newest_dialect(make_client: Any) -> None:
+    old = make_client(Dialect.SMB_3_0_2)
+    assert ask(old, old.open("a"), F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
+
+
+def test_what_the_open_is_like(client: Any, store: Any) -> None:
+    store.add("a", b"12345")
+    rights = AccessMask.FILE_READ_DATA | AccessMask.FILE_READ_ATTRIBUTES
+    file_id = client.open("a", access=rights)
+    assert file_info.FileAccessInformation.parse(data(ask(client, file_id, F.ACCESS))).access_flags == rights
+    assert file_info.FileModeInformation.parse(data(ask(client, file_id, F.MODE))).mode == 0
+    assert file_info.FileAlignmentInformation.parse(data(ask(client, file_id, F.ALIGNMENT))).alignment_requirement == 0
+    assert file_info.FilePositionInformation.parse(data(ask(client, file_id, F.POSITION))).current_byte_offset == 0
+    client.ask(Command.READ, ReadRequest(file_id, 1, 3).encode())
+    assert file_info.FilePositionInformation.parse(data(ask(client, file_id, F.POSITION))).current_byte_offset == 4
+
+
+def test_all_is_all_of_them(client: Any, file: Any) -> None:
+    whole = name_info.FileAllInformation.parse(data(ask(client, file, F.ALL)))
+    parts = b"".join(bytes(data(ask(client, file, what))) for what in (F.BASIC, F.STANDARD, F.INTERNAL, F.EA, F.ACCESS))
+    parts += b"".join(bytes(data(ask(client, file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT, F.NAME))
+    assert whole.encode() == parts
+
+
+def test_network_open(client: Any, file: Any, stat: Any) -> None:
+    told = file_info.FileNetworkOpenInformation.parse(data(ask(client, file, F.NETWORK_OPEN)))
+    assert (told.end_of_file, told.allocation_size, told.file_attributes) == (5, stat.allocation, FileAttributes.HIDDEN)
+    assert (told.creation_time, told.last_write_time) == (to_filetime(10**18), to_filetime(12 * 10**17))
+
+
+def test_attributes_with_the_reparse_tag_that_there_is_none_of(client: Any, file: Any) -> None:
+    told = file_info.FileAttributeTagInformation.parse(data(ask(client, file, F.ATTRIBUTE_TAG)))
+    assert (told.file_attributes, told.reparse_tag) == (FileAttributes.HIDDEN, 0)
+
+
+def test_streams(client: Any, file: Any, folder: Any, stat: Any) -> None:
+    (stream,) = parse_streams(data(ask(client, file, F.STREAM)))
+    assert (stream.stream_name, stream.stream_size, stream.stream_allocation_size) == ("::$DATA", 5, stat.allocation)
+    assert parse_streams(data(ask(client, folder, F.STREAM))) == []
+
+
+def test_nothing_is_compressed(client: Any, file: Any) -> None:
+    told = file_info.FileCompressionInformation.parse(data(ask(client, file, F.COMPRESSION)))
+    assert (told.compressed_file_size, told.compression_format) == (5, 0)
+
+
+def test_extended_attributes(client: Any, file: Any) -> None:
+    assert ask(client, file, F.FULL_EA).status is Status.NO_EAS_ON_FILE
+    assert file_info.FileEaInformation.parse(data(ask(client, file, F.EA))).ea_size == 0
+    attributes = [FullEa("ONE", b"1"), FullEa("TWO", b"22")]
+    client.ask(Command.SET_INFO, SetInfoRequest(file, InfoType.FILE, F.FULL_EA, encode_full_eas(attributes)).encode())
+    assert parse_full_eas(data(ask(client, file, F.FULL_EA))) == attributes
+    (found,) = parse_full_eas(data(ask(client, file, F.FULL_EA, given=encode_get_eas(["two"]))))
+    assert found.value == b"22"
+
+
+FIXED = {
+    F.BASIC: 40,
+    F.STANDARD: 24,
+    F.INTERNAL: 8,
+    F.EA: 4,
+    F.ACCESS: 4,
+    F.POSITION: 8,
+    F.MODE: 4,
+    F.ALIGNMENT: 4,
+    F.NETWORK_OPEN: 56,
+    F.ATTRIBUTE_TAG: 8,
+    F.COMPRESSION: 16,
+    F.ID: 24,
+}
+VARIABLE = {F.NAME: 8, F.ALL: 104, F.ALTERNATE_NAME: 8, F.STREAM: 32, F.NORMALIZED_NAME: 4}
+
+
+@pytest.mark.parametrize(("what", "length"), FIXED.items())
+def test_classes_of_fixed_length(client: Any, file: Any, what: int, length: int) -> None:
+    assert ask(client, file, what, length - 1).status is Status.INFO_LENGTH_MISMATCH
+    assert len(data(ask(client, file, what, length))) == length
+
+
+@pytest.mark.parametrize(("what", "least"), VARIABLE.items())
+def test_classes_that_may_be_cut(client: Any, file: Any, what: int, least: int) -> None:
+    whole = bytes(data(ask(client, file, what)))
+    assert ask(client, file, what, least - 1).status is Status.INFO_LENGTH_MISMATCH
+    cut = ask(client, file, what, least)
+    assert cut.status is Status.BUFFER_OVERFLOW
+    assert bytes(QueryInfoResponse.parse(cut.message).buffer) == whole[:least]
+    assert ask(client, file, what, len(whole) - 1).status is Status.BUFFER_OVERFLOW
+    assert bytes(data(ask(client, file, what, len(whole)))) == whole
+
+
+@pytest.mark.parametrize(
+    ("what", "right"),
+    [
+        (F.BASIC, AccessMask.FILE_READ_ATTRIBUTES),
+        (F.ALL, AccessMask.FILE_READ_ATTRIBUTES),
+        (F.NETWORK_OPEN, AccessMask.FILE_READ_ATTRIBUTES),
+        (F.ATTRIBUTE_TAG, AccessMask.FILE_READ_ATTRIBUTES),
+        (F.FULL_EA, AccessMask.FILE_READ_EA),
+    ],
+)
+def test_rights(client: Any, store: Any, what: int, right: int) -> None:
+    store.add("a")
+    without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
+    assert ask(client, without, what).status is Status.ACCESS_DENIED
+    assert ask(client, client.open("a", access=right), what).status is not Status.ACCESS_DENIED
+
+
+def test_what_takes_no_right(client: Any, store: Any) -> None:
+    store.add("a")
+    file_id = client.open("a", access=AccessMask.DELETE)
+    for what in (F.STANDARD, F.INTERNAL, F.EA, F.ACCESS, F.NAME, F.POSITION, F.MODE, F.ALIGNMENT, F.STREAM, F.COMPRESSION, F.ID):
+        data(ask(client, file_id, what))
+
+
+# Volumes
+
+
+def volume(client: Any, file_id: Any, what: int, room: int = 4096) -> memoryview:
+    return data(ask(client, file_id, what, room, InfoType.FILESYSTEM))
+
+
+def test_sizes(client: Any, store: Any, file: Any) -> None:
+    there = store.volume()
+    size = fs_info.FileFsSizeInformation.parse(volume(client, file, V.SIZE))
+    unit = size.sectors_per_allocation_unit * size.bytes_per_sector
+    assert (size.total_allocation_units, size.available_allocation_units) == (there.total // unit, there.available // unit)
+    full = fs_info.FileFsFullSizeInformation.parse(volume(client, file, V.FULL_SIZE))
+    assert full.total_allocation_units == there.total // unit
+    assert full.caller_available_allocation_units == there.available // unit
+    assert full.actual_available_allocation_units == there.free // unit
+    sectors = fs_info.FileFsSectorSizeInformation.parse(volume(client, file, V.SECTOR_SIZE))
+    assert (sectors.logical_bytes_per_sector, sectors.physical_bytes_per_sector_for_performance) == (size.bytes_per_sector, there.block)
+
+
+def test_the_label_is_the_volumes_or_the_shares(make_server: Any, client: Any, store: Any, file: Any, monkeypatch: Any) -> None:
+    told = fs_info.FileFsVolumeInformation.parse(volume(client, file, V.VOLUME))
+    there = store.volume()
+    assert (told.volume_label, told.volume_serial_number) == (there.label, there.serial)
+    assert told.volume_creation_time == to_filetime(there.created)
+    there.label, there.serial = "", 1 << 40 | 7
+    monkeypatch.setattr(store, "volume", lambda: there)
+    told = fs_info.FileFsVolumeInformation.parse(volume(client, file, V.VOLUME))
+    assert (told.volume_label, told.volume_serial_number) == ("files", 7)
+
+
+def test_a_read_only_share_says_so(make_server: Any, client: Any, store: Any, file: Any) -> None:
+    other = type(client)(make_server(Settings(), [Share("files", store, read_only=True)]))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    root = other.open("", access=AccessMask.FILE_READ_ATTRIBUTES)
+    for who, file_id, read_only in ((client, file, False), (other, root, True)):
+        device = fs_info.FileFsDeviceInformation.parse(volume(who, file_id, V.DEVICE))
+        assert device.device_type == fs_info.DeviceType.DISK
+        assert bool(device.characteristics & fs_info.DeviceCharacteristics.READ_ONLY_DEVICE) is read_only
+        attributes = fs_info.FileFsAttributeInformation.parse(volume(who, file_id, V.ATTRIBUTE))
+        assert bool(attributes.file_system_attributes & fs_info.FileSystemAttributes.READ_ONLY_VOLUME) is read_only
+
+
+def test_what_the_file_system_can(client: Any, file: Any) -> None:
+    told = fs_info.FileFsAttributeInformation.parse(volume(client, file, V.ATTRIBUTE))
+    assert (told.file_system_name, told.maximum_component_name_length) == ("NTFS", 255)
+    wanted = fs_info.FileSystemAttributes
+    assert told.file_system_attributes & wanted.UNICODE_ON_DISK
+    assert told.file_system_attributes & wanted.SUPPORTS_SPARSE_FILES
+
+
+def test_no_quotas(client: Any, file: Any) -> None:
+    told = fs_info.FileFsControlInformation.parse(volume(client, file, V.CONTROL))
+    assert (told.file_system_control_flags, told.default_quota_limit) == (0, (1 << 64) - 1)
+
+
+def test_the_id_of_the_volume(client: Any, store: Any, file: Any) -> None:
+    told = fs_info.FileFsObjectIdInformation.parse(volume(client, file, V.OBJECT_ID))
+    assert int.from_bytes(told.object_id, "little") == store.volume().serial
+
+
+VOLUME_LENGTHS = {
+    V.VOLUME: 24,
+    V.SIZE: 24,
+    V.DEVICE: 8,
+    V.ATTRIBUTE: 16,
+    V.CONTROL: 48,
+    V.FULL_SIZE: 32,
+    V.OBJECT_ID: 64,
+    V.SECTOR_SIZE: 28,
+}
+
+
+@pytest.mark.parametrize(("what", "least"), VOLUME_LENGTHS.items())
+def test_buffers_for_volumes(client: Any, file: Any, what: int, least: int) -> None:
+    whole = bytes(volume(client, file, what))
+    assert ask(client, file, what, least - 1, InfoType.FILESYSTEM).status is Status.INFO_LENGTH_MISMATCH
+    answer = ask(client, file, what, least, InfoType.FILESYSTEM)
+    assert answer.status is (Status.BUFFER_OVERFLOW if least < len(whole) else Status.SUCCESS)
+    assert bytes(QueryInfoResponse.parse(answer.message).buffer) == whole[:least]
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "status"),
+    [
+        (InfoType.FILE, 0, Status.INVALID_INFO_CLASS),
+        (InfoType.FILE, F.RENAME, Status.INVALID_INFO_CLASS),
+        (InfoType.FILESYSTEM, 0, Status.INVALID_INFO_CLASS),
+        (InfoType.FILESYSTEM, 99, Status.INVALID_INFO_CLASS),
+        (InfoType.QUOTA, 0, Status.NOT_SUPPORTED),
+        (0, F.BASIC, Status.INVALID_PARAMETER),
+        (9, F.BASIC, Status.INVALID_PARAMETER),
+    ],
+)
+def test_what_cannot_be_asked(client: Any, file: Any, kind: int, what: int, status: Status) -> None:
+    assert ask(client, file, what, kind=kind).status is status
+
+
+def test_the_buffer_is_paid_for_and_bounded(client: Any, file: Any) -> None:
+    assert ask(client, file, F.BASIC, 65537).status is Status.INVALID_PARAMETER
+    assert ask(client, file, F.BASIC, 65537, charge=2).status is Status.SUCCESS
+    assert ask(client, file, F.FULL_EA, given=bytes(65537)).status is Status.INVALID_PARAMETER
+    assert ask(client, file, F.BASIC, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+
+
+def test_a_file_that_is_closed(client: Any, file: Any) -> None:
+    client.close(file)
+    assert ask(client, file, F.BASIC).status is Status.FILE_CLOSED
