@@ -5,7 +5,7 @@ from __future__ import annotations
 from filesvc.interfaces import FileAttributes
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
-from filesvc.server.errors import StatusError
+from filesvc.server.errors import StatusError, status_of
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.snapshots import list_snapshots
@@ -68,13 +68,16 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     _check_copy(request, source, target)
     target.node.caching.take(Operation.WRITE, target.holder)
     written = total = 0
+    status = Status.SUCCESS
     try:
         for chunk in copy.chunks:
             total += await _copy_chunk(chunk, source, target)
             written += 1
     except StatusError as error:
-        return _reply(request, SrvCopychunkResponse(written, 0, total).encode(), error.status)
-    return _reply(request, SrvCopychunkResponse(written, 0, total).encode())
+        status = error.status
+    except OSError as error:
+        status = status_of(error)
+    return _reply(request, SrvCopychunkResponse(written, 0, total).encode(), status)
 
 
 def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:

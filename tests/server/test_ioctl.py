@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
 
-from filesvc.interfaces import Creation
+from filesvc.interfaces import Creation, FileAttributes
+from filesvc.server.settings import Share
+from filesvc.smb2.access import AccessMask
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
+from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.file_ranges import FileRange, SetZeroData, encode_ranges, parse_ranges
+from filesvc.smb2.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_ranges
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.network_interface_info import parse_network_interfaces
 from filesvc.smb2.status import Status
+from filesvc.store.memory import MemoryStore
+
+IOCTL_STRUCTURE_SIZE = 49
+WRITES = AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA
 
 
-def control(client: Any, code: int, file_id: FileId, data: bytes = b"", room: int = 4096) -> tuple[Status, bytes]:
-    answer = client.ask(Command.IOCTL, IoctlRequest(code, file_id, data, room).encode())
-    carries = answer.status in (Status.SUCCESS, Status.BUFFER_OVERFLOW, Status.INVALID_PARAMETER, Status.INVALID_VIEW_SIZE)
-    if not carries or len(answer.message) < 64 + 48:
+def control(client: Any, code: int, file_id: FileId, data: bytes = b"", room: int = 4096, **fields: Any) -> tuple[Status, bytes]:
+    answer = client.ask(Command.IOCTL, IoctlRequest(code, file_id, data, room).encode(), **fields)
+    if answer.message[64] != IOCTL_STRUCTURE_SIZE:
         return answer.status, b""
     return answer.status, bytes(IoctlResponse.parse(answer.message).output)
 
@@ -32,11 +40,16 @@ def content(store: Any, name: str) -> bytes:
     return bytes(buffer)
 
 
-def copy(client: Any, source: FileId, target: FileId, *chunks: SrvCopychunk) -> tuple[Status, SrvCopychunkResponse]:
+def key_of(client: Any, source: FileId) -> bytes:
     _, key = control(client, Fsctl.SRV_REQUEST_RESUME_KEY, source)
-    request = SrvCopychunkCopy(SrvRequestResumeKeyResponse.parse(key).resume_key, list(chunks)).encode()
-    status, output = control(client, Fsctl.SRV_COPYCHUNK_WRITE, target, request)
-    return status, SrvCopychunkResponse.parse(output)
+    return SrvRequestResumeKeyResponse.parse(key).resume_key
+
+
+def copy(
+    client: Any, source: FileId, target: FileId, *chunks: SrvCopychunk, code: int = Fsctl.SRV_COPYCHUNK_WRITE
+) -> tuple[Status, SrvCopychunkResponse | None]:
+    status, output = control(client, code, target, SrvCopychunkCopy(key_of(client, source), list(chunks)).encode())
+    return status, SrvCopychunkResponse.parse(memoryview(output)) if output else None
 
 
 @pytest.mark.parametrize("code", [Fsctl.QUERY_NETWORK_INTERFACE_INFO, Fsctl.VALIDATE_NEGOTIATE_INFO, Fsctl.DFS_GET_REFERRALS])
@@ -104,3 +117,272 @@ def test_zeros_stay_inside_the_file(client: Any, store: Any) -> None:
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 4)])
 def test_ranges_that_are_none(client: Any, start: int, end: int) -> None:
     assert control(client, Fsctl.SET_ZERO_DATA, client.open("a"), SetZeroData(start, end).encode())[0] is Status.INVALID_PARAMETER
+
+
+# What every code has in common
+
+
+def test_only_file_system_controls(client: Any) -> None:
+    request = IoctlRequest(Fsctl.GET_COMPRESSION, client.open("a"), max_output_response=2, flags=0)
+    assert client.ask(Command.IOCTL, request.encode()).status is Status.NOT_SUPPORTED
+
+
+def test_buffers_are_paid_for_and_bounded(client: Any) -> None:
+    file_id = client.open("a")
+    assert control(client, Fsctl.GET_COMPRESSION, file_id, room=65537)[0] is Status.INVALID_PARAMETER
+    assert control(client, Fsctl.GET_COMPRESSION, file_id, room=65537, charge=2)[0] is Status.SUCCESS
+    assert control(client, Fsctl.GET_COMPRESSION, file_id, bytes(65537))[0] is Status.INVALID_PARAMETER
+    assert control(client, Fsctl.GET_COMPRESSION, file_id, room=(8 << 20) + 1, charge=129)[0] is Status.INVALID_PARAMETER
+
+
+CODES_OF_FILES = [
+    Fsctl.SRV_REQUEST_RESUME_KEY,
+    Fsctl.SRV_COPYCHUNK,
+    Fsctl.SRV_COPYCHUNK_WRITE,
+    Fsctl.SET_SPARSE,
+    Fsctl.SET_ZERO_DATA,
+    Fsctl.QUERY_ALLOCATED_RANGES,
+    Fsctl.FILE_LEVEL_TRIM,
+    Fsctl.GET_COMPRESSION,
+    Fsctl.SET_COMPRESSION,
+    Fsctl.CREATE_OR_GET_OBJECT_ID,
+    Fsctl.SRV_ENUMERATE_SNAPSHOTS,
+]
+
+
+@pytest.mark.parametrize("code", CODES_OF_FILES)
+def test_a_file_that_is_not_open(client: Any, code: int) -> None:
+    assert control(client, code, FileId(1, 1))[0] is Status.FILE_CLOSED
+
+
+@pytest.mark.parametrize("code", [Fsctl.SET_ZERO_DATA, Fsctl.QUERY_ALLOCATED_RANGES, Fsctl.SRV_COPYCHUNK_WRITE, Fsctl.FILE_LEVEL_TRIM])
+def test_input_that_is_too_short(client: Any, code: int) -> None:
+    assert control(client, code, client.open("a"), b"short")[0] is Status.INVALID_PARAMETER
+
+
+@pytest.mark.parametrize(
+    ("code", "length"),
+    [(Fsctl.SRV_REQUEST_RESUME_KEY, 32), (Fsctl.GET_COMPRESSION, 2), (Fsctl.CREATE_OR_GET_OBJECT_ID, 64)],
+)
+def test_output_that_does_not_fit(client: Any, code: int, length: int) -> None:
+    file_id = client.open("a")
+    assert control(client, code, file_id, room=length - 1)[0] is Status.BUFFER_TOO_SMALL
+    status, output = control(client, code, file_id, room=length)
+    assert (status, len(output)) == (Status.SUCCESS, length)
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "right"),
+    [
+        (Fsctl.SET_SPARSE, b"", WRITES | AccessMask.FILE_WRITE_ATTRIBUTES),
+        (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode(), AccessMask.FILE_WRITE_DATA),
+        (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)]), AccessMask.FILE_READ_DATA),
+        (Fsctl.FILE_LEVEL_TRIM, FileLevelTrim([FileRange(0, 1)]).encode(), WRITES),
+        (Fsctl.SET_COMPRESSION, b"\0\0", WRITES),
+    ],
+)
+def test_rights(client: Any, store: Any, code: int, data: bytes, right: int) -> None:
+    store.add("a", b"x")
+    without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
+    assert control(client, code, without, data)[0] is Status.ACCESS_DENIED
+    assert control(client, code, client.open("a", access=right), data)[0] is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [(Fsctl.SET_SPARSE, b""), (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode()), (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)]))],
+)
+def test_a_folder_has_no_data(client: Any, code: int, data: bytes) -> None:
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    assert control(client, code, folder, data)[0] is Status.INVALID_PARAMETER
+
+
+# Copies
+
+
+def test_the_source_is_an_open_of_the_same_session(client: Any, another: Any, store: Any) -> None:
+    store.add("source", bytes(100))
+    source, target = client.open("source"), another.open("target")
+    assert copy(client, FileId(*source), client.open("x"), SrvCopychunk(0, 0, 1))[0] is Status.SUCCESS
+    request = SrvCopychunkCopy(key_of(client, source), [SrvCopychunk(0, 0, 1)]).encode()
+    assert control(another, Fsctl.SRV_COPYCHUNK_WRITE, target, request)[0] is Status.OBJECT_NAME_NOT_FOUND
+    wrong = SrvCopychunkCopy(FileId(source.persistent + 1, source.volatile).pack().ljust(24, b"\0"), [SrvCopychunk(0, 0, 1)]).encode()
+    assert control(client, Fsctl.SRV_COPYCHUNK_WRITE, client.open("x"), wrong)[0] is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_copy_stays_within_its_store(make_server: Any, client: Any, store: Any) -> None:
+    other = type(client)(make_server(shares=[Share("one", store), Share("two", MemoryStore())]))
+    other.negotiate()
+    other.log_on()
+    other.enter("one")
+    source = other.open("a")
+    key = key_of(other, source)
+    other.enter("two")
+    request = SrvCopychunkCopy(key, [SrvCopychunk(0, 0, 1)]).encode()
+    assert control(other, Fsctl.SRV_COPYCHUNK_WRITE, other.open("b"), request)[0] is Status.OBJECT_NAME_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [
+        ([SrvCopychunk(0, 0, 1)] * 256, Status.SUCCESS),
+        ([SrvCopychunk(0, 0, 1)] * 257, Status.INVALID_PARAMETER),
+        ([SrvCopychunk(0, 0, 0)], Status.INVALID_PARAMETER),
+        ([SrvCopychunk(0, 0, 1 << 20)] * 16, Status.SUCCESS),
+        ([SrvCopychunk(0, 0, 1 << 20)] * 17, Status.INVALID_PARAMETER),
+        ([], Status.SUCCESS),
+    ],
+)
+def test_how_much_is_copied_at_once(client: Any, store: Any, chunks: list[SrvCopychunk], status: Status) -> None:
+    store.add("source", bytes(1 << 20))
+    assert copy(client, client.open("source"), client.open("target"), *chunks)[0] is status
+
+
+def test_no_room_to_tell_what_was_copied(client: Any, store: Any) -> None:
+    source, target = client.open("a"), client.open("b")
+    request = SrvCopychunkCopy(key_of(client, source), []).encode()
+    assert control(client, Fsctl.SRV_COPYCHUNK_WRITE, target, request, room=11)[0] is Status.INVALID_PARAMETER
+
+
+def test_rights_to_copy(client: Any, store: Any) -> None:
+    store.add("source", bytes(100))
+    store.add("target")
+    chunk = SrvCopychunk(0, 0, 1)
+    unread = client.open("source", access=AccessMask.FILE_WRITE_DATA)
+    unwritten = client.open("target", access=AccessMask.FILE_READ_DATA)
+    source = client.open("source", access=AccessMask.FILE_EXECUTE)
+    target = client.open("target", access=AccessMask.FILE_WRITE_DATA)
+    assert copy(client, unread, target, chunk)[0] is Status.ACCESS_DENIED
+    assert copy(client, source, unwritten, chunk)[0] is Status.ACCESS_DENIED
+    assert copy(client, source, target, chunk)[0] is Status.SUCCESS
+    assert copy(client, source, target, chunk, code=Fsctl.SRV_COPYCHUNK)[0] is Status.ACCESS_DENIED
+    both = client.open("target", access=AccessMask.FILE_WRITE_DATA | AccessMask.FILE_READ_DATA)
+    assert copy(client, source, both, chunk, code=Fsctl.SRV_COPYCHUNK)[0] is Status.SUCCESS
+
+
+def test_folders_are_not_copied(client: Any, store: Any) -> None:
+    store.add("source", bytes(100))
+    folder, file_id = client.open("d", create_options=CreateOptions.DIRECTORY_FILE), client.open("source")
+    assert copy(client, folder, file_id, SrvCopychunk(0, 0, 1))[0] is Status.INVALID_DEVICE_REQUEST
+    assert copy(client, file_id, folder, SrvCopychunk(0, 0, 1))[0] is Status.INVALID_DEVICE_REQUEST
+
+
+@pytest.mark.parametrize("locked", ["source", "target"])
+def test_locks_forbid_copies(client: Any, another: Any, store: Any, locked: str) -> None:
+    store.add("source", bytes(100))
+    source, target = client.open("source"), client.open("target")
+    lock = LockRequest(another.open(locked), [LockElement(50, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
+    assert another.ask(Command.LOCK, lock.encode()).status is Status.SUCCESS
+    assert copy(client, source, target, SrvCopychunk(0, 0, 50), SrvCopychunk(50, 50, 10)) == (
+        Status.FILE_LOCK_CONFLICT,
+        SrvCopychunkResponse(1, 0, 50),
+    )
+
+
+def test_a_full_store_tells_what_came_before(client: Any, store: Any, monkeypatch: Any) -> None:
+    store.add("source", bytes(100))
+    source, target = client.open("source"), client.open("target")
+    whole = store.copy_range
+
+    def until_full(*call: Any) -> Any:
+        if call[3]:
+            raise OSError(errno.ENOSPC, "full")
+        return whole(*call)
+
+    monkeypatch.setattr(store, "copy_range", until_full)
+    assert copy(client, source, target, SrvCopychunk(0, 0, 50), SrvCopychunk(50, 50, 50)) == (
+        Status.DISK_FULL,
+        SrvCopychunkResponse(1, 0, 50),
+    )
+
+
+def test_a_store_may_copy_bit_by_bit(client: Any, store: Any, monkeypatch: Any) -> None:
+    store.add("source", bytes(range(100)))
+    source, target = client.open("source"), client.open("target")
+    whole = store.copy_range
+    monkeypatch.setattr(store, "copy_range", lambda *call: whole(*call[:4], min(call[4], 7)))
+    assert copy(client, source, target, SrvCopychunk(0, 0, 100))[0] is Status.SUCCESS
+    assert content(store, "target") == bytes(range(100))
+    monkeypatch.setattr(store, "copy_range", lambda *call: 0)
+    assert copy(client, source, target, SrvCopychunk(0, 0, 100)) == (Status.INVALID_VIEW_SIZE, SrvCopychunkResponse(0, 0, 0))
+
+
+# Holes
+
+
+def attributes_of(store: Any, name: str) -> FileAttributes:
+    found: FileAttributes = store.open((name,), Creation.EXISTING, None, False).stat().attributes
+    return found
+
+
+def test_sparse_is_an_attribute(client: Any, store: Any) -> None:
+    store.add("a", b"x")
+    file_id = client.open("a")
+    assert control(client, Fsctl.SET_SPARSE, file_id, b"\x01")[0] is Status.SUCCESS
+    assert attributes_of(store, "a") & FileAttributes.SPARSE_FILE
+    assert control(client, Fsctl.SET_SPARSE, file_id, b"\0")[0] is Status.SUCCESS
+    assert not attributes_of(store, "a") & FileAttributes.SPARSE_FILE
+    assert control(client, Fsctl.SET_SPARSE, file_id)[0] is Status.SUCCESS
+    assert attributes_of(store, "a") & FileAttributes.SPARSE_FILE
+
+
+def test_the_allocated_ranges_of_a_sparse_file(client: Any, store: Any, monkeypatch: Any) -> None:
+    store.add("a", bytes(10000))
+    file_id = client.open("a")
+    control(client, Fsctl.SET_SPARSE, file_id)
+    found = [(0, 10), (4096, 10), (8192, 10)]
+    monkeypatch.setattr("filesvc.store.memory.MemoryFile.allocated_ranges", lambda self, offset, length: found)
+    asked = encode_ranges([(0, 10000)])
+    status, output = control(client, Fsctl.QUERY_ALLOCATED_RANGES, file_id, asked, room=48)
+    assert (status, parse_ranges(memoryview(output))) == (Status.SUCCESS, [FileRange(*each) for each in found])
+    status, output = control(client, Fsctl.QUERY_ALLOCATED_RANGES, file_id, asked, room=47)
+    assert (status, parse_ranges(memoryview(output))) == (Status.BUFFER_OVERFLOW, [FileRange(*each) for each in found[:2]])
+    assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, file_id, asked, room=15)[0] is Status.BUFFER_TOO_SMALL
+    assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, file_id, encode_ranges([(0, 0)]), room=0) == (Status.SUCCESS, b"")
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 5), (0, -1), (1, 0x7FFFFFFFFFFFFFFF)])
+def test_ranges_that_cannot_be_asked_for(client: Any, offset: int, length: int) -> None:
+    asked = SetZeroData(offset, length).encode()
+    assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, client.open("a"), asked)[0] is Status.INVALID_PARAMETER
+
+
+def test_nothing_is_allocated_past_the_end(client: Any, store: Any) -> None:
+    store.add("a", bytes(10))
+    assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, client.open("a"), encode_ranges([(10, 5)])) == (Status.SUCCESS, b"")
+
+
+def test_locks_forbid_zeros(client: Any, another: Any, store: Any) -> None:
+    store.add("a", b"x" * 10)
+    file_id = client.open("a")
+    lock = LockRequest(another.open("a"), [LockElement(5, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
+    another.ask(Command.LOCK, lock.encode())
+    assert control(client, Fsctl.SET_ZERO_DATA, file_id, SetZeroData(5, 6).encode())[0] is Status.FILE_LOCK_CONFLICT
+    assert control(client, Fsctl.SET_ZERO_DATA, file_id, SetZeroData(0, 5).encode())[0] is Status.SUCCESS
+    assert control(client, Fsctl.SET_ZERO_DATA, file_id, SetZeroData(10, 20).encode())[0] is Status.SUCCESS
+    assert content(store, "a") == bytes(5) + b"x" * 5
+
+
+# The rest
+
+
+def test_trimming_is_a_hint(client: Any, store: Any) -> None:
+    store.add("a", b"x" * 10)
+    file_id = client.open("a")
+    assert control(client, Fsctl.FILE_LEVEL_TRIM, file_id, FileLevelTrim([FileRange(0, 10)]).encode())[0] is Status.SUCCESS
+    assert content(store, "a") == b"x" * 10
+    assert control(client, Fsctl.FILE_LEVEL_TRIM, file_id, FileLevelTrim([], key=1).encode())[0] is Status.INVALID_PARAMETER
+
+
+def test_nothing_is_compressed(client: Any) -> None:
+    file_id = client.open("a")
+    assert control(client, Fsctl.GET_COMPRESSION, file_id) == (Status.SUCCESS, b"\0\0")
+    assert control(client, Fsctl.SET_COMPRESSION, file_id, b"\0\0")[0] is Status.SUCCESS
+    assert control(client, Fsctl.SET_COMPRESSION, file_id, b"\1\0")[0] is Status.NOT_SUPPORTED
+
+
+def test_object_ids_tell_files_apart(client: Any, store: Any) -> None:
+    store.add("a")
+    store.add("b")
+    ids = [control(client, Fsctl.CREATE_OR_GET_OBJECT_ID, client.open(name))[1][:16] for name in ("a", "b", "A")]
+    assert ids[0] == ids[2] != ids[1]

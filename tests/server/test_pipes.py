@@ -12,6 +12,7 @@ from impacket.dcerpc.v5.transport import DCERPCTransport
 
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.create import CreateDisposition, CreateResponse
+from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.file_information import (
     FileInformationClass,
     FilePipeInformation,
@@ -203,7 +204,7 @@ def test_a_file_is_no_pipe(client: Any) -> None:
 
 
 def test_pipes_need_not_be_waited_for(pipes: Any) -> None:
-    assert control(pipes, pipes.open("srvsvc"), Fsctl.PIPE_WAIT).status is Status.SUCCESS
+    assert control(pipes, RELATED_FILE_ID, Fsctl.PIPE_WAIT).status is Status.SUCCESS
 
 
 def test_pipes_end_with_their_session(pipes: Any) -> None:
