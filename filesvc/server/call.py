@@ -73,7 +73,7 @@ class Call:
     A request being processed.
 
     C{file_id} is the one that a related request of a compound inherits. C{payload} stands for the bytes of a WRITE that are still on the
-    way.
+    way. C{replayable} says that the client can find out what became of it if its connection is lost.
     """
 
     connection: Connection
@@ -87,6 +87,7 @@ class Call:
     cancel: Callable[[], None] | None = None
     async_id: int = 0
     admitted: tuple[ChannelSequence, int | None] | None = None
+    replayable: bool = False
 
     @property
     def session(self) -> Session:

@@ -149,8 +149,8 @@ class Connection(Protocol):
 
     @staticmethod
     def _survives(call: Call) -> bool:
-        """Whether a request goes on without its channel: a CREATE that the client will send again on another, as it does in Windows."""
-        return call.header.command == Command.CREATE and call.channel is not None and len(call.session.channels) > 1
+        """Whether a request goes on without its channel, as in Windows: the client will send it again on another."""
+        return call.replayable and len(call.session.channels) > 1
 
     def abort(self, reason: str) -> None:
         """Close at once, because of something the client did."""

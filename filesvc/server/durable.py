@@ -113,12 +113,17 @@ def parse_contexts(contexts: Contexts, call: Call) -> tuple[Asked | None, Back |
 
 
 def grant(open: Open, asked: Asked, call: Call) -> None:
-    """Make an open durable if its client may keep its handle: with a batch oplock, or a lease with H; or persistent, if the share is."""
-    if open.is_directory:
+    """
+    Make an open durable if its client may keep its handle: with a batch oplock, or a lease with H; or persistent, if the share is.
+
+    Who is nobody in particular cannot come back.
+    """
+    session = call.session
+    if open.is_directory or session.guest or session.anonymous:
         return
     assert call.tree is not None
-    assert call.session.user is not None
-    owner = call.session.user.name
+    assert session.user is not None
+    owner = session.user.name
     if isinstance(asked, DurableHandleRequest):
         if keeps_handle(open):
             open.durability = Durability(owner, TIMEOUT, 1)
@@ -156,13 +161,21 @@ def keep(open: Open) -> bool:
     """
     The connection of an open is lost: wait for the client, if it is to come back (MS-SMB2 3.3.7.1).
 
+    There are no more of those than one connection may have open.
+
     @return: false if the open is to be closed.
     """
-    durability = open.durability
+    durability, server = open.durability, open.tree.server
     if durability is None or not (durability.persistent or keeps_handle(open)):
         return False
+    waiting = server.opens.waiting
+    if len(waiting) >= server.settings.limits.opens:
+        log.warn("too many handles wait for their clients: {path} is closed", path="/".join(open.path))
+        return False
+    waiting.add(open)
     open.give_back_room()
-    durability.scavenger = open.tree.server.reactor.callLater(durability.timeout, _expire, open)
+    open.node.locks.stop_waiting(open)
+    durability.scavenger = server.reactor.callLater(durability.timeout, _expire, open)
     return True
 
 
@@ -261,5 +274,6 @@ def reattach(open: Open, call: Call) -> None:
     assert open.durability is not None
     assert call.tree is not None
     open.durability.reconnected()
+    call.connection.server.opens.waiting.discard(open)
     open.session, open.tree = call.session, call.tree
     call.session.opens[open.file_id.volatile] = open

@@ -94,13 +94,17 @@ class ByteRangeLocks:
 
     def release(self, owner: object) -> None:
         """Give back all of an owner's ranges, and let it wait for none."""
-        lost = [waiting for waiting in self._waiting if waiting.wanted.owner is owner]
-        self._waiting = [waiting for waiting in self._waiting if waiting.wanted.owner is not owner]
         for held in [held for held in self._held if held.owner is owner]:
             self._give_back(held)
+        self.stop_waiting(owner)
+        self.grant()
+
+    def stop_waiting(self, owner: object) -> None:
+        """Let an owner wait for no range any more."""
+        lost = [waiting for waiting in self._waiting if waiting.wanted.owner is owner]
+        self._waiting = [waiting for waiting in self._waiting if waiting.wanted.owner is not owner]
         for waiting in lost:
             waiting.granted.errback(StatusError(Status.RANGE_NOT_LOCKED))
-        self.grant()
 
     def held_by(self, owner: object) -> list[ByteRange]:
         """An owner's ranges, in the order it took them."""

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 
 class OpenTable:
-    """The opens that a client may ask for again: durable ones, and those with a create GUID. Each is there until it is closed."""
+    """
+    The opens that a client may ask for again: durable ones, and those with a create GUID. Each is there until it is closed.
+
+    @ivar waiting: those that wait for their client.
+    """
 
     def __init__(self) -> None:
+        self.waiting: set[Open] = set()
         self._opens: dict[int, Open] = {}
         self._created: dict[tuple[UUID, UUID], Open] = {}
 
@@ -37,6 +42,7 @@ class OpenTable:
         self.add(open)
 
     def _remove(self, open: Open) -> None:
+        self.waiting.discard(open)
         del self._opens[open.file_id.persistent]
         if open.origin is not None and self._created.get(open.origin.key) is open:
             del self._created[open.origin.key]

@@ -75,9 +75,9 @@ class Opening:
         return self.disposition in _OVERWRITES
 
     def opens_file_of(self, open: Open) -> bool:
-        """Whether it is about the file of an open, in any case of the letters."""
-        there = [name.casefold() for name in open.path]
-        return open.tree.store is self.tree.store and there == [name.casefold() for name in self.name.path]
+        """Whether it is about the file or stream of an open, in any case of the letters."""
+        there = [name.casefold() for name in (*open.path, open.node.key.stream)]
+        return open.tree.store is self.tree.store and there == [name.casefold() for name in (*self.name.path, self.name.stream or "")]
 
     async def open(self) -> tuple[Open, CreateAction]:
         """

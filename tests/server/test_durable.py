@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from filesvc.server.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
-from filesvc.server.settings import Share
+from filesvc.server.settings import Limits, Settings, Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.create_contexts import (
@@ -258,6 +258,45 @@ def test_delete_on_close_is_kept(client: Any, back: Any, make_client: Any) -> No
     assert create(again, dhnc(file_id)).status is Status.SUCCESS
     again.close(file_id)
     assert create(again, disposition=CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_who_is_nobody_in_particular_cannot_come_back(client: Any, make_server: Any, store: Any) -> None:
+    client.close(client.open("f"))
+    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+    guest.negotiate()
+    guest.log_on("whoever", "whatever")
+    guest.enter()
+    opened = create(guest, DHNQ, access=AccessMask.FILE_READ_DATA)
+    assert (response(opened).oplock_level, names(opened)) == (BATCH, set())
+    guest.transport.loseConnection()
+
+
+def test_so_many_wait_for_their_clients(client: Any, make_server: Any, store: Any) -> None:
+    other = type(client)(make_server(Settings(limits=Limits(opens=2))))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    for name in "ab":
+        create(other, DHNQ, name=name)
+    other.transport.loseConnection()
+    again = type(client)(other.server)
+    again.negotiate()
+    again.log_on()
+    again.enter()
+    create(again, DHNQ, name="c")
+    again.transport.loseConnection()
+    assert {open.path for open in other.server.opens} == {("a",), ("b",)}
+
+
+def test_a_lock_is_not_waited_for_any_more(client: Any) -> None:
+    file_id = response(create(client, DHNQ, rqls())).file_id
+    other = response(create(client, rqls())).file_id
+    client.ask(Command.LOCK, LockRequest(other, [LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK)]).encode())
+    waiting = client.ask(Command.LOCK, LockRequest(file_id, [LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK)]).encode())
+    assert waiting.status is Status.PENDING
+    client.ask(Command.LOGOFF, LogoffRequest().encode())
+    (answer,) = client.unasked
+    assert (answer.header.message_id, answer.status) == (waiting.header.message_id, Status.RANGE_NOT_LOCKED)
 
 
 def test_nobody_comes_back(client: Any, server: Any, reactor: Any, durable: FileId) -> None:

@@ -95,6 +95,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     if known is not None:
         return await _replay(known, request, contexts, call)
     server.creates.begin(origin, opening, call.header)
+    call.replayable = True
     try:
         return await _open(opening, asked, origin, contexts, call)
     finally:
