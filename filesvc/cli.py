@@ -1,12 +1,14 @@
-"""The C{filesvc} command: C{filesvc passwd} and C{filesvc check}. The server itself is C{twistd filesvc}."""
+"""The C{filesvc} command: C{filesvc passwd}, C{filesvc check} and C{filesvc status}. The server itself is C{twistd filesvc}."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from getpass import getpass
 from importlib.metadata import version
+from typing import Any
 
 from filesvc.auth.smbpasswd import remove_user, set_password
 from filesvc.config import ConfigError, describe, notes
@@ -48,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a configuration file", description=_check.__doc__)
     check.add_argument("config", metavar="CONFIG", help="the TOML file, as for twistd filesvc --config")
     check.set_defaults(run=_check)
+
+    status = commands.add_parser("status", help="show what a running server does", description=_status.__doc__)
+    where = status.add_mutually_exclusive_group()
+    where.add_argument("endpoint", metavar="ENDPOINT", nargs="?", help="where it tells its status, such as unix:/run/filesvc/status")
+    where.add_argument("--config", metavar="FILE", help="its configuration file, which says where")
+    status.set_defaults(run=_status)
     return parser
 
 
@@ -98,8 +106,50 @@ def _check(chosen: argparse.Namespace) -> None:
 
     mistakes: list[str] = []
     config = read(chosen.config, mistakes)
-    endpoints(config.listen, reactor, mistakes, activated=False)
+    endpoints((*config.listen, *config.status), reactor, mistakes, activated=False)
     provide(config, {}, mistakes).close()
     print(f"{chosen.config}: would serve {describe(config)}")
     for note in notes(config):
         print(note)
+
+
+def _status(chosen: argparse.Namespace) -> None:
+    """Show who is connected to a running server and what is open. It must have been started with status = ... or --status."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import react
+
+    from filesvc.status_client import DEFAULT, NoStatus, fetch
+
+    where = chosen.endpoint or (_status_endpoint(chosen.config) if chosen.config else DEFAULT)
+    outcome: list[str | NoStatus] = []
+
+    async def ask(reactor: Any) -> None:
+        try:
+            outcome.append(await fetch(reactor, where))
+        except NoStatus as error:
+            outcome.append(error)
+
+    with contextlib.suppress(SystemExit):
+        react(lambda reactor: Deferred.fromCoroutine(ask(reactor)))
+    match outcome:
+        case [str(page)]:
+            sys.stdout.write(page)
+        case [error]:
+            raise Refused(str(error))
+        case _:
+            raise KeyboardInterrupt
+
+
+def _status_endpoint(path: str) -> str:
+    from filesvc.status_client import client_endpoint
+
+    mistakes: list[str] = []
+    config = read(path, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes)
+    if not config.status:
+        raise Refused(f'{path}: no status; add status = "tcp:9450:interface=127.0.0.1" and start the server anew')
+    try:
+        return client_endpoint(config.status[0].value)
+    except ValueError as error:
+        raise Refused(f"{config.status[0].where}: {error}; give filesvc status the endpoint to connect to") from None

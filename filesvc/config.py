@@ -22,6 +22,7 @@ _RESERVED_SHARES = {"ipc$", "pipe", "mailslot"}
 _NOT_IN_SHARE_NAMES = re.compile(r'[\x00-\x1f"/\\\[\]:|<>+=;,*?]')
 _SHARE_NAME_LENGTH = 80
 _MESSAGE_ROOM = 64 * 1024
+_FOR_THIS_HOST = re.compile(r"unix:|tcp6?:(.*:)?interface=(127\.|\\:\\:1(:|$))")
 
 
 class ConfigError(Exception):
@@ -68,11 +69,18 @@ class Config:
     listen: tuple[Said, ...] = (Said("tcp:4450:interface=127.0.0.1", "the default"),)
     shares: tuple[ShareConfig, ...] = ()
     auth: tuple[Said, ...] = ()
+    status: tuple[Said, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
 
 def override(
-    config: Config, listen: Iterable[str], shares: Iterable[str], auth: Iterable[str], settings: Mapping[str, object], mistakes: list[str]
+    config: Config,
+    listen: Iterable[str],
+    shares: Iterable[str],
+    auth: Iterable[str],
+    status: Iterable[str],
+    settings: Mapping[str, object],
+    mistakes: list[str],
 ) -> Config:
     """
     What is asked for when options were given as well: endpoints and checkers stand in place of the file's, a share
@@ -97,6 +105,7 @@ def override(
         listen=tuple(Said(text, "--listen") for text in listen) or config.listen,
         shares=(*(share for share in config.shares if share.name.casefold() not in replaced), *added),
         auth=tuple(Said(text, "--auth") for text in auth) or config.auth,
+        status=tuple(Said(text, "--status") for text in status) or config.status,
         settings=dataclasses.replace(config.settings, **fields),
     )
 
@@ -186,13 +195,20 @@ def describe(config: Config) -> str:
         shares.append(f"{share.name} ({', '.join([share.target.value, *(word for word, said in words.items() if said)])})")
     users = [said.value if said.value.startswith("smbpasswd:") else said.value.partition(":")[0] for said in config.auth]
     whom = ["guests"] * config.settings.guest + ([f"the users of {', '.join(users)}"] if users else [])
-    return f"{', '.join(shares)} on {', '.join(said.value for said in config.listen)} to {' and '.join(whom)}"
+    status = f"; status on {', '.join(said.value for said in config.status)}" if config.status else ""
+    return f"{', '.join(shares)} on {', '.join(said.value for said in config.listen)} to {' and '.join(whom)}{status}"
 
 
 def notes(config: Config) -> list[str]:
     """What is accepted, but perhaps not meant."""
-    return [
+    guests = [
         f"{share.where}: says guest, but guests get in only with --guest (guest = true) as well"
         for share in config.shares
         if share.guest and not config.settings.guest
     ]
+    seen = [
+        f"{said.where}: whoever reaches {said.value} sees the names of users and open files; add :interface=127.0.0.1, or give unix:PATH"
+        for said in config.status
+        if not _FOR_THIS_HOST.match(said.value)
+    ]
+    return guests + seen

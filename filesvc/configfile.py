@@ -42,6 +42,7 @@ def _read(path: str, top: _Table) -> Config:
         listen=_said(top, "listen") or Config().listen,
         shares=_shares(top),
         auth=_said(top, "auth"),
+        status=_said(top, "status"),
         settings=Settings(
             **top.fields(SETTINGS),
             limits=Limits(**_section(top, "limits", LIMITS)),

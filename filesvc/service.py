@@ -12,14 +12,14 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from filesvc.auth.users import UserRealm
 from filesvc.config import Config, ConfigError, describe, notes
-from filesvc.provision import Provision, endpoints, provide
+from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.server import Server
 from filesvc.users import Users
 
@@ -71,15 +71,24 @@ class FileService(Service):
         mistakes: list[str] = []
         self._config = config = load(mistakes)
         self._endpoints = endpoints(config.listen, reactor, mistakes)
+        self._status_endpoints = endpoints(config.status, reactor, mistakes)
         provision = provide(config, {}, mistakes)
         self._stores = provision.stores
         self._ports: list[IListeningPort] = []
+        self._status_ports: list[IListeningPort] = []
         self._started = False
         self._reloading = DeferredLock()
         self._previous_handler: Any = None
         self._users = Users(provision.checkers)
         portal = Portal(UserRealm(), [self._users])
         self.server = Server(config.settings, portal, provision.shares, reactor)
+        self._status_site = self._make_status_site() if config.status else None
+
+    def _make_status_site(self) -> IProtocolFactory:
+        # Here, because a server without it is smaller and starts sooner.
+        from filesvc.status import StatusSite
+
+        return StatusSite(self.server, self._reactor)
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still use any port."""
@@ -87,32 +96,47 @@ class FileService(Service):
         self._started = True
         # Each port starts and stops the server too; this keeps it going until the last reply is out.
         self.server.doStart()
+        self._listen(self._endpoints, self.server, self._ports).addCallback(self._all_listening)
+
+    def _listen(self, listens: list[Listen], factory: IProtocolFactory, ports: list[IListeningPort]) -> Deferred[list[str]]:
+        """
+        Listen on endpoints; fires with what went wrong there, when the last of them listens or has failed.
+
+        @raise CannotListen: if it went wrong at once.
+        """
         failures: list[str] = []
 
         def failed(failure: Failure, text: str) -> None:
             failures.append(f"Cannot listen on {text}: {failure.getErrorMessage()}")
             log.critical("{problem}", problem=failures[-1])
 
-        listening = []
-        for text, endpoint in self._endpoints:
-            waiting = endpoint.listen(self.server).addCallback(self._ports.append)
-            listening.append(waiting.addErrback(failed, text))
+        waiting = [endpoint.listen(factory).addCallback(ports.append).addErrback(failed, text) for text, endpoint in listens]
         if failures:
             raise CannotListen("; ".join(failures))
-        DeferredList(listening).addCallback(self._all_listening, failures)
+        return DeferredList(waiting).addCallback(lambda _: failures)
 
-    def _all_listening(self, _: object, failures: list[str]) -> None:
+    def _all_listening(self, failures: list[str]) -> None:
         if failures:
             self._reactor.stop()
         else:
             self._tell()
             self._listening(self._ports)
 
+    def _listen_for_status(self) -> None:
+        """Only now: the socket of C{unix:} must belong to the user who is to remove it."""
+        if self._status_site is not None:
+            self._listen(self._status_endpoints, self._status_site, self._status_ports).addCallback(self._status_listening)
+
+    def _status_listening(self, failures: list[str]) -> None:
+        if failures:
+            self._reactor.stop()
+
     def startService(self) -> None:
-        """Listen, if that was not done yet, and reload at SIGHUP."""
+        """Listen, if that was not done yet, for those who want the status too, and reload at SIGHUP."""
         super().startService()  # type: ignore[no-untyped-call]
         if not self._started:
             self.privilegedStartService()
+        self._listen_for_status()
         if self._reloads:
             self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
 
@@ -145,9 +169,9 @@ class FileService(Service):
         self.server.reload(provision.shares)
         self._stores |= provision.stores
         self._close_unused(provision)
-        if config.settings != self._config.settings or _listen(config) != _listen(self._config):
+        if config.settings != self._config.settings or _listens(config) != _listens(self._config):
             log.warn("Reloaded shares and users only; what else is new in {where} waits for a restart", where=config.where)
-        self._config = dataclasses.replace(config, settings=self._config.settings, listen=self._config.listen)
+        self._config = dataclasses.replace(config, settings=self._config.settings, listen=self._config.listen, status=self._config.status)
         self._tell()
 
     def _close_unused(self, provision: Provision) -> None:
@@ -175,9 +199,11 @@ class FileService(Service):
             await maybeDeferred(port.stopListening)
         await self.server.shutdown()
         self.server.doStop()
+        for port in self._status_ports:
+            await maybeDeferred(port.stopListening).addErrback(lambda failure: log.warn("{error}", error=failure.getErrorMessage()))
         for store in self._stores.values():
             store.close()
 
 
-def _listen(config: Config) -> list[str]:
-    return [said.value for said in config.listen]
+def _listens(config: Config) -> list[list[str]]:
+    return [[said.value for said in where] for where in (config.listen, config.status)]

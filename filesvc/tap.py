@@ -42,6 +42,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["listen"] = []
         self["share"] = []
         self["auth"] = []
+        self["status"] = []
 
     def opt_listen(self, endpoint: str) -> None:
         """A Twisted endpoint, such as tcp:445 or tcp:4455:interface=127.0.0.1; repeatable. [default: tcp:4450:interface=127.0.0.1]"""
@@ -55,6 +56,10 @@ class Options(usage.Options, AuthOptionMixin):
         """Who may log on, such as smbpasswd:FILE (see --help-auth); repeatable."""
         self["auth"].append(description)
 
+    def opt_status(self, endpoint: str) -> None:
+        """Tell the server's status over HTTP there, /metrics for Prometheus; such as tcp:9450:interface=127.0.0.1; repeatable."""
+        self["status"].append(endpoint)
+
     def postOptions(self) -> None:
         """Remember the file where it is now: twistd may change the working folder before a reload."""
         if self["config"] is not None:
@@ -67,7 +72,7 @@ def load(options: Options, mistakes: list[str]) -> Config:
     settings = {key: options[key] for key in ("min-dialect", "max-dialect", "signing", "encrypt") if options[key] is not None}
     if options["guest"]:
         settings["guest"] = True
-    return override(config, options["listen"], options["share"], options["auth"], settings, mistakes)
+    return override(config, options["listen"], options["share"], options["auth"], options["status"], settings, mistakes)
 
 
 def make_service(options: Options, reactor: Any) -> FileService:

@@ -58,6 +58,7 @@ def test_file_that_says_everything(write):
             """
             listen = ["tcp:445", "tcp:4455:interface=127.0.0.1"]
             auth = "smbpasswd:/etc/users"
+            status = "unix:/run/filesvc/status"
             guest = true
             name = "TOWER"
             comment = "In the cellar"
@@ -90,6 +91,7 @@ def test_file_that_says_everything(write):
     assert mistakes == []
     assert [said.value for said in config.listen] == ["tcp:445", "tcp:4455:interface=127.0.0.1"]
     assert [said.value for said in config.auth] == ["smbpasswd:/etc/users"]
+    assert [said.value for said in config.status] == ["unix:/run/filesvc/status"]
     docs, old = config.shares
     assert (docs.name, docs.target.value) == ("docs", "/srv/docs")
     assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt, docs.continuous))
@@ -312,12 +314,14 @@ def test_options_override_a_file(write):
         ["tcp:2", "tcp:3"],
         ["docs=/two", "new=/new"],
         ["memory:c:d"],
+        ["tcp:4"],
         {"signing": "when-asked", "guest": True},
         mistakes,
     )
     assert mistakes == []
     assert [said.value for said in config.listen] == ["tcp:2", "tcp:3"]
     assert [said.value for said in config.auth] == ["memory:c:d"]
+    assert config.status == (Said("tcp:4", "--status"),)
     assert [(share.name, share.target.value, share.read_only) for share in config.shares] == [
         ("pub", "/pub", False),
         ("docs", "/two", False),
@@ -328,15 +332,15 @@ def test_options_override_a_file(write):
 
 def test_options_not_given_leave_the_file(write):
     mistakes: list[str] = []
-    path = write('listen = "tcp:1"\nauth = "memory:a:b"\nguest = true\n[share.docs]\ntarget = "/one"\n')
+    path = write('listen = "tcp:1"\nstatus = "tcp:2"\nauth = "memory:a:b"\nguest = true\n[share.docs]\ntarget = "/one"\n')
     config = read(path, mistakes)
-    assert override(config, [], [], [], {}, mistakes) == config
+    assert override(config, [], [], [], [], {}, mistakes) == config
     assert mistakes == []
 
 
 def test_mistakes_in_options_name_the_option():
     mistakes: list[str] = []
-    override(Config(), [], ["docs"], [], {"max-dialect": "4", "encrypt": "on"}, mistakes)
+    override(Config(), [], ["docs"], [], [], {"max-dialect": "4", "encrypt": "on"}, mistakes)
     assert mistakes == [
         '--max-dialect: "4" is not accepted; give one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"',
         '--encrypt: "on" is not accepted; give one of "required", "when-asked", "off"',
@@ -405,6 +409,27 @@ def test_guest_share_on_a_server_without_guests_is_noted():
     assert judged(config) == []
     assert notes(config) == ["--share pub: says guest, but guests get in only with --guest (guest = true) as well"]
     assert notes(dataclasses.replace(config, settings=Settings(guest=True))) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "noted"),
+    [
+        ("tcp:9450", True),
+        ("tcp:9450:interface=192.0.2.1", True),
+        ("systemd:domain=INET:index=1", True),
+        ("tcp:9450:interface=127.0.0.1", False),
+        (r"tcp6:interface=\:\:1:port=9450", False),
+        ("unix:/run/filesvc/status:mode=600", False),
+    ],
+)
+def test_a_status_that_others_may_see_is_noted(where, noted):
+    config = dataclasses.replace(SERVED, status=(Said(where, "--status"),))
+    assert (
+        notes(config)
+        == [f"--status: whoever reaches {where} sees the names of users and open files; add :interface=127.0.0.1, or give unix:PATH"]
+        * noted
+    )
+    assert describe(config).endswith(f"; status on {where}")
 
 
 def test_description_tells_what_where_to_whom_and_no_password():
