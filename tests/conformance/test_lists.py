@@ -1,0 +1,19 @@
+"""The lists of what passes and what fails."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torture import list_tests
+
+HERE = Path(__file__).parent
+
+
+def test_every_test_passes_or_has_a_reason() -> None:
+    passing = set((HERE / "passing.txt").read_text().splitlines())
+    rows = re.findall(r"^\| `([^`]+)` \| (\w[\w ]*) \| (.{10,}) \|$", (HERE / "failing.md").read_text(), re.MULTILINE)
+    failing = {name for name, _, _ in rows}
+    assert {whose for _, whose, _ in rows} <= {"ours", "test", "file system"}
+    assert not passing & failing
+    assert passing | failing == set(list_tests())
