@@ -8,6 +8,7 @@ the file never held. So a lease is kept until its bytes have landed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections import deque
@@ -101,6 +102,9 @@ class Flight:
         legs.append(_Leg(end, hold, file_end))
         hold.give_back = self._hasten
         if self._look is None:
+            # What landed before nobody was looking is no progress now.
+            with contextlib.suppress(OSError):
+                self._landed = self._sent() - self._backlog()
             self._landed_at = since
             self._look_in(INTERVAL)
         if hold.wanted:

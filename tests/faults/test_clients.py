@@ -1,0 +1,92 @@
+"""Clients that read slowly, not at all, or vanish, many at once, beside one that is served as if they were not there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from contextlib import suppress
+
+from ..interop.rawclient import HEADER, READ, WRITE, RawClient, charge_for
+from .conftest import LONG, Victim
+
+SIZE = 8 << 20
+MANY = 200 if LONG else 12
+
+
+def stall(victim: Victim, count: int) -> list[RawClient]:
+    """Clients that have asked for more than their buffers hold."""
+    clients = [victim.connect(receive_buffer=16 << 10) for _ in range(count)]
+    for client in clients:
+        file_id = client.create("big")
+        client.send_frame(client.message(READ, client.read_body(file_id, 0, SIZE), charge=charge_for(SIZE)))
+    return clients
+
+
+def vanish(client: RawClient) -> None:
+    """End the connection by a reset."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_a_good_client_among_bad_ones(victim: Victim) -> None:
+    content = os.urandom(SIZE)
+    (victim.folder / "big").write_bytes(content)
+    good = victim.connect()
+    file_id = good.create("big")
+    slow, never, vanishing = stall(victim, MANY), stall(victim, MANY), stall(victim, MANY)
+    for client in vanishing:
+        client.receive_header()
+        vanish(client)
+    deadline = time.monotonic() + (5 if LONG else 2.5)
+    longest = 0.0
+    while time.monotonic() < deadline:
+        for client in slow:
+            with suppress(ConnectionError):
+                client.socket.recv(1)
+        begun = time.monotonic()
+        good.echo()
+        longest = max(longest, time.monotonic() - begun)
+        assert good.read(file_id, 0, SIZE) == content
+        time.sleep(0.1)
+    assert longest < 0.5
+    assert not victim.leases(), "clients that read nothing still hold leases"
+    for client in [*slow, *never]:
+        vanish(client)
+    (victim.folder / "big").unlink()
+
+
+def test_the_slowest_go_when_there_is_no_memory_for_them(victim: Victim) -> None:
+    """64 MiB are there for ranges that clients do not take; their sockets take some megabytes each."""
+    (victim.folder / "big").write_bytes(os.urandom(SIZE))
+    clients = stall(victim, 30)
+    time.sleep(3)
+    alive = 0
+    for client in clients:
+        with suppress(EOFError, ConnectionError):
+            _, length = client.receive_header()
+            client.receive_exactly(length)
+            alive += 1
+    assert 1 <= alive < 30
+    assert "aborting a connection that takes no data" in victim.site.log
+    (victim.folder / "big").unlink()
+
+
+def test_a_connection_lost_in_the_middle_of_a_payload_leaves_old_bytes_or_new_ones(victim: Victim) -> None:
+    path = victim.folder / "half"
+    for number in range(MANY):
+        path.write_bytes(b"o" * SIZE)
+        client = victim.connect()
+        client.signing = bool(number % 2)
+        file_id = client.create("half", 0x12019F)
+        message = client.message(WRITE, client.write_body(file_id, 0, b"n" * SIZE), charge=charge_for(SIZE))
+        sent = (SIZE * (number + 1)) // (MANY + 1)
+        client.socket.sendall(struct.pack(">I", len(message)) + message[:sent])
+        time.sleep(0.02)
+        vanish(client)
+        time.sleep(0.05)
+        new = len(path.read_bytes().rstrip(b"o"))
+        assert path.read_bytes() == b"n" * new + b"o" * (SIZE - new)
+        assert new == 0 if client.signing else new <= sent - HEADER.size
+    path.unlink()
