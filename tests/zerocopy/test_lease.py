@@ -196,7 +196,7 @@ class TestStreamsOnALeasedFile:
         gone = leases.drain(file.identity)
         assert gone is not None
         gone.addCallback(lambda _: opened.append(os.open(file.path, os.O_RDWR | os.O_NONBLOCK)))
-        connection.loop.until(lambda: opened, 0.1)
+        connection.loop.until(lambda: opened, 0.5)
         verdict = preflight.check(file.fd, file.identity, 0, MANY)
         assert verdict == Copy(NoLease.OPEN_FOR_WRITING)
         os.pwrite(opened[0], b"overwritten", MANY - 11)
