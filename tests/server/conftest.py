@@ -328,27 +328,30 @@ MakeServer = Callable[..., Server]
 
 
 @pytest.fixture
-def make_server(reactor: FakeReactor, store: MemoryStore) -> MakeServer:
-    """Makes a server that shares C{store} as C{files}, with settings of the test's."""
+def make_server(reactor: FakeReactor, store: MemoryStore) -> Iterator[MakeServer]:
+    """Makes a server that shares C{store} as C{files}, with settings of the test's; at the end, nothing may be left of its clients."""
+    servers = []
 
     def make(settings: Settings | None = None, shares: list[Share] | None = None) -> Server:
         portal = Portal(UserRealm())
         checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode(), ANOTHER_USER: PASSWORD.encode()})
         portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
-        return Server(settings or Settings(), portal, shares or [Share("files", store)], reactor)
+        servers.append(Server(settings or Settings(), portal, shares or [Share("files", store)], reactor))
+        return servers[-1]
 
-    return make
+    yield make
+    for server in servers:
+        for connection in list(server.connections):
+            connection.transport.loseConnection()
+    reactor.advance(TIMEOUT)
+    for server in servers:
+        assert len(server.nodes) == 0, "opens outlived their connections"
+        assert server.buffers.outstanding == 0, "buffers leaked"
 
 
 @pytest.fixture
-def server(make_server: MakeServer, reactor: FakeReactor) -> Iterator[Server]:
-    server = make_server()
-    yield server
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
-    reactor.advance(TIMEOUT)
-    assert len(server.nodes) == 0, "opens outlived their connections"
-    assert server.buffers.outstanding == 0, "buffers leaked"
+def server(make_server: MakeServer) -> Server:
+    return make_server()
 
 
 @pytest.fixture
