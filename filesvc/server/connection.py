@@ -50,6 +50,7 @@ _SMALL_TRANSFER = 65536
 _CANCEL = int(Command.CANCEL)
 _FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
+_SIGNED = int(HeaderFlags.SIGNED)
 _NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
 
 
@@ -176,10 +177,18 @@ class Connection(Protocol):
         """Whether the dialect is of the SMB 3.x family."""
         return self.dialect is not None and self.dialect >= Dialect.SMB_3_0
 
-    def foreign_channel(self, session_id: int) -> Channel | None:
-        """What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it."""
-        session = self.server.whose_signature(session_id)
-        return Channel(session, self, session.signer) if session is not None else None
+    def foreign_channel(self, call: Call) -> Channel | None:
+        """
+        What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it.
+
+        Only who has the key himself gets such a signature: nobody is to collect signatures of messages of his choice.
+        """
+        if not call.header.flags & _SIGNED:
+            return None
+        session = self.server.whose_signature(call.header.session_id)
+        if session is None or session.signer is None or not call.is_signed_by(session.signer):
+            return None
+        return Channel(session, self, session.signer)
 
     @property
     def zero_copy(self) -> bool:

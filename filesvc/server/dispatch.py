@@ -229,9 +229,9 @@ class Compound:
         if channel is not None:
             self._verify_signature(call)
         else:
-            call.channel = connection.foreign_channel(header.session_id)
+            call.channel = connection.foreign_channel(call)
         if rule.session:
-            if channel is None or channel.session.state is SessionState.IN_PROGRESS:
+            if channel is None or channel.binding or channel.session.state is SessionState.IN_PROGRESS:
                 raise StatusError(Status.USER_SESSION_DELETED)
             session = channel.session
             if session.state is SessionState.EXPIRED and header.command not in _OUTLIVE_EXPIRY:

@@ -180,9 +180,13 @@ class Sender:
 
     @staticmethod
     def _must_sign(call: Call, reply: Reply) -> bool:
-        """MS-SMB2 3.3.4.1.1: what the client signed; and the last word of a logon, always."""
+        """
+        MS-SMB2 3.3.4.1.1: what the client signed; and the last word of a logon, always.
+
+        Never an interim response: the final one has its message id too, and two signatures of one id give a GMAC key away.
+        """
         channel = call.channel
-        if channel is None or channel.signer is None:
+        if channel is None or channel.signer is None or reply.status == _PENDING:
             return False
         if call.header.command == _SESSION_SETUP and reply.status == _SUCCESS:
             return True

@@ -214,3 +214,37 @@ def test_a_session_has_so_many_channels(make_server: Any, client: Any) -> None:
 
 def test_another_machine_may_carry_a_session_as_well(client: Any) -> None:
     assert bind(client, connect(client, client_guid=UUID(int=2))).status is Status.SUCCESS
+
+
+def test_interim_answers_are_not_signed(client: Any) -> None:
+    """Two messages of one id must not be signed: with GMAC that would give the key away."""
+    directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    client.sign = True
+    answer = client.ask(Command.CHANGE_NOTIFY, ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000).encode())
+    assert answer.status is Status.PENDING
+    assert not answer.header.flags & HeaderFlags.SIGNED
+    assert bytes(answer.header.signature) == bytes(16)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_nobody_gets_signatures_of_a_session_whose_key_he_has_not(client: Any, ended: bool) -> None:
+    if ended:
+        client.ask(Command.LOGOFF, LogoffRequest().encode())
+    other = connect(client)
+    other.session_id = client.session_id
+    for flags in (HeaderFlags(0), HeaderFlags.SIGNED):
+        answer = other.ask(Command.TREE_CONNECT, TreeConnectRequest(r"\\s\files").encode(), flags=flags, signature=bytes(range(16)))
+        assert answer.status is Status.USER_SESSION_DELETED
+        assert not answer.header.flags & HeaderFlags.SIGNED
+
+
+def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Any) -> None:
+    """Who sends the first step of somebody's binding again does not have the session."""
+    other = connect(client)
+    other.session_id, other.signer = client.session_id, client.signer
+    other.sign = True
+    token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
+    answer = other.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
+    assert answer.status is Status.MORE_PROCESSING_REQUIRED
+    other.sign, other.tree_id = False, client.tree_id
+    assert other.create("a").status is Status.USER_SESSION_DELETED
