@@ -122,6 +122,7 @@ LIMITS: Mapping[str, Kind[Any]] = {
     "trees": _whole(1, 65535),
     "opens": _whole(1, 10_000_000),
     "parallel": _whole(1, 65535),
+    "waiting": _whole(1, 65535),
     "backlog": _whole(64 * 1024, 1 << 40),
     "logon_timeout": _seconds(1, 3600),
     "shutdown_timeout": _seconds(0, 3600),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from filesvc.server.payload import Payload
     from filesvc.server.session import Channel, Session
     from filesvc.server.tree import TreeConnect
+
+T = TypeVar("T")
 
 CREDIT_UNIT = 65536
 READ_HEAD_LENGTH = 4 + 64 + 16
@@ -160,20 +162,22 @@ class Call:
             if epoch is not None:
                 sequence.settle(epoch)
 
-    def pending(self, cancel: Callable[[], None]) -> None:
-        """Tell the client that the answer takes time (STATUS_PENDING); C{cancel} is called if it does not want it any more."""
-        self.cancel = cancel
-        if not self.async_id:
-            self.compound.go_async(self)
-
-    async def wait(self, event: Deferred[None]) -> None:
+    async def wait(self, event: Deferred[T]) -> T:
         """
-        Let the client wait for what takes time.
+        Let the client wait for what takes time, and tell it so (STATUS_PENDING).
 
-        @raise StatusError: CANCELLED.
+        @param event: is cancelled if the client does not want the answer any more, or cannot wait.
+        @raise StatusError: CANCELLED; INTERNAL_ERROR in the middle of a compound; INSUFFICIENT_RESOURCES if too many requests wait.
         """
-        self.pending(event.cancel)
+        self.cancel = event.cancel
         try:
-            await event
+            if not self.async_id:
+                self.compound.go_async(self)
+        except StatusError:
+            event.addErrback(lambda _: None)
+            event.cancel()
+            raise
+        try:
+            return await event
         except CancelledError:
             raise StatusError(Status.CANCELLED) from None

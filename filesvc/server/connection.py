@@ -181,14 +181,15 @@ class Connection(Protocol):
         """
         What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it.
 
-        Only who has the key himself gets such a signature: nobody is to collect signatures of messages of his choice.
+        Where the session never was, only who has its key gets such a signature: nobody is to collect signatures of what he likes.
         """
-        if not call.header.flags & _SIGNED:
-            return None
         session = self.server.whose_signature(call.header.session_id)
-        if session is None or session.signer is None or not call.is_signed_by(session.signer):
+        if session is None:
             return None
-        return Channel(session, self, session.signer)
+        signer = session.past_signers.get(self)
+        if signer is None and session.signer is not None and call.header.flags & _SIGNED and call.is_signed_by(session.signer):
+            signer = session.signer
+        return Channel(session, self, signer) if signer is not None else None
 
     @property
     def zero_copy(self) -> bool:
@@ -408,6 +409,11 @@ class Connection(Protocol):
             self._receiver.pause()
         if self.idle and not self._unsent:
             self.transport.loseConnection()
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether one more request may wait for something to happen."""
+        return len(self._async) < self.settings.limits.waiting
 
     def register_async(self, call: Call) -> int:
         """Connection.AsyncCommandList: give a request that waits an id."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from filesvc.server.call import Call, Reply, error_reply
+from filesvc.server.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.rules import RULES, Rule
 from filesvc.server.session import Session, SessionState
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+_MOST_WAITING = 2 * CREDIT_UNIT
+"""Bytes of requests that may be kept while they wait."""
 _ERROR = 0xC0000000
 _RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 _SIGNED = int(HeaderFlags.SIGNED)
@@ -114,12 +116,14 @@ class Compound:
         Only the last message of a frame gets an interim response; what was answered before it is sent first. One in the middle can wait
         only if it is a CREATE (MS-SMB2 3.3.5.2.7, as Windows has it).
 
-        @raise StatusError: INTERNAL_ERROR.
+        @raise StatusError: INTERNAL_ERROR; INSUFFICIENT_RESOURCES if too many wait already, or this one would keep too much memory.
         """
         connection = self.connection
         last = self._index == len(self._messages) - 1
         if not last and call.header.command != Command.CREATE:
             raise StatusError(Status.INTERNAL_ERROR)
+        if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.may_wait:
+            raise StatusError(Status.INSUFFICIENT_RESOURCES)
         call.async_id = connection.register_async(call)
         if last:
             self._flush()

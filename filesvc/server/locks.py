@@ -12,6 +12,9 @@ from filesvc.server.errors import StatusError
 from filesvc.server.lock_mirror import Locked, mirror
 from filesvc.smb2.status import Status
 
+MOST = 4096
+"""Ranges that may be locked of one file at a time: each is looked at by each read and write."""
+
 
 @dataclass(slots=True, frozen=True)
 class ByteRange:
@@ -61,7 +64,14 @@ class ByteRangeLocks:
         Take ranges, all or none; false if somebody's lock forbids one of them.
 
         An owner can put shared locks on top of its exclusive one, nothing else.
+
+        @raise StatusError: INSUFFICIENT_RESOURCES if there are too many.
         """
+        if len(self._held) + len(wanted) > MOST:
+            raise StatusError(Status.INSUFFICIENT_RESOURCES)
+        return self._lock(wanted)
+
+    def _lock(self, wanted: Sequence[ByteRange]) -> bool:
         taken: list[ByteRange] = []
         for one in wanted:
             if any(self._conflict(held, one) for held in self._held) or not self._take(one):
@@ -94,8 +104,10 @@ class ByteRangeLocks:
 
     def release(self, owner: object) -> None:
         """Give back all of an owner's ranges, and let it wait for none."""
-        for held in [held for held in self._held if held.owner is owner]:
-            self._give_back(held)
+        mine = [held for held in self._held if held.owner is owner]
+        self._held = [held for held in self._held if held.owner is not owner]
+        for file in {held.file for held in mine if held.file is not None}:
+            file.unlock_range(start := min(held.offset for held in mine), max(held.offset + held.length for held in mine) - start)
         self.stop_waiting(owner)
         self.grant()
 
@@ -141,7 +153,7 @@ class ByteRangeLocks:
 
     def grant(self) -> None:
         """Give those who wait what nobody's lock forbids any more. Nothing tells of other programs' locks, so for these call it again."""
-        granted = [waiting for waiting in self._waiting if self.lock([waiting.wanted])]
+        granted = [waiting for waiting in self._waiting if self._lock([waiting.wanted])]
         self._waiting = [waiting for waiting in self._waiting if waiting not in granted]
         # Only now: what they do next may come back here.
         for waiting in granted:

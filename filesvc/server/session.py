@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from filesvc.auth.users import IUser
 from filesvc.server import durable
@@ -55,7 +56,7 @@ class Channel:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One user's logon."""
+    """One user's logon. C{past_signers} are those of the channels that it had when it ended."""
 
     session_id: int
     state: SessionState = SessionState.IN_PROGRESS
@@ -74,6 +75,7 @@ class Session:
     trees: dict[int, TreeConnect] = field(default_factory=dict)
     opens: dict[int, AnyOpen] = field(default_factory=dict)
     channels: dict[Connection, Channel] = field(default_factory=dict)
+    past_signers: WeakKeyDictionary[Connection, Signer] = field(default_factory=WeakKeyDictionary)
     last_tree_id: int = 0
 
     def next_tree_id(self) -> int:
@@ -105,8 +107,10 @@ class Session:
     async def close(self, keep: bool = False) -> None:
         """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
         self.state = SessionState.EXPIRED
-        for connection in list(self.channels):
+        for connection, channel in self.channels.items():
             connection.channels.pop(self.session_id, None)
+            if channel.signer is not None and not channel.binding:
+                self.past_signers[connection] = channel.signer
         self.channels.clear()
         self.trees.clear()
         for open in list(self.opens.values()):

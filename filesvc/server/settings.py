@@ -29,7 +29,8 @@ class Limits:
     """
     What one client, or all together, may hold. Sizes are bytes, times seconds.
 
-    A connection with more than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from.
+    C{waiting} requests of a connection may wait at a time, for a lock, a change or a break; they cost no credits. A connection with more
+    than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from.
     """
 
     connections: int = 4096
@@ -41,6 +42,7 @@ class Limits:
     trees: int = 256
     opens: int = 16384
     parallel: int = 32
+    waiting: int = 512
     backlog: int = 32 * 1024 * 1024
     logon_timeout: float = 45.0
     shutdown_timeout: float = 10.0

@@ -8,6 +8,8 @@ import pytest
 import spnego
 
 from filesvc.server.settings import Limits, Settings, Share
+from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command
@@ -162,3 +164,20 @@ def test_shares_are_limited_each_on_its_own(make_server: Any, client: Any, store
     other.open("x")
     other.enter("b")
     assert other.create("x").status is Status.TOO_MANY_OPENED_FILES
+
+
+def test_requests_that_wait(limited: Any) -> None:
+    client = limited(waiting=2)
+    directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    notify = ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000).encode()
+    statuses = [client.ask(Command.CHANGE_NOTIFY, notify).status for _ in range(4)]
+    assert statuses == [Status.PENDING] * 2 + [Status.INSUFFICIENT_RESOURCES] * 2
+    client.open("d\\new")
+    assert [answer.status for answer in client.unasked] == [Status.SUCCESS]
+    assert client.ask(Command.CHANGE_NOTIFY, notify).status is Status.PENDING
+
+
+def test_requests_that_would_keep_much_memory_do_not_wait(client: Any) -> None:
+    directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    notify = ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000).encode()
+    assert client.ask(Command.CHANGE_NOTIFY, notify + bytes(1 << 20)).status is Status.INSUFFICIENT_RESOURCES

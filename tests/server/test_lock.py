@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from filesvc.server import locks
 from filesvc.server.locks import ByteRange, ByteRangeLocks
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.compound import chain
 from filesvc.smb2.create import CreateDisposition, CreateOptions
+from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.smb2.header import Command, HeaderFlags
@@ -283,3 +286,29 @@ def test_who_is_granted_may_come_back_at_once() -> None:
     locks.release("a")
     assert late.called
     assert not locks.lock([ByteRange("a", 0, 10, False)])
+
+
+def test_a_lock_that_cannot_wait_in_a_compound_leaves_no_trace(client: Any) -> None:
+    holder, other = client.open("a"), client.open("a")
+    assert status(client, holder, (0, 10, EXCLUSIVE)) is Status.SUCCESS
+    lock = client.header(Command.LOCK).encode() + LockRequest(other, [LockElement(0, 10, WAIT)]).encode()
+    client.send(*map(bytes, chain([lock, client.header(Command.ECHO).encode() + EchoRequest().encode()])))
+    assert [answer.status for answer in client.receive()] == [Status.INTERNAL_ERROR, Status.SUCCESS]
+    assert status(client, holder, (0, 10, UNLOCK)) is Status.SUCCESS
+    assert status(client, holder, (0, 10, EXCLUSIVE)) is Status.SUCCESS
+
+
+def test_a_request_locks_only_so_much(client: Any) -> None:
+    file_id = client.open("a")
+    many = [(10 * number, 5, EXCLUSIVE) for number in range(1000)]
+    assert status(client, file_id, *many) is Status.INSUFFICIENT_RESOURCES
+    assert status(client, file_id, many[0]) is Status.SUCCESS
+
+
+def test_a_file_has_only_so_many_locks(client: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(locks, "MOST", 3)
+    file_id = client.open("a")
+    assert status(client, file_id, *((number, 1, EXCLUSIVE) for number in range(3))) is Status.SUCCESS
+    assert status(client, file_id, (5, 1, EXCLUSIVE)) is Status.INSUFFICIENT_RESOURCES
+    assert status(client, file_id, (0, 1, UNLOCK)) is Status.SUCCESS
+    assert status(client, file_id, (5, 1, EXCLUSIVE)) is Status.SUCCESS

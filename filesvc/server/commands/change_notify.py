@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
-
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.smb2.access import AccessMask
@@ -26,12 +24,7 @@ async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
         recursive = bool(request.flags & ChangeNotifyFlags.WATCH_TREE)
         open.watch = call.connection.server.notifier.watch(open, request.completion_filter, recursive, length)
     changes = open.watch.next(length)
-    if not changes.called:
-        call.pending(changes.cancel)
-    try:
-        records = await changes
-    except CancelledError:
-        raise StatusError(Status.CANCELLED) from None
+    records = await (changes if changes.called else call.wait(changes))
     if not records:
         return Reply(ChangeNotifyResponse().encode(), Status.NOTIFY_ENUM_DIR)
     return Reply(ChangeNotifyResponse(encode_notify_information(records)).encode())

@@ -22,6 +22,8 @@ _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessM
 _WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})
 _MODES = _WAITS | {mode | LockFlags.FAIL_IMMEDIATELY for mode in _WAITS}
 _END = 1 << 64
+_MOST = 128
+"""Ranges that one request may lock or unlock."""
 _AGAIN = 0.5
 """Seconds after which to look whether another program's lock has gone."""
 
@@ -34,6 +36,8 @@ async def lock(request: LockRequest, call: Call) -> Reply:
     if not request.locks or open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(_MAY_LOCK)
+    if len(request.locks) > _MOST:
+        raise StatusError(Status.INSUFFICIENT_RESOURCES)
     # A client gives an index only where it may have to send the request again (MS-SMB2 3.2.4.19); 2.0.2 has none.
     index, number = request.lock_sequence_index, request.lock_sequence_number
     sequenced = call.connection.dialect != Dialect.SMB_2_0_2
