@@ -34,13 +34,13 @@ class Counts:
         self.breaks = {"oplock": 0, "lease": 0}
 
     def answered(self, call: Call, reply: Reply) -> None:
-        """Count a request, and the data of a READ. About 0.2 microseconds."""
+        """Count a request, and the data of a READ. About 0.3 microseconds."""
         command = call.header.command
-        self._answered[(command if command < _COMMANDS else UNKNOWN_COMMAND) << 32 | reply.status] += 1
+        self._answered[reply.status << 16 | (command if command < _COMMANDS else UNKNOWN_COMMAND)] += 1
         if reply.length:
             self.read["sendfile" if reply.stream is not None else "copy" if reply.copied is not None else "store"] += reply.length
 
     @property
     def requests(self) -> dict[tuple[int, int], int]:
         """How many requests were answered, by command and status."""
-        return {(key >> 32, key & 0xFFFFFFFF): count for key, count in self._answered.items()}
+        return {(key & 0xFFFF, key >> 16): count for key, count in self._answered.items()}
