@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ..interop.test_persistent import Client
 from .programs import PATIENCE, PROGRAMS, ROOT, TRY_IT, free_port, run, smbclient
 
 README = (ROOT / "README.md").read_text()
@@ -99,6 +101,8 @@ def test_every_block_is_run():
         ("Serve folders", "toml"),
         ("Serve folders", "sh"),
         ("Connect", "sh"),
+        ("Watch it", "sh"),
+        ("Watch it", "sh"),
         ("A store of your own", "python"),
         ("A store of your own", "sh"),
         ("A share in your program", "python"),
@@ -137,6 +141,24 @@ def test_configuration_file(elsewhere):
         assert "filesvc.toml: would serve docs (" in output.read_text()
         assert "blocks of size" in smbclient(elsewhere.port, "docs", ALICE, "ls")
         assert "notice.txt" in smbclient(elsewhere.port, "pub", ALICE, "ls")
+
+
+def test_watch_it(elsewhere):
+    work, port = elsewhere.root / "work", str(free_port())
+    (elsewhere.root / "etc/filesvc.toml").write_text(elsewhere.moved(block("Serve folders", "toml")))
+    passwd = block("Serve folders", "sh", 1).splitlines()[0]
+    start, ask = (elsewhere.moved(block("Watch it", "sh", number)).replace("9450", port) for number in (0, 1))
+    with running(elsewhere.moved(f"{passwd}\n") + start, work, "StatusSite starting on"):
+        client = Client(SimpleNamespace(port=elsewhere.port, user="alice", shares=[SimpleNamespace(name="docs")]))
+        client.create("report.txt")
+        shown = run("bash", "-euc", ask, cwd=work, env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"})
+        client.close()
+    assert shown.returncode == 0, shown.stderr
+    assert 'filesvc_open_files{share="docs"} 1.0' in shown.stdout
+    # The sample is what is said, but for the client's address and the time.
+    sample = re.sub(r"192\.0\.2\.7:\d+|\d+:\d\d:\d\d", "*", block("Watch it", "text"))
+    said = re.sub(r"127\.0\.0\.1:\d+|\d+:\d\d:\d\d", "*", shown.stdout)
+    assert said.split()[: len(sample.split())] == sample.split()
 
 
 def test_mistakes_in_the_configuration_file(elsewhere):

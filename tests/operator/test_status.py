@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -120,6 +121,15 @@ def test_asking_is_not_logged(site):
         get(site.status, "/secrets")
     assert "GET" not in site.server.output
     assert "HEAD" not in site.server.output
+
+
+def test_a_reload_leaves_it_where_it_is(site):
+    before = site.config.read_text()
+    site.config.write_text(before.replace(str(site.status), str(free_port())))
+    site.server.signal(signal.SIGHUP)
+    site.server.wait_for("waits for a restart")
+    assert get(site.status, "/").startswith("TOWER: ")
+    site.config.write_text(before)
 
 
 def test_the_end_takes_the_socket_away(site):
