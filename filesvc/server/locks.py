@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
@@ -56,8 +56,11 @@ class ByteRangeLocks:
         self._held: list[ByteRange] = []
         self._waiting: list[_Waiting] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._held)
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[ByteRange]:
+        return iter(self._held)
 
     def lock(self, wanted: Sequence[ByteRange]) -> bool:
         """

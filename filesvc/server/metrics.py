@@ -35,7 +35,7 @@ def registry(server: Server) -> CollectorRegistry:
 
 
 class ServerCollector(Collector):
-    """One server. Asking it costs about a microsecond for each open file."""
+    """One server. Asking it costs a millisecond, and about two microseconds for each open file."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -70,7 +70,7 @@ class ServerCollector(Collector):
         yield GaugeMetricFamily("filesvc_open_pipes", "Pipes open.", len(pipes))
         away = [open for open in server.opens if is_away(open)]
         yield GaugeMetricFamily("filesvc_open_files_waiting", "Durable opens that wait for their client to come back.", len(away))
-        locks = sum(len(node.locks.held_by(open)) for node in server.nodes if node.locks for open in node.opens)
+        locks = sum(len(node.locks) for node in server.nodes)
         yield GaugeMetricFamily("filesvc_locks", "Byte ranges locked.", locks)
 
     def _caches(self) -> Iterator[Metric]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from importlib.metadata import version
 from itertools import islice
+from typing import TypeVar
 
 from filesvc.server.connection import Connection
 from filesvc.server.open import Open
@@ -16,6 +17,8 @@ from filesvc.server.session import Session
 from filesvc.server.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import ShareAccess
+
+T = TypeVar("T")
 
 MOST_ROWS = 1000
 """Of more connections or open files only the first are listed, so that the reactor is not kept from its work."""
@@ -30,6 +33,8 @@ _ACCESS = (
 )
 _SHARED = ((int(ShareAccess.READ), "read"), (int(ShareAccess.WRITE), "write"), (int(ShareAccess.DELETE), "delete"))
 
+_NO_LOCKS: Counter[object] = Counter()
+
 
 def overview(server: Server, uptime: float) -> str:
     """
@@ -42,37 +47,45 @@ def overview(server: Server, uptime: float) -> str:
     counts = f"connections: {len(server.connections)}, sessions: {len(server.sessions)}, open files: {opens}"
     parts = [
         f"{server.settings.name}: filesvc {version('filesvc')}, up {timedelta(seconds=int(uptime))}; {counts}",
-        _table(_CONNECTION, _connections(server)),
-        _table(_SHARE, _shares(server)),
-        _table(_OPEN, (_open(open) for node in server.nodes for open in node.opens)),
+        _table(_CONNECTION, _connections(server), _connection),
+        _table(_SHARE, _shares(server), tuple),
+        _table(_OPEN, _opens(server), _open),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def printable(text: str) -> str:
     """A text with escapes for all that does not show, or would move what shows."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode-escape").decode("ascii") for char in text)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rows = iter(rows)
-    shown = [heads, *(tuple(map(printable, row)) for row in islice(rows, MOST_ROWS))]
-    more = sum(1 for _ in rows)
+def _table(heads: Sequence[str], items: Iterable[T], describe: Callable[[T], Sequence[str]]) -> str:
+    items = iter(items)
+    shown = [heads, *(tuple(map(printable, describe(item))) for item in islice(items, MOST_ROWS))]
+    more = sum(1 for _ in items)
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
     return "\n".join([*lines, *([f"and {more} more"] if more else [])])
 
 
-def _connections(server: Server) -> Iterator[Sequence[str]]:
+def _connections(server: Server) -> Iterator[tuple[Connection, Session | None]]:
     for connection in server.connections:
-        dialect = dialect_name(connection.dialect)
-        sessions = [channel.session for channel in connection.channels.values()]
-        for session in sessions:
-            shares = sorted({share_name(tree) for tree in session.trees.values()})
-            protection = _signed(session, connection), _encrypted(session, connection)
-            yield connection.peer, dialect, *protection, _user(session), str(len(session.opens)), ", ".join(shares) or "-"
-        if not sessions:
-            yield connection.peer, dialect, "-", "-", "-", "-", "-"
+        for channel in connection.channels.values():
+            yield connection, channel.session
+        if not connection.channels:
+            yield connection, None
+
+
+def _connection(item: tuple[Connection, Session | None]) -> Sequence[str]:
+    connection, session = item
+    dialect = dialect_name(connection.dialect)
+    if session is None:
+        return connection.peer, dialect, "-", "-", "-", "-", "-"
+    shares = sorted({share_name(tree) for tree in session.trees.values()})
+    protection = _signed(session, connection), _encrypted(session, connection)
+    return connection.peer, dialect, *protection, _user(session), str(len(session.opens)), ", ".join(shares) or "-"
 
 
 def _signed(session: Session, connection: Connection) -> str:
@@ -109,17 +122,25 @@ def _shares(server: Server) -> Iterator[Sequence[str]]:
         yield str(clients[name]), str(opens[name]), name
 
 
-def _open(open: Open) -> Sequence[str]:
+def _opens(server: Server) -> Iterator[tuple[Open, int]]:
+    """Each open, and how many byte ranges it has locked."""
+    for node in server.nodes:
+        locks = Counter(held.owner for held in node.locks) if node.locks else _NO_LOCKS
+        for open in node.opens:
+            yield open, locks[open]
+
+
+def _open(item: tuple[Open, int]) -> Sequence[str]:
+    open, locks = item
     holder = open.holder
     caches = f"{cache_kind(holder)} {cache_letters(holder.state)}" if holder is not None else "-"
-    locks = len(open.node.locks.held_by(open))
     stream = f":{open.node.key.stream}" if open.node.key.stream else ""
     return (
         f"{open.durability.owner} (away)" if open.durability is not None and is_away(open) else _user(open.session),
         _words(open.granted_access, _ACCESS) or "attributes",
         _words(open.share_access, _SHARED) or "nothing",
         f"{caches}, breaking" if holder is not None and holder.breaking is not None else caches,
-        str(locks) if locks else "-",
+        str(locks or "-"),
         share_name(open.tree),
         ("/".join(open.path) or ".") + stream,
     )

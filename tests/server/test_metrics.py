@@ -236,6 +236,11 @@ def test_names_cannot_pretend(name: str, shown: str) -> None:
     assert printable(name) == shown
 
 
+def test_names_of_files_cannot_pretend(server: Any, client: Any) -> None:
+    client.open("a\u2028alice  read")
+    assert lines(server, "USER")[0][-2:] == ["a\\u2028alice", "read"]
+
+
 def test_the_overview_does_not_take_the_reactor(server: Any, client: Any) -> None:
     for number in range(1500):
         client.open(f"{number}")
