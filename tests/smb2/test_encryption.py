@@ -118,6 +118,23 @@ def test_there_and_back(algorithm: EncryptionAlgorithm, length: int) -> None:
 
 
 @pytest.mark.parametrize("algorithm", _ALGORITHMS)
+@pytest.mark.parametrize("length", _LENGTHS)
+def test_there_and_back_where_it_stands(algorithm: EncryptionAlgorithm, length: int) -> None:
+    buffer = bytearray(52 + length)
+    message = memoryview(buffer)[52:]
+    message[:] = _LARGE[:length]
+    sealer = Sealer(algorithm, _key(algorithm), _SESSION_ID)
+    first, second = sealer.sealing(message), sealer.sealing(memoryview(bytearray(b"second")))
+    buffer[:52] = first()
+    assert TransformHeader.parse(second()).nonce != TransformHeader.parse(buffer).nonce
+    assert length < 16 or message != _LARGE[:length]
+    opened = Opener(algorithm, _key(algorithm)).open(memoryview(buffer))
+    assert opened == _LARGE[:length]
+    if algorithm.is_gcm and length >= 0x10000:
+        assert message == _LARGE[:length], "it was not decrypted where it stands"
+
+
+@pytest.mark.parametrize("algorithm", _ALGORITHMS)
 def test_no_nonce_comes_twice(algorithm: EncryptionAlgorithm) -> None:
     sealer = Sealer(algorithm, _key(algorithm), _SESSION_ID)
     nonces = {TransformHeader.parse(sealer.seal([b"message"])[0]).nonce for _ in range(1000)}

@@ -21,7 +21,7 @@ from twisted.internet.testing import StringTransport
 
 from filesvc.zerocopy import receive
 from filesvc.zerocopy.pipes import PipePool
-from filesvc.zerocopy.receive import Drain, Received, RecvfileConsumer
+from filesvc.zerocopy.receive import Collect, Drain, Received, RecvfileConsumer
 
 from .conftest import Connection
 
@@ -224,6 +224,30 @@ class TestLostConnection:
         consumer = consume(connection, pipes, fd, 1000)
         with pytest.raises((ConnectionDone, ConnectionLost)):
             connection.loop.result(consumer.done)
+
+
+class TestCollect:
+    @pytest.mark.parametrize("received", [0, 1000, MANY])
+    def test_payload_is_in_memory_and_what_follows_is_the_protocols(self, descriptors: None, connect: Connect, received: int) -> None:
+        connection = connect()
+        payload = random.Random(3).randbytes(MANY)
+        memory = bytearray(payload[:received].ljust(MANY, b"\0"))
+        collect = Collect(connection.transport, connection.loop.reactor, memoryview(memory), received)
+        thread = send(connection, payload[received:] + b"the next request")
+        assert connection.loop.result(collect.done) == Received(MANY)
+        connection.loop.until(lambda: len(connection.protocol.received) == 16)
+        thread.join()
+        assert connection.protocol.received == b"the next request"
+        assert memory == payload
+
+    def test_lost_connection(self, descriptors: None, connect: Connect) -> None:
+        connection = connect()
+        collect = Collect(connection.transport, connection.loop.reactor, memoryview(bytearray(1000)), 0)
+        connection.peer.sendall(b"x" * 500)
+        connection.loop.turn(0.05)
+        connection.peer.close()
+        with pytest.raises((ConnectionDone, ConnectionLost)):
+            connection.loop.result(collect.done)
 
 
 class TestDrain:
