@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -45,6 +46,16 @@ def _start(key: str, root: Path, scale: Scale, stack: ExitStack) -> Site:
     return Site(server, root / "data", own, root / "local", scale, slow=key == "impacket")
 
 
+def _keep(results: Results, rounds: int, docs: Path | None) -> None:
+    """Write what there is."""
+    if docs is not None:
+        # Only here: nothing else needs matplotlib.
+        from benchmarks.picture import draw
+
+        (docs / "benchmarks.md").write_text(f"# Benchmarks\n\n![benchmarks](benchmarks.svg)\n\n{markdown(results, rounds)}")
+        draw(results, docs)
+
+
 def main() -> None:
     arguments = _arguments()
     scale = QUICK if arguments.quick else Scale()
@@ -63,20 +74,19 @@ def main() -> None:
         results = Results()
         for number in range(rounds):
             for work in [work for work in WORK if work.key in wanted and not (work.once and number)]:
-                for key in [key for key in sites if key not in work.without]:
+                for key in [key for key in sites if key not in work.without and (work.key, key) not in results.failed]:
                     print(f"round {number + 1} of {rounds}: {work.title}, {PEERS[key].name}", file=sys.stderr)
-                    results.measured[work.key, key].append(work.run(sites[key]))
+                    try:
+                        results.measured[work.key, key].append(work.run(sites[key]))
+                    except (RuntimeError, subprocess.SubprocessError) as error:
+                        print(error, file=sys.stderr)
+                        results.failed.add((work.key, key))
+            _keep(results, number + 1, docs)
         if RACE in wanted:
             for key in [key for key in sites if key != "impacket"]:
                 results.races[key] = race(sites[key].server, root / "data", 1000 if arguments.quick else 10_000)
-    text = markdown(results, rounds)
-    print(text)
-    if docs is not None:
-        # Only here: nothing else needs matplotlib.
-        from benchmarks.picture import draw
-
-        (docs / "benchmarks.md").write_text(f"# Benchmarks\n\n![benchmarks](benchmarks.svg)\n\n{text}")
-        draw(results, docs)
+            _keep(results, rounds, docs)
+    print(markdown(results, rounds))
 
 
 if __name__ == "__main__":

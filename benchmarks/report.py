@@ -53,9 +53,10 @@ GOALS = (
 
 @dataclass(slots=True)
 class Results:
-    """All that was measured: a list of one result for each round, by work and peer; and the race, by peer."""
+    """All that was measured: a list of one result for each round, by work and peer; what failed; and the race, by peer."""
 
     measured: dict[tuple[str, str], list[Result]] = field(default_factory=lambda: defaultdict(list))
+    failed: set[tuple[str, str]] = field(default_factory=set)
     races: dict[str, Outcome] = field(default_factory=dict)
 
     def rate(self, work: str, peer: str) -> float | None:
@@ -104,7 +105,7 @@ def _cell(results: Sequence[Result]) -> str:
 
 def _row(work: Work, results: Results) -> str:
     unit = f"{work.unit} · CPU for {work.cpu_unit}" if work.cpu_unit else work.unit
-    cells = [_cell(results.measured.get((work.key, peer), ())) for peer in PEERS]
+    cells = ["fails" if (work.key, peer) in results.failed else _cell(results.measured.get((work.key, peer), ())) for peer in PEERS]
     return f"| {work.title}, {unit} | " + " | ".join(cells) + " |"
 
 
