@@ -1,0 +1,252 @@
+"""Stores that may block are called in threads, real ones here; the reactor stays the test's."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from filesvc.server.settings import Limits, Settings, Share
+from filesvc.smb2.create import CreateDisposition, CreateOptions
+from filesvc.smb2.directory_information import parse_directory
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass, FileStandardInformation
+from filesvc.smb2.flush import FlushRequest
+from filesvc.smb2.fsctl import Fsctl
+from filesvc.smb2.header import Command
+from filesvc.smb2.ioctl import IoctlRequest
+from filesvc.smb2.name_information import FileRenameInformation
+from filesvc.smb2.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+from filesvc.store.memory import MemoryFile, MemoryStore
+
+ECHO = EchoRequest().encode()
+PATIENCE = 20
+
+
+class SlowStore(MemoryStore):
+    """A store that refuses to be called in the reactor's thread, and can be told to wait."""
+
+    blocking = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.threads: set[str] = set()
+
+    def enter(self) -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        self.threads.add(threading.current_thread().name)
+        assert self.may_go_on.wait(PATIENCE)
+
+
+STORE_CALLS = ("open", "rename", "link", "remove", "copy_range", "volume")
+FILE_CALLS = ("stat", "read_into", "write", "truncate", "allocate", "punch", "set_times", "set_attributes", "entry")
+FILE_CALLS += ("list_names", "list_xattrs", "get_xattr", "set_xattr", "remove_xattr", "close")
+
+
+@pytest.fixture
+def slow(monkeypatch: Any) -> SlowStore:
+    store = SlowStore()
+
+    def watched(call: Callable[..., Any], where: Callable[[Any], Any]) -> Callable[..., Any]:
+        def enter(self: Any, *args: Any, **fields: Any) -> Any:
+            if where(self) is store:
+                store.enter()
+            return call(self, *args, **fields)
+
+        return enter
+
+    for name in STORE_CALLS:
+        monkeypatch.setattr(MemoryStore, name, watched(getattr(MemoryStore, name), lambda self: self))
+    for name in FILE_CALLS:
+        monkeypatch.setattr(MemoryFile, name, watched(getattr(MemoryFile, name), lambda self: self.store))
+    return store
+
+
+class Queue:
+    """What threads want done in the reactor's thread."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._calls: queue.Queue[Callable[[], None]] = queue.Queue()
+        self.triggers: list[Callable[[], None]] = []
+        reactor.callFromThread = lambda call, *args, **fields: self._calls.put(lambda: call(*args, **fields))
+        reactor.addSystemEventTrigger = lambda phase, event, call: self.triggers.append(call)
+
+    def run(self) -> None:
+        """Do the next thing."""
+        self._calls.get(timeout=PATIENCE)()
+
+
+@pytest.fixture
+def calls(reactor: Any) -> Iterator[Queue]:
+    calls = Queue(reactor)
+    yield calls
+    for stop in calls.triggers:
+        stop()
+
+
+@pytest.fixture
+def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue) -> Iterator[Any]:
+    """A client in a share of the slow store. It waits for its answers."""
+
+    class Patient(type(client)):  # type: ignore[misc]
+        def ask(self, command: int, body: bytes, **fields: Any) -> Any:
+            header = self.header(command, **fields)
+            self.send(self.encode(header, body))
+            while True:
+                for answer in self.receive():
+                    if answer.header.message_id == header.message_id:
+                        return answer
+                    self.unasked.append(answer)
+                calls.run()
+
+    other = Patient(make_server(Settings(limits=Limits(parallel=3)), [Share("slow", slow)]))
+    other.negotiate()
+    other.log_on()
+    assert other.enter("slow").status is Status.SUCCESS
+    yield other
+    slow.may_go_on.set()
+    other.transport.loseConnection()
+    while other.server.sessions or other.server.buffers.outstanding:
+        calls.run()
+
+
+def test_everything_is_called_in_threads(patient: Any, slow: SlowStore) -> None:
+    folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    file_id = patient.open("d\\a")
+    assert patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode()).status is Status.SUCCESS
+    assert patient.ask(Command.FLUSH, FlushRequest(file_id).encode()).status is Status.SUCCESS
+    read = patient.ask(Command.READ, ReadRequest(file_id, 0, 100).encode())
+    assert bytes(ReadResponse.parse(read.message).data) == b"hello"
+    size = FileEndOfFileInformation(3).encode()
+    for what, buffer in (
+        (FileInformationClass.END_OF_FILE, size),
+        (FileInformationClass.ALLOCATION, b"\1" + bytes(7)),
+        (FileInformationClass.BASIC, bytes(32) + b"\2" + bytes(7)),
+        (FileInformationClass.RENAME, FileRenameInformation(False, "b").encode()),
+        (FileInformationClass.LINK, FileRenameInformation(False, "c").encode()),
+    ):
+        assert patient.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, what, buffer).encode()).status is Status.SUCCESS
+    told = patient.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.FILE, FileInformationClass.STANDARD, 24).encode())
+    standard = FileStandardInformation.parse(memoryview(QueryInfoResponse.parse(told.message).buffer))
+    assert (standard.end_of_file, standard.number_of_links) == (1, 2)
+    assert patient.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.FILESYSTEM, 3, 24).encode()).status is Status.SUCCESS
+    zero = IoctlRequest(Fsctl.SET_ZERO_DATA, file_id, bytes(8) + b"\1" + bytes(7)).encode()
+    assert patient.ask(Command.IOCTL, zero).status is Status.SUCCESS
+    listing = patient.ask(Command.QUERY_DIRECTORY, QueryDirectoryRequest(folder, 12, 1000).encode())
+    names = parse_directory(12, memoryview(QueryDirectoryResponse.parse(listing.message).buffer))
+    assert [entry.file_name for entry in names] == [".", ".."]
+    assert patient.close(file_id).status is Status.SUCCESS
+    gone = patient.open("b", disposition=CreateDisposition.OVERWRITE, file_attributes=2, create_options=CreateOptions.DELETE_ON_CLOSE)
+    assert patient.close(gone).status is Status.SUCCESS
+    assert patient.create("b", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert slow.threads
+
+
+def test_errors_come_back_from_threads(patient: Any) -> None:
+    assert patient.create("nowhere\\a").status is Status.OBJECT_PATH_NOT_FOUND
+
+
+def test_the_connection_goes_on_while_the_store_is_busy(patient: Any, slow: SlowStore, calls: Queue) -> None:
+    file_id = patient.open("a")
+    patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
+    slow.may_go_on.clear()
+    waiting = [patient.header(Command.READ) for _ in range(2)]
+    for header in waiting:
+        patient.send(header.encode() + ReadRequest(file_id, 0, 5).encode())
+    assert patient.ask(Command.ECHO, ECHO).status is Status.SUCCESS
+    slow.may_go_on.set()
+    answers: list[Any] = []
+    while len(answers) < 2:
+        calls.run()
+        answers += patient.receive()
+    assert {answer.header.message_id for answer in answers} == {header.message_id for header in waiting}
+    assert all(answer.status is Status.SUCCESS for answer in answers)
+
+
+def test_a_connection_lost_while_the_store_is_busy_leaves_nothing(patient: Any, slow: SlowStore) -> None:
+    file_id = patient.open("a", create_options=CreateOptions.DELETE_ON_CLOSE)
+    slow.may_go_on.clear()
+    patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
+    patient.send(patient.header(Command.FLUSH).encode() + FlushRequest(file_id).encode())
+    patient.transport.loseConnection()
+    assert patient.receive() == []
+
+
+def test_a_file_closed_while_it_is_read_is_not_told(patient: Any, slow: SlowStore, calls: Queue) -> None:
+    file_id = patient.open("a")
+    patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
+    slow.may_go_on.clear()
+    header = patient.header(Command.READ)
+    patient.send(header.encode() + ReadRequest(file_id, 0, 5).encode())
+    closing = patient.server.sessions[patient.session_id].opens[file_id.volatile]
+    closing.closed = True
+    slow.may_go_on.set()
+    answers: list[Any] = []
+    while not answers:
+        calls.run()
+        answers = patient.receive()
+    closing.closed = False
+    assert [answer.status for answer in answers] == [Status.FILE_CLOSED]
+
+
+# The end of the server
+
+
+def test_shutdown_waits_for_what_is_being_worked_on(patient: Any, slow: SlowStore, calls: Queue, reactor: Any) -> None:
+    file_id = patient.open("a")
+    patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
+    slow.may_go_on.clear()
+    header = patient.header(Command.READ)
+    patient.send(header.encode() + ReadRequest(file_id, 0, 5).encode())
+    done: list[None] = []
+    patient.server.shutdown().addCallback(done.append)
+    patient.send(patient.header(Command.ECHO).encode() + ECHO)
+    reactor.advance(1)
+    assert not patient.closed
+    slow.may_go_on.set()
+    answers: list[Any] = []
+    while not answers:
+        calls.run()
+        answers = patient.receive()
+    assert [answer.header.message_id for answer in answers] == [header.message_id]
+    reactor.advance(1)
+    assert patient.closed
+    while not done:
+        calls.run()
+
+
+def test_shutdown_takes_no_more_requests_when_there_is_room_for_them_again(
+    patient: Any, slow: SlowStore, calls: Queue, reactor: Any
+) -> None:
+    file_id = patient.open("a")
+    slow.may_go_on.clear()
+    for _ in range(8):
+        patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
+    running = len(patient.connection._running)
+    assert running == 4
+    patient.server.shutdown()
+    slow.may_go_on.set()
+    answers: list[Any] = []
+    while not patient.connection.idle:
+        calls.run()
+        answers += patient.receive()
+    assert len(answers) == running
+
+
+def test_shutdown_does_not_wait_for_ever(patient: Any, slow: SlowStore, reactor: Any) -> None:
+    file_id = patient.open("a")
+    slow.may_go_on.clear()
+    patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
+    patient.server.shutdown()
+    reactor.advance(patient.server.settings.limits.shutdown_timeout)
+    assert patient.closed

@@ -1,0 +1,129 @@
+"""TREE_CONNECT and TREE_DISCONNECT (MS-SMB2 3.3.5.7, 3.3.5.8), and shares that come and go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filesvc.server.settings import Share
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.header import Command
+from filesvc.smb2.status import Status
+from filesvc.smb2.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.store.memory import MemoryStore
+
+
+def connect(client: Any, path: str) -> Any:
+    return client.ask(Command.TREE_CONNECT, TreeConnectRequest(path).encode())
+
+
+def disconnect(client: Any) -> Status:
+    status: Status = client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()).status
+    return status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (r"\\server\files", Status.SUCCESS),
+        (r"\\anything\FILES", Status.SUCCESS),
+        (r"\\server\IPC$", Status.SUCCESS),
+        (r"\\server\nothing", Status.BAD_NETWORK_NAME),
+        (r"\\server\files\below", Status.INVALID_PARAMETER),
+        (r"\\server", Status.INVALID_PARAMETER),
+        (r"\server\files", Status.INVALID_PARAMETER),
+        ("files", Status.INVALID_PARAMETER),
+        ("", Status.INVALID_PARAMETER),
+    ],
+)
+def test_paths(client: Any, path: str, status: Status) -> None:
+    assert connect(client, path).status is status
+
+
+def test_what_a_response_tells(client: Any) -> None:
+    told = TreeConnectResponse.parse(client.enter().message)
+    assert (told.share_type, told.share_flags) == (ShareType.DISK, ShareFlags.MANUAL_CACHING)
+    assert told.maximal_access == AccessMask.FILE_ALL_ACCESS
+
+
+def test_a_read_only_share_tells_what_is_allowed(make_server: Any, client: Any, store: Any) -> None:
+    other = type(client)(make_server(shares=[Share("files", store, read_only=True)]))
+    other.negotiate()
+    other.log_on()
+    told = TreeConnectResponse.parse(other.enter().message)
+    assert told.maximal_access == AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE
+
+
+def test_a_hidden_share_can_be_entered(make_server: Any, client: Any, store: Any) -> None:
+    other = type(client)(make_server(shares=[Share("files", store, hidden=True)]))
+    other.negotiate()
+    other.log_on()
+    assert other.enter().status is Status.SUCCESS
+
+
+def test_every_connect_is_a_tree_of_its_own(client: Any) -> None:
+    first = client.tree_id
+    client.enter()
+    assert client.tree_id != first
+    file_id = client.open("a")
+    client.tree_id = first
+    assert client.close(file_id).status is Status.FILE_CLOSED
+
+
+def test_a_tree_that_is_none(client: Any) -> None:
+    client.tree_id = 999
+    assert client.create("a").status is Status.NETWORK_NAME_DELETED
+
+
+def test_trees_are_of_their_session(client: Any, another: Any) -> None:
+    another.enter()
+    client.tree_id = another.tree_id
+    assert client.create("a").status is Status.NETWORK_NAME_DELETED
+
+
+def test_disconnecting_closes_what_was_opened_through_the_tree(client: Any) -> None:
+    kept_tree = client.tree_id
+    kept = client.open("kept")
+    client.enter()
+    client.open("a")
+    assert disconnect(client) is Status.SUCCESS
+    assert len(client.server.nodes) == 1
+    assert client.create("b").status is Status.NETWORK_NAME_DELETED
+    assert disconnect(client) is Status.NETWORK_NAME_DELETED
+    client.tree_id = kept_tree
+    assert client.close(kept).status is Status.SUCCESS
+
+
+def test_before_a_logon_there_is_nothing_to_enter(server: Any, client: Any) -> None:
+    other = type(client)(server)
+    other.negotiate()
+    assert other.enter().status is Status.USER_SESSION_DELETED
+    assert other.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+
+
+def test_shares_are_reloaded_and_those_in_use_live_on(client: Any, store: Any) -> None:
+    new = MemoryStore()
+    new.add("only here")
+    file_id = client.open("a")
+    client.server.reload([Share("New", new)])
+    assert client.close(file_id).status is Status.SUCCESS
+    assert client.create("b").status is Status.SUCCESS
+    tree = client.tree_id
+    assert client.enter("files").status is Status.BAD_NETWORK_NAME
+    assert client.enter("new").status is Status.SUCCESS
+    assert client.open("only here", disposition=1)
+    client.tree_id = tree
+    assert client.create("only here", 1).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_a_share_may_change_under_the_same_name(client: Any) -> None:
+    new = MemoryStore()
+    new.add("only here")
+    client.server.reload([Share("files", new, read_only=True)])
+    assert client.create("only here", 1).status is Status.OBJECT_NAME_NOT_FOUND
+    client.enter()
+    assert client.create("only here", 1, AccessMask.FILE_READ_DATA).status is Status.SUCCESS
+    assert client.create("new", 2).status is Status.ACCESS_DENIED
