@@ -296,12 +296,12 @@ class Connection(Protocol):
 
     def _head_received(self, head: memoryview, length: int, rest: memoryview) -> bool:
         """A large frame begins: take the rest of it straight from the socket, if there is one."""
+        if socket_of(self.transport) is None:
+            return False
         return self._takes_payload(head, length, rest) or self._collects(head, length, rest)
 
     def _collects(self, head: memoryview, length: int, rest: memoryview) -> bool:
         """Have the rest of a frame received into the memory that it is worked on in."""
-        if socket_of(self.transport) is None:
-            return False
         buffer = self.server.buffers.acquire(length)
         received = len(head) + len(rest)
         buffer.view[: len(head)] = head

@@ -40,13 +40,13 @@ class Payload:
 
         @raise OSError: the file did not take them all; the rest was thrown away, so that the connection goes on.
         """
-        self._taken = True
         connection, server = self._connection, self._connection.server
         # The open may be closed, from another channel, while the bytes still come in.
         own = os.dup(descriptor)
         try:
             consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.pipes)
-            self._flow = consumer
+            # Only now: what could not be begun is thrown away by L{finish}, for else it would be taken for frames.
+            self._flow, self._taken = consumer, True
             await consumer.done
         except (ConnectionDone, ConnectionLost) as error:
             raise ConnectionBroken(f"in the middle of a payload: {error}") from None

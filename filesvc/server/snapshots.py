@@ -73,5 +73,9 @@ def list_snapshots(store: IFileStore, pattern: str) -> list[Snapshot]:
 
 def find_snapshot(store: IFileStore, pattern: str, nanoseconds: int) -> Snapshot | None:
     """The snapshot that was taken in a second, given as nanoseconds since 1970 UTC."""
-    taken = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    try:
+        taken = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    except ValueError:
+        # A year that no calendar here has.
+        return None
     return next((snapshot for snapshot in list_snapshots(store, pattern) if snapshot.taken == taken), None)

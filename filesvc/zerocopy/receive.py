@@ -223,8 +223,12 @@ class _Taker:
         if not self._left:
             self._finish(self._error or Received(self._length))
         elif self._fd < 0:
+            try:
+                self._fd = os.dup(self._socket.fileno())
+            except OSError as error:
+                self._finish(ConnectionLost(f"the rest of a payload cannot be waited for: {error}"))
+                return
             self._transport.pauseProducing()
-            self._fd = os.dup(self._socket.fileno())
             self._reactor.addReader(self)
 
     def connectionLost(self, reason: Failure) -> None:

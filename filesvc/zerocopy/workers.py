@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -40,9 +40,13 @@ def with_descriptor(in_thread: InThread, fd: int, function: Callable[[int], T]) 
     """
     Call a function of a descriptor in a worker thread.
 
-    It gets a duplicate of its own, so that C{fd} may be closed, and its number given to another file, at any time.
+    It gets a duplicate of its own, so that C{fd} may be closed, and its number given to another file, at any time. That there can be none
+    is a failure as any other.
     """
-    own = os.dup(fd)
+    try:
+        own = os.dup(fd)
+    except OSError:
+        return fail()
 
     def work() -> T:
         try:

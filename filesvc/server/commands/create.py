@@ -60,6 +60,7 @@ _INVALID_OPTIONS = 0xFF000000
 _UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)
 _SHARE_ACCESS = 0x7
 _IMPERSONATION_LEVELS = frozenset(map(int, ImpersonationLevel))
+_OPLOCK_LEVELS = frozenset(map(int, OplockLevel))
 _DISPOSITIONS = frozenset(map(int, CreateDisposition))
 _MAY_DELETE = int(AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED)
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
@@ -230,6 +231,8 @@ def _check(request: CreateRequest, call: Call) -> None:
     """What is wrong with a request whatever the file is like."""
     if request.impersonation_level not in _IMPERSONATION_LEVELS:
         raise StatusError(Status.BAD_IMPERSONATION_LEVEL)
+    if request.requested_oplock_level not in _OPLOCK_LEVELS:
+        raise StatusError(Status.INVALID_PARAMETER)
     options = request.create_options
     if request.create_disposition not in _DISPOSITIONS or options & _INVALID_OPTIONS:
         raise StatusError(Status.INVALID_PARAMETER)
