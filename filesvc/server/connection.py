@@ -368,6 +368,11 @@ class Connection(Protocol):
         return self._unsent > limits.backlog or len(self._running) - len(self._async) > limits.parallel
 
     @property
+    def swamped(self) -> bool:
+        """Whether more replies wait for the client to take them than may."""
+        return self.outbox.pending > self.settings.limits.backlog
+
+    @property
     def _unsent(self) -> int:
         return self.outbox.pending + self._sender.in_thread
 
@@ -383,7 +388,7 @@ class Connection(Protocol):
         """Replies have left, or requests have been answered: perhaps it is time to read on."""
         if not self._throttled or self._lost:
             return
-        if self.outbox.pending > self.settings.limits.backlog:
+        if self.swamped:
             self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
         elif not self._overloaded:
             self._throttled = False

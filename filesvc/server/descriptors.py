@@ -120,7 +120,7 @@ class Descriptors:
     async def folder_access(self, tree: TreeConnect, path: Path) -> int:
         """All that the user of a tree connect may do with a folder."""
         descriptor = await self.of_folder(tree, path)
-        return ALL if descriptor is None else allowed_rights(descriptor, tree.session.token)
+        return tree.maximal_access & (ALL if descriptor is None else allowed_rights(descriptor, tree.session.token))
 
     async def require_addable(self, tree: TreeConnect, path: Path, directory: bool) -> None:
         """

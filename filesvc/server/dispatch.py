@@ -16,7 +16,7 @@ from filesvc.server.session import Session, SessionState
 from filesvc.server.settings import Encryption
 from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command, Header, HeaderFlags
+from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
 
@@ -28,6 +28,8 @@ log = Logger()
 
 _MOST_WAITING = 2 * CREDIT_UNIT
 """Bytes of requests that may be kept while they wait."""
+_MOST_TOGETHER = 8 << 20
+"""Bytes of replies that are sent as one frame; a larger reply is one alone. Frames have a limit, and so has memory."""
 _ERROR = 0xC0000000
 _RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 _SIGNED = int(HeaderFlags.SIGNED)
@@ -48,6 +50,7 @@ class Compound:
     __slots__ = (
         "_failure",
         "_index",
+        "_length",
         "_messages",
         "_payload",
         "_replies",
@@ -71,6 +74,7 @@ class Compound:
         self._payload = payload
         self._index = 0
         self._replies: list[tuple[Call, Reply]] = []
+        self._length = 0
         self._session_id = 0
         self._tree_id = 0
         self._failure: Status | None = None
@@ -97,9 +101,16 @@ class Compound:
             self._advance()
         except ConnectionBroken as error:
             self._abandon(error)
+        except Exception:
+            log.failure("a bug, which ends the connection")
+            self._abandon(ConnectionBroken("a bug"))
 
     def _advance(self) -> None:
         while self._index < len(self._messages):
+            if self._index and self.connection.swamped:
+                self._flush()
+                self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
+                return
             header, message = self._messages[self._index]
             call = Call(self.connection, header, message, self, encrypted=self.sealed is not None, payload=self._payload)
             outcome = self._process(call)
@@ -153,9 +164,10 @@ class Compound:
             self.connection.forget_async(call)
         try:
             self._finish(call, self._settle(call, result))
-            self._advance()
         except ConnectionBroken as error:
             self._abandon(error)
+        else:
+            self.run()
 
     def _settle(self, call: Call, result: Reply | Failure) -> Reply:
         if isinstance(result, Reply):
@@ -191,10 +203,14 @@ class Compound:
         self._session_id = call.header.session_id
         self._tree_id = call.header.tree_id
         if call.header.command != _CANCEL:
+            length = HEADER_LENGTH + len(reply.body) + reply.length
+            if self._length + length > _MOST_TOGETHER:
+                self._flush()
+            self._length += length
             self._replies.append((call, reply))
         self._index += 1
 
-    def _abandon(self, error: ConnectionBroken) -> None:
+    def _abandon(self, error: Exception) -> None:
         self.connection.abort(str(error))
         for _, reply in self._replies:
             reply.discard()
@@ -203,7 +219,7 @@ class Compound:
 
     def _flush(self) -> None:
         if self._replies:
-            replies, self._replies = self._replies, []
+            replies, self._replies, self._length = self._replies, [], 0
             self.connection.send(replies, self.sealed)
 
     def _send(self) -> None:

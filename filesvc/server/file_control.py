@@ -7,7 +7,7 @@ from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError, status_of
 from filesvc.server.notify import DATA
-from filesvc.server.open import Open
+from filesvc.server.open import MAX_FILE_SIZE, Open
 from filesvc.server.snapshots import list_snapshots
 from filesvc.server.streams import copy_range
 from filesvc.smb2.access import AccessMask
@@ -90,6 +90,8 @@ def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
 
 
 async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
+    if chunk.target_offset + chunk.length > MAX_FILE_SIZE:
+        raise StatusError(Status.INVALID_PARAMETER)
     if source.node.locks.forbids(source, chunk.source_offset, chunk.length, write=False) or target.node.locks.forbids(
         target, chunk.target_offset, chunk.length, write=True
     ):

@@ -111,6 +111,8 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     for other in open.node.opens:
         if other is not open and other.path == before:
             other.file.moved(open.path)
+    if open.node.deleted_path == before:
+        open.node.deleted_path = open.path
     open.tree.server.notifier.renamed(open, before)
     open.entries_changed(before, open.parent_key)
     if path[:-1] != before[:-1]:
@@ -186,7 +188,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
     open.node.delete_pending = pending
-    open.node.deleted_with = open.parent_key
+    open.node.deleted_with, open.node.deleted_path = open.parent_key, open.path
 
 
 def _has_entries(open: Open) -> bool:

@@ -29,8 +29,8 @@ class FileNode:
     """
     One file (or stream) that is open.
 
-    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has. A stream's C{base} is its file; C{streams}
-    are those of a file that are open.
+    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has, C{deleted_path} the name by which it was
+    opened, as a file may have several. A stream's C{base} is its file; C{streams} are those of a file that are open.
     """
 
     key: NodeKey
@@ -43,6 +43,7 @@ class FileNode:
     delete_pending: bool = False
     pending_notifications: int = 0
     deleted_with: bytes | None = None
+    deleted_path: Path | None = None
     base: FileNode | None = None
     streams: list[FileNode] = field(default_factory=list)
 

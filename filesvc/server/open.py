@@ -155,7 +155,7 @@ class Open:
         if self.delete_on_close:
             node.delete_pending = True
             tree.server.notifier.deleting(node)
-            node.deleted_with = self.parent_key
+            node.deleted_with, node.deleted_path = self.parent_key, self.path
             node.caching.take(Operation.DELETE, self.holder)
         ended = tree.server.nodes.detach(self)
         removed: list[FileNode] = []
@@ -184,6 +184,8 @@ class Open:
 
     async def _delete(self, node: FileNode) -> bool:
         """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""
+        if not node.key.stream and node.deleted_path is not None:
+            self.file.moved(node.deleted_path)
         try:
             await self.tree.run(remove, self.tree.store, self.file, bool(node.key.stream))
         except OSError as error:

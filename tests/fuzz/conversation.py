@@ -105,7 +105,9 @@ class Fuzzer:
         except MalformedMessage:
             return message
         cancel = header.command == Command.CANCEL
-        message[SIGNATURE_OFFSET:HEADER_LENGTH] = client.signer.sign(signed_parts(memoryview(bytes(message))), header.message_id, False, cancel)
+        message[SIGNATURE_OFFSET:HEADER_LENGTH] = client.signer.sign(
+            signed_parts(memoryview(bytes(message))), header.message_id, False, cancel
+        )
         return message
 
     def hear(self, answers: list[Any]) -> None:

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from random import Random
 
-INTERESTING = (0, 1, 2, 4, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+INTERESTING = (
+    0,
+    1,
+    2,
+    4,
+    8,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
 # Of the header, what decides how the message is taken apart, and not whether it is looked at at all.
 _IDS = range(20, 48)
 

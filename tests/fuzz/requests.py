@@ -55,9 +55,45 @@ from filesvc.smb2.tree_connect import TreeConnectRequest
 from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.write import WriteRequest
 
-NAMES = ("", "a", "b", "A", "dir", "dir\\c", "dir\\d", "a:s", "a:s:$DATA", "dir:s", "b::$DATA", "dir\\..\\a", "no\\where", "é\\x", "long" * 60)
+NAMES = (
+    "",
+    "a",
+    "b",
+    "A",
+    "dir",
+    "dir\\c",
+    "dir\\d",
+    "a:s",
+    "a:s:$DATA",
+    "dir:s",
+    "b::$DATA",
+    "dir\\..\\a",
+    "no\\where",
+    "é\\x",
+    "long" * 60,
+)
 PATTERNS = ("*", "?", "a*", "*.*", "<", "a", "*a*a*a*a*a*a*b", "")
-NUMBERS = (0, 1, 2, 7, 8, 10, 63, 64, 100, 4095, 65535, 65536, 1 << 20, 1 << 31, (1 << 32) - 1, 1 << 44, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    10,
+    63,
+    64,
+    100,
+    4095,
+    65535,
+    65536,
+    1 << 20,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 44,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
 SOME = NUMBERS[:13]
 KEYS = (b"k" * 16, b"l" * 16, bytes(16))
 GUIDS = (UUID(int=1), UUID(int=2), UUID(int=3))
@@ -88,7 +124,13 @@ class Requests:
             (10, self.set_info),
             (3, self.oplock_break),
             (2, lambda: (Command.ECHO, EchoRequest().encode())),
-            (2, lambda: (Command.TREE_CONNECT, TreeConnectRequest(random.choice((r"\\s\files", r"\\s\rw", r"\\s\IPC$", "nonsense"))).encode())),
+            (
+                2,
+                lambda: (
+                    Command.TREE_CONNECT,
+                    TreeConnectRequest(random.choice((r"\\s\files", r"\\s\rw", r"\\s\IPC$", "nonsense"))).encode(),
+                ),
+            ),
         ]
         self._weights = [weight for weight, _ in kinds]
         self._kinds = [kind for _, kind in kinds]
@@ -170,7 +212,9 @@ class Requests:
 
     def read(self) -> tuple[int, bytes]:
         random = self.random
-        return Command.READ, ReadRequest(self._file(), random.choice(NUMBERS), random.choice(SOME), minimum_count=random.choice((0, 0, 1, 100))).encode()
+        return Command.READ, ReadRequest(
+            self._file(), random.choice(NUMBERS), random.choice(SOME), minimum_count=random.choice((0, 0, 1, 100))
+        ).encode()
 
     def write(self) -> tuple[int, bytes]:
         random = self.random
@@ -182,14 +226,24 @@ class Requests:
 
     def lock(self) -> tuple[int, bytes]:
         random = self.random
-        flags = (LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK, LockFlags.UNLOCK, LockFlags.SHARED_LOCK | 16, LockFlags.EXCLUSIVE_LOCK | 16)
-        elements = [LockElement(random.choice(NUMBERS), random.choice(NUMBERS), random.choice(flags)) for _ in range(random.choice((1, 1, 1, 2, 5)))]
+        flags = (
+            LockFlags.SHARED_LOCK,
+            LockFlags.EXCLUSIVE_LOCK,
+            LockFlags.UNLOCK,
+            LockFlags.SHARED_LOCK | 16,
+            LockFlags.EXCLUSIVE_LOCK | 16,
+        )
+        elements = [
+            LockElement(random.choice(NUMBERS), random.choice(NUMBERS), random.choice(flags)) for _ in range(random.choice((1, 1, 1, 2, 5)))
+        ]
         return Command.LOCK, LockRequest(self._file(), elements, random.choice((0, 1, 15)), random.choice((0, 0, 1, 64))).encode()
 
     def ioctl(self) -> tuple[int, bytes]:
         random, file_id = self.random, self._file()
         numbers = b"".join(random.choice(NUMBERS).to_bytes(8, "little") for _ in range(random.choice((0, 1, 2, 3, 4))))
-        chunks = [SrvCopychunk(random.choice(NUMBERS), random.choice(NUMBERS), random.choice(SOME)) for _ in range(random.choice((0, 1, 3)))]
+        chunks = [
+            SrvCopychunk(random.choice(NUMBERS), random.choice(NUMBERS), random.choice(SOME)) for _ in range(random.choice((0, 1, 3)))
+        ]
         copy = SrvCopychunkCopy(self._file().pack().ljust(24, b"\0"), chunks).encode()
         code = random.choice(list(Fsctl))
         if code in (Fsctl.SRV_COPYCHUNK, Fsctl.SRV_COPYCHUNK_WRITE) or random.random() < 0.2:
@@ -199,7 +253,9 @@ class Requests:
     def query_directory(self) -> tuple[int, bytes]:
         random = self.random
         kind = random.choice((1, 2, 3, 12, 37, 38, 60))
-        request = QueryDirectoryRequest(self._file(), kind, random.choice(SOME), random.choice(PATTERNS), random.choice((0, 0, 1, 2, 4, 16)))
+        request = QueryDirectoryRequest(
+            self._file(), kind, random.choice(SOME), random.choice(PATTERNS), random.choice((0, 0, 1, 2, 4, 16))
+        )
         return Command.QUERY_DIRECTORY, request.encode()
 
     def change_notify(self) -> tuple[int, bytes]:

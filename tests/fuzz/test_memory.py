@@ -15,6 +15,7 @@ from select import select
 from typing import Any
 
 import pytest
+import twisted.internet.reactor  # noqa: F401, some of Twisted imports it when it is first needed, and that opens descriptors
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.portal import Portal

@@ -8,6 +8,7 @@ import pytest
 
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.compound import chain
 from filesvc.smb2.create import CreateDisposition, CreateRequest
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
@@ -17,6 +18,7 @@ from filesvc.smb2.ioctl import IoctlRequest
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.status import Status
 
+LARGE = 8 << 20
 RELATED = HeaderFlags.RELATED_OPERATIONS
 
 
@@ -91,4 +93,30 @@ def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(clien
     validate = IoctlRequest(Fsctl.VALIDATE_NEGOTIATE_INFO, RELATED_FILE_ID, bytes(24), 24).encode()
     assert ask(client, (Command.READ, ReadRequest(file_id, 0, 5).encode(), 0), (Command.IOCTL, validate, 0)) == []
     assert client.closed
+    assert client.server.buffers.outstanding == 0
+
+
+def large_reads(client: Any, count: int) -> list[bytes]:
+    file_id = client.open("large", disposition=CreateDisposition.OPEN)
+    while client.connection.window.available < 128 * count:
+        client.send(client.header(Command.ECHO, credits=8192).encode() + EchoRequest().encode())
+        client.receive()
+    return [client.header(Command.READ, charge=128).encode() + ReadRequest(file_id, 0, LARGE).encode() for _ in range(count)]
+
+
+def test_answers_too_large_for_one_frame_come_in_several(client: Any, store: Any) -> None:
+    store.add("large", bytes(LARGE))
+    client.send(*map(bytes, chain(large_reads(client, 3))))
+    answers = client.receive()
+    assert [answer.status for answer in answers] == [Status.SUCCESS] * 3
+    assert [len(ReadResponse.parse(answer.message).data) for answer in answers] == [LARGE] * 3
+
+
+def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any) -> None:
+    store.add("large", bytes(LARGE))
+    client.send(*map(bytes, chain(large_reads(client, 20))))
+    assert client.connection.outbox.pending < client.server.settings.limits.backlog + 2 * LARGE
+    assert len(client.receive()) == 20
+    client.send(*map(bytes, chain(large_reads(client, 20))))
+    client.transport.loseConnection()
     assert client.server.buffers.outstanding == 0

@@ -205,6 +205,7 @@ def test_names_that_cannot_be(client: Any, store: Any, name: str, status: Status
     [
         ({"disposition": 6}, Status.INVALID_PARAMETER),
         ({"impersonation_level": 4}, Status.BAD_IMPERSONATION_LEVEL),
+        ({"requested_oplock_level": 0x42}, Status.INVALID_PARAMETER),
         ({"create_options": 0x01000000}, Status.INVALID_PARAMETER),
         ({"create_options": CreateOptions.CREATE_TREE_CONNECTION}, Status.NOT_SUPPORTED),
         ({"create_options": CreateOptions.OPEN_BY_FILE_ID}, Status.NOT_SUPPORTED),

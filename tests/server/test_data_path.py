@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from filesvc.server.settings import Settings, Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.flush import FlushRequest
+from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.read import ReadRequest, ReadResponse
@@ -229,3 +231,41 @@ def test_a_large_write_is_done_in_a_thread(client: Any, pool: SlowPool, tmp_path
     pool.finish()
     assert answer(client, header.message_id).status is Status.SUCCESS
     assert (tmp_path / "written").read_bytes() == data
+
+
+def large_write(client: Any, file_id: Any, data: bytes) -> bytes:
+    message = client.header(Command.WRITE, charge=2).encode() + WriteRequest(file_id, 0, data).encode()
+    return frame_prefix(len(message)) + message
+
+
+def test_a_large_write_in_pieces_without_a_socket(client: Any, tmp_path: Path) -> None:
+    """As over TLS."""
+    file_id, data = client.open("new"), os.urandom(100_000)
+    frame = large_write(client, file_id, data)
+    for piece in (frame[:5000], frame[5000:50_000], frame[50_000:]):
+        client.connection.dataReceived(piece)
+    assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
+    assert (tmp_path / "new").read_bytes() == data
+
+
+def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Any, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too few descriptors, what is in the middle of a file must not be read as frames."""
+
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "no descriptors")
+
+    file_id = client.open("new")
+    monkeypatch.setattr(server.pipes, "acquire", none_left)
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        client.transport.getHandle = lambda: here
+        frame = large_write(client, file_id, (frame_prefix(100) + b"\xfeSMB" + bytes(96)) * 1000)
+        there.sendall(frame[5000:])
+        client.connection.dataReceived(frame[:5000])
+        del client.transport.getHandle
+        (answer,) = client.receive()
+        assert answer.status is Status.TOO_MANY_OPENED_FILES
+        with pytest.raises(BlockingIOError):
+            here.recv(1)
+    assert client.ask(Command.FLUSH, FlushRequest(file_id).encode()).status is Status.SUCCESS

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from filesvc.interfaces import Creation, FileAttributes
+from filesvc.server.open import MAX_FILE_SIZE
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
@@ -90,6 +91,15 @@ def test_a_copy_past_the_end_tells_what_came_before(client: Any, store: Any) -> 
         Status.INVALID_VIEW_SIZE,
         SrvCopychunkResponse(1, 0, 60),
     )
+
+
+@pytest.mark.parametrize("offset", [(1 << 64) - 10, (1 << 63) - 1, MAX_FILE_SIZE])
+def test_a_copy_to_where_no_file_reaches(client: Any, store: Any, offset: int) -> None:
+    store.add("from", bytes(100))
+    source, target = client.open("from"), client.open("to")
+    key = key_of(client, source)
+    request = SrvCopychunkCopy(key, [SrvCopychunk(0, offset, 10)]).encode()
+    assert control(client, Fsctl.SRV_COPYCHUNK, target, request)[0] is Status.INVALID_PARAMETER
 
 
 def test_a_copy_beyond_the_limits_tells_the_limits(client: Any, store: Any) -> None:

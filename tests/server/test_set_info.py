@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from filesvc.interfaces import FileAttributes
+from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
 from filesvc.smb2.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
@@ -458,3 +459,25 @@ def test_what_is_left_when_one_name_is_deleted(client: Any, store: Any) -> None:
     client.close(file_id)
     assert not exists(client, "a")
     assert exists(client, "b")
+
+
+def test_the_name_that_was_to_be_deleted_goes_whoever_closes_last(client: Any, store: Any) -> None:
+    first = client.open("a")
+    assert link(client, first, "b") is Status.SUCCESS
+    last = client.open("b")
+    assert dispose(client, first) is Status.SUCCESS
+    client.close(first)
+    client.close(last)
+    assert not exists(client, "a")
+    assert exists(client, "b")
+
+
+def test_a_share_to_read_from_gets_no_links(make_server: Any, client: Any, store: Any) -> None:
+    store.add("a")
+    reader = type(client)(make_server(shares=[Share("files", store, read_only=True)]))
+    reader.negotiate()
+    reader.log_on()
+    reader.enter()
+    file_id = reader.open("a", disposition=CreateDisposition.OPEN, access=AccessMask.FILE_READ_ATTRIBUTES)
+    assert link(reader, file_id, "b") is Status.ACCESS_DENIED
+    assert not exists(client, "b")

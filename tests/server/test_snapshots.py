@@ -80,3 +80,8 @@ def test_a_share_without_a_pattern_has_none(client: Any, store: Any) -> None:
 def test_patterns_that_find_nothing_are_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="strftime"):
         check_pattern(pattern)
+
+
+def test_a_year_that_no_snapshot_can_have(versions: Any) -> None:
+    context = CreateContext(TIMEWARP_TOKEN, TimewarpToken((1 << 63) - 1).encode())
+    assert versions.create("f", contexts=[context]).status is Status.OBJECT_NAME_NOT_FOUND
