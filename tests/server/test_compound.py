@@ -12,18 +12,21 @@ from filesvc.smb2.compound import chain
 from filesvc.smb2.create import CreateDisposition, CreateRequest
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.flush import FlushRequest
 from filesvc.smb2.fsctl import Fsctl
-from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.ioctl import IoctlRequest
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
 
 LARGE = 8 << 20
 RELATED = HeaderFlags.RELATED_OPERATIONS
 
 
-def ask(client: Any, *requests: tuple[int, bytes, int]) -> list[Any]:
-    """Send (command, body, flags) as one compound; the answers."""
+def ask_without_receiving(client: Any, *requests: tuple[int, bytes, int]) -> None:
+    """Send (command, body, flags) as one compound."""
     messages = []
     for index, (command, body, flags) in enumerate(requests):
         length = 64 + len(body)
@@ -31,13 +34,20 @@ def ask(client: Any, *requests: tuple[int, bytes, int]) -> list[Any]:
         header = client.header(command, flags=flags, next_command=length + padding if index < len(requests) - 1 else 0)
         messages.append(client.encode(header, body + bytes(padding)))
     client.send(*messages)
-    return client.receive()
+
+
+def ask(client: Any, *requests: tuple[int, bytes, int]) -> list[Any]:
+    """The same, and what is answered."""
+    ask_without_receiving(client, *requests)
+    answers: list[Any] = client.receive()
+    return answers
 
 
 def create(name: str, disposition: int = CreateDisposition.OPEN_IF) -> bytes:
     return CreateRequest(name, AccessMask.FILE_ALL_ACCESS, disposition, share_access=7).encode()
 
 
+ECHO = EchoRequest().encode()
 CLOSE = CloseRequest(RELATED_FILE_ID).encode()
 
 
@@ -120,3 +130,101 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any
     client.send(*map(bytes, chain(large_reads(client, 20))))
     client.transport.loseConnection()
     assert client.server.buffers.outstanding == 0
+
+
+def test_a_related_request_inherits_session_and_tree(client: Any) -> None:
+    body = create("a")
+    body += bytes(-len(body) % 8)
+    first = client.header(Command.CREATE, next_command=64 + len(body))
+    second = client.header(Command.CLOSE, flags=RELATED, session_id=0xFFFFFFFFFFFFFFFF, tree_id=0xFFFFFFFF)
+    client.send(first.encode() + body, second.encode() + CLOSE)
+    answers = client.receive()
+    assert [answer.status for answer in answers] == [Status.SUCCESS] * 2
+    assert (answers[1].header.session_id, answers[1].header.tree_id) == (client.session_id, client.tree_id)
+
+
+def test_answers_come_in_one_frame_aligned(client: Any) -> None:
+    client.open("a")
+    ask_without_receiving(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, RELATED), (Command.ECHO, ECHO, 0))
+    data = client.transport.value()
+    client.transport.clear()
+    assert int.from_bytes(data[:4], "big") == len(data) - 4
+    frame = memoryview(data)[4:]
+    ends = []
+    while frame:
+        header = Header.parse(frame)
+        ends.append(header.next_command)
+        frame = frame[header.next_command or len(frame) :]
+    assert len(ends) == 3
+    assert all(end % 8 == 0 for end in ends)
+    assert (len(data) - 4) % 8 == 0
+
+
+def test_a_single_answer_is_not_padded(client: Any) -> None:
+    file_id = client.open("a")
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    assert len(client.ask(Command.READ, ReadRequest(file_id, 0, 1).encode()).message) == 64 + 16 + 1
+
+
+def test_what_is_wrong_with_one_is_its_own_affair(client: Any) -> None:
+    answers = ask(
+        client,
+        (Command.ECHO, ECHO, 0),
+        (Command.READ, bytes(8), 0),
+        (19, bytes(8), 0),
+        (Command.ECHO, ECHO, 0),
+    )
+    assert [answer.status for answer in answers] == [
+        Status.SUCCESS,
+        Status.INVALID_PARAMETER,
+        Status.INVALID_PARAMETER,
+        Status.SUCCESS,
+    ]
+
+
+def test_a_failure_in_the_middle_leaves_the_file_to_those_behind(client: Any, store: Any) -> None:
+    store.add("a", b"hello")
+    answers = ask(
+        client,
+        (Command.CREATE, create("a"), 0),
+        (Command.READ, ReadRequest(RELATED_FILE_ID, 100, 5).encode(), RELATED),
+        (Command.READ, ReadRequest(RELATED_FILE_ID, 0, 5).encode(), RELATED),
+        (Command.CLOSE, CLOSE, RELATED),
+    )
+    assert [answer.status for answer in answers] == [Status.SUCCESS, Status.END_OF_FILE, Status.SUCCESS, Status.SUCCESS]
+
+
+def test_a_file_that_is_named_is_the_one_those_behind_inherit(client: Any) -> None:
+    file_id = client.open("a")
+    answers = ask(client, (Command.FLUSH, FlushRequest(file_id).encode(), 0), (Command.CLOSE, CLOSE, RELATED))
+    assert [answer.status for answer in answers] == [Status.SUCCESS] * 2
+    assert client.close(file_id).status is Status.FILE_CLOSED
+
+
+def test_the_last_may_wait_and_those_before_are_answered_at_once(client: Any, another: Any) -> None:
+    held = another.open("a")
+    wait = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK)]
+    now = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
+    another.ask(Command.LOCK, LockRequest(held, now).encode())
+    answers = ask(client, (Command.CREATE, create("a"), 0), (Command.LOCK, LockRequest(RELATED_FILE_ID, wait).encode(), RELATED))
+    assert [answer.status for answer in answers] == [Status.SUCCESS, Status.PENDING]
+    another.close(held)
+    (late,) = client.receive()
+    assert (late.status, late.header.command) == (Status.SUCCESS, Command.LOCK)
+
+
+def test_what_may_wait_only_at_the_end_fails_in_the_middle(client: Any, another: Any) -> None:
+    held = another.open("a")
+    now = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
+    another.ask(Command.LOCK, LockRequest(held, now).encode())
+    wait = LockRequest(client.open("a"), [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK)]).encode()
+    wait += bytes(-len(wait) % 8)
+    answers = ask(client, (Command.LOCK, wait, 0), (Command.ECHO, ECHO, 0))
+    assert [answer.status for answer in answers] == [Status.INTERNAL_ERROR, Status.SUCCESS]
+    another.close(held)
+    assert another.ask(Command.LOCK, LockRequest(another.open("a"), now).encode()).status is Status.SUCCESS
+
+
+def test_many_requests_in_one_frame(client: Any) -> None:
+    answers = ask(client, *[(Command.ECHO, ECHO, 0)] * 50)
+    assert [answer.status for answer in answers] == [Status.SUCCESS] * 50

@@ -9,6 +9,7 @@ import pytest
 import spnego
 
 from filesvc.rpc.facts import Caller
+from filesvc.server.session import SessionState
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
@@ -17,7 +18,7 @@ from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.keys import signing_key
 from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.negotiate import Dialect, SecurityMode
 from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.signing import signer_for
 from filesvc.smb2.status import Status
@@ -120,10 +121,10 @@ def test_authenticating_again_keeps_what_is_open(client: Any) -> None:
     assert client.close(file_id).status is Status.SUCCESS
 
 
-def bind(client: Any, other: Any, sign: bool = True) -> Any:
+def bind(client: Any, other: Any, sign: bool = True, user: str = "alice") -> Any:
     """Ask for C{client}'s session on C{other}'s connection; the last answer."""
     other.session_id, other.signer, other.sign = client.session_id, client.signer, sign
-    context = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    context = spnego.client(user, "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
     token = context.step()
     preauth = other.preauth.copy()
     while True:
@@ -248,3 +249,148 @@ def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Any) -> None:
     assert answer.status is Status.MORE_PROCESSING_REQUIRED
     other.sign, other.tree_id = False, client.tree_id
     assert other.create("a").status is Status.USER_SESSION_DELETED
+
+
+# Mistakes of those who log on
+
+
+def first_step(client: Any, **fields: Any) -> Any:
+    token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
+    return client.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"").encode(), tree_id=0, **fields)
+
+
+def test_a_session_that_is_none(client: Any) -> None:
+    other = connect(client)
+    assert first_step(other, session_id=0x1234567).status is Status.USER_SESSION_DELETED
+
+
+def test_a_session_of_another_connection_is_not_logged_on_to(client: Any) -> None:
+    other = connect(client)
+    assert first_step(other, session_id=client.session_id).status is Status.USER_SESSION_DELETED
+
+
+def test_binding_names_a_session(client: Any) -> None:
+    other = connect(client)
+    request = SessionSetupRequest(b"", flags=SessionSetupFlags.BINDING)
+    assert other.ask(Command.SESSION_SETUP, request.encode()).status is Status.INVALID_PARAMETER
+
+
+def test_a_token_that_is_none(client: Any) -> None:
+    other = connect(client)
+    answer = other.ask(Command.SESSION_SETUP, SessionSetupRequest(b"no token").encode())
+    assert answer.status is Status.INVALID_PARAMETER
+    assert other.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    assert other.log_on().status is Status.SUCCESS
+
+
+def test_a_failed_logon_ends_its_session_and_nothing_else(client: Any) -> None:
+    other = connect(client)
+    assert other.log_on(password="wrong").status is Status.LOGON_FAILURE
+    session_id, other.session_id = other.session_id, 0
+    assert first_step(other, session_id=session_id).status is Status.USER_SESSION_DELETED
+    assert other.log_on().status is Status.SUCCESS
+    assert len(client.server.sessions) == 2
+
+
+def test_an_unfinished_logon_opens_nothing(client: Any) -> None:
+    other = connect(client)
+    other.session_id = first_step(other).header.session_id
+    assert other.enter().status is Status.USER_SESSION_DELETED
+    assert other.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.USER_SESSION_DELETED
+
+
+def test_sessions_on_one_connection_are_apart(client: Any) -> None:
+    file_id, first, tree = client.open("a"), client.session_id, client.tree_id
+    client.session_id = 0
+    client.log_on("carol")
+    assert client.session_id != first
+    client.enter()
+    assert client.close(file_id).status is Status.FILE_CLOSED
+    assert client.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.SUCCESS
+    client.session_id, client.tree_id = first, tree
+    assert client.close(file_id).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("user", ["alice", "carol"])
+def test_a_previous_session_is_ended_by_its_user_only(client: Any, user: str) -> None:
+    other = connect(client)
+    other.log_on(user, previous_session_id=client.session_id)
+    assert client.create("a").status is (Status.USER_SESSION_DELETED if user == "alice" else Status.SUCCESS)
+
+
+def test_a_previous_session_that_is_the_same_goes_on(client: Any) -> None:
+    assert client.log_on(previous_session_id=client.session_id).status is Status.SUCCESS
+    assert client.create("a").status is Status.SUCCESS
+
+
+def test_authenticating_again_with_a_wrong_password_ends_the_session(client: Any) -> None:
+    client.open("a")
+    assert client.log_on(password="wrong").status is Status.LOGON_FAILURE
+    assert client.create("a").status is Status.USER_SESSION_DELETED
+    assert len(client.server.nodes) == 0
+
+
+def test_a_binding_takes_the_same_user(client: Any) -> None:
+    other = connect(client)
+    assert bind(client, other, user="carol").status is Status.ACCESS_DENIED
+    assert bind(client, connect(client), user="nobody").status is Status.LOGON_FAILURE
+    assert client.create("a").status is Status.SUCCESS
+
+
+def test_a_binding_is_signed_with_the_sessions_key(client: Any, another: Any) -> None:
+    other = connect(client)
+    other.session_id, other.signer, other.sign = client.session_id, another.signer, True
+    answer = first_step_of_binding(other)
+    assert answer.status is Status.ACCESS_DENIED
+
+
+def first_step_of_binding(client: Any) -> Any:
+    return client.ask(Command.SESSION_SETUP, SessionSetupRequest(b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
+
+
+@pytest.mark.parametrize("fields", [{"dialect": Dialect.SMB_3_0}, {"ciphers": [1]}])
+def test_a_binding_takes_the_same_dialect_and_cipher(client: Any, fields: dict[str, Any]) -> None:
+    other = connect(client, **fields)
+    assert bind(client, other).status in (Status.INVALID_PARAMETER, Status.REQUEST_OUT_OF_SEQUENCE)
+
+
+def test_guests_sessions_are_not_bound(make_server: Any, client: Any, store: Any) -> None:
+    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+    guest.negotiate()
+    guest.log_on("whoever", "whatever")
+    other = connect(guest)
+    other.session_id = guest.session_id
+    assert first_step_of_binding(other).status is Status.NOT_SUPPORTED
+
+
+def test_a_guest_who_signs_has_no_key_to_sign_with(make_server: Any, client: Any, store: Any) -> None:
+    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+    guest.negotiate()
+    guest.log_on("whoever", "whatever")
+    guest.sign = True
+    assert guest.enter().status is Status.ACCESS_DENIED
+
+
+def test_who_says_that_it_requires_signing_must_sign(client: Any) -> None:
+    other = connect(client)
+    other.log_on(security_mode=SecurityMode.SIGNING_REQUIRED)
+    assert other.enter().status is Status.ACCESS_DENIED
+    other.sign = True
+    assert other.enter().status is Status.SUCCESS
+
+
+def test_a_wrong_signature_of_a_session_is_refused_with_a_signature(client: Any) -> None:
+    answer = client.ask(Command.ECHO, EchoRequest().encode(), flags=HeaderFlags.SIGNED, signature=bytes(16))
+    assert answer.status is Status.ACCESS_DENIED
+    assert client.verifies(answer)
+
+
+def test_an_expired_session_can_only_be_left_or_renewed(client: Any) -> None:
+    file_id = client.open("a")
+    client.connection.channels[client.session_id].session.state = SessionState.EXPIRED
+    assert client.create("a").status is Status.NETWORK_SESSION_EXPIRED
+    assert client.close(file_id).status is Status.SUCCESS
+    signer = client.signer
+    assert client.log_on().status is Status.SUCCESS
+    client.signer = signer
+    assert client.create("a").status is Status.SUCCESS
