@@ -13,8 +13,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IPullProducer, ISSLTransport
 from zope.interface import implementer
 
-TURN = 4 << 20
-"""The most bytes that one connection moves before other connections get their turn."""
+TURN = 16 << 20
+"""The most bytes that one connection moves before others get their turn: some milliseconds' worth."""
 
 
 class ShortFile(EOFError):
