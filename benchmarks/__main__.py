@@ -73,8 +73,11 @@ def main() -> None:
         sites = {key: _start(key, root, scale, stack) for key in arguments.peer or PEERS}
         results = Results()
         for number in range(rounds):
+            # Whoever is first finds less in memory.
+            first = number % len(sites)
+            order = [*sites][first:] + [*sites][:first]
             for work in [work for work in WORK if work.key in wanted and not (work.once and number)]:
-                for key in [key for key in sites if key not in work.without and (work.key, key) not in results.failed]:
+                for key in [key for key in order if key not in work.without and (work.key, key) not in results.failed]:
                     print(f"round {number + 1} of {rounds}: {work.title}, {PEERS[key].name}", file=sys.stderr)
                     try:
                         results.measured[work.key, key].append(work.run(sites[key]))
