@@ -132,8 +132,6 @@ class Connection(Protocol):
         """Let go of all that the client held."""
         self._lost = True
         self.logged_on()
-        if not hasattr(self, "_receiver"):
-            return
         self._receiver.close()
         if self._payload is not None:
             self._payload.connection_lost(reason)

@@ -52,10 +52,6 @@ class FileQuery(NamedTuple):
     access: int = 0
 
 
-async def _stat(open: Open) -> Stat:
-    return await open.stat()
-
-
 def _basic_of(stat: Stat) -> FileBasicInformation:
     times = network_times(stat)
     return FileBasicInformation(
@@ -70,11 +66,11 @@ def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
 
 
 async def _basic(open: Open, request: QueryInfoRequest) -> bytes:
-    return _basic_of(await _stat(open)).encode()
+    return _basic_of(await open.stat()).encode()
 
 
 async def _standard(open: Open, request: QueryInfoRequest) -> bytes:
-    return _standard_of(open, await _stat(open)).encode()
+    return _standard_of(open, await open.stat()).encode()
 
 
 async def _internal(open: Open, request: QueryInfoRequest) -> bytes:
@@ -116,7 +112,7 @@ async def _alignment(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _all(open: Open, request: QueryInfoRequest) -> bytes:
-    stat = await _stat(open)
+    stat = await open.stat()
     return FileAllInformation(
         _basic_of(stat),
         _standard_of(open, stat),
@@ -131,11 +127,11 @@ async def _all(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _network_open(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileNetworkOpenInformation(**network_times(await _stat(open))).encode()
+    return FileNetworkOpenInformation(**network_times(await open.stat())).encode()
 
 
 async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileAttributeTagInformation(wire_attributes(await _stat(open)), 0).encode()
+    return FileAttributeTagInformation(wire_attributes(await open.stat()), 0).encode()
 
 
 async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
@@ -143,7 +139,7 @@ async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileCompressionInformation((await _stat(open)).size, CompressionFormat.NONE, 0, 0, 0).encode()
+    return FileCompressionInformation((await open.stat()).size, CompressionFormat.NONE, 0, 0, 0).encode()
 
 
 async def _id(open: Open, request: QueryInfoRequest) -> bytes:

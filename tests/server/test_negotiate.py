@@ -137,9 +137,10 @@ def test_the_largest_transfer_is_a_setting(connect: Any) -> None:
 )
 def test_encryption_before_contexts_is_a_capability(connect: Any, dialect: int, asked: bool, setting: Encryption, told: bool) -> None:
     client = connect(encryption=setting)
-    said = response(ask(client, [dialect], capabilities=Capabilities.ENCRYPTION if asked else 0))
+    contexts = [PREAUTH, EncryptionCapabilities([1])] if dialect == Dialect.SMB_3_1_1 else None
+    said = response(ask(client, [dialect], contexts, capabilities=Capabilities.ENCRYPTION if asked else 0))
     assert bool(said.capabilities & Capabilities.ENCRYPTION) is told
-    assert (client.connection.cipher is EncryptionAlgorithm.AES_128_CCM) is told
+    assert (client.connection.cipher is EncryptionAlgorithm.AES_128_CCM) is (told or dialect == Dialect.SMB_3_1_1)
 
 
 @pytest.mark.parametrize(("setting", "required"), [(Signing.REQUIRED, True), (Signing.WHEN_ASKED, False)])
