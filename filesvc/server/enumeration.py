@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable
 
 from twisted.logger import Logger
@@ -12,12 +13,15 @@ from filesvc.store.upcase import upcase
 
 log = Logger()
 
-_DOTS = (".", "..")
+DOTS = (".", "..")
+"""The directory itself and the one above, in every listing."""
+
+_BYTES_OF_CHARACTER = 2
 
 
 class Enumeration:
     """
-    The entries of a directory that match a pattern, C{.} and C{..} first, one at a time.
+    The entries of a directory that match a pattern, C{.} and C{..} first.
 
     The store lists lazily, so that a large directory costs no more memory than a small one.
     """
@@ -29,38 +33,56 @@ class Enumeration:
         self._store = store
         self._directory = directory
         self._matches = compile_pattern(pattern)
-        self._pushed: Entry | None = None
-        self._entries = self._iterate()
+        self._pushed: deque[str] = deque()
+        self._names = self._iterate()
 
-    def next(self) -> Entry | None:
-        """The next entry; C{None} at the end."""
-        entry, self._pushed = self._pushed, None
-        return entry or next(self._entries, None)
+    def take(self, room: int, fixed: int) -> list[Entry]:
+        """
+        The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name; one at least, unless there
+        is none.
+        """
+        taken: list[Entry] = []
+        while not taken or room >= fixed:
+            name = self._pushed.popleft() if self._pushed else next(self._names, None)
+            if name is None:
+                break
+            entry = self._entry(name)
+            if entry is not None:
+                taken.append(entry)
+                room -= fixed + len(name) * _BYTES_OF_CHARACTER
+        return taken
 
-    def push_back(self, entry: Entry) -> None:
-        """Have an entry come again: it did not fit."""
-        self._pushed = entry
+    def push_back(self, entries: Iterable[Entry]) -> None:
+        """Have entries come again: they did not fit."""
+        self._pushed.extendleft(reversed([entry.name for entry in entries]))
 
     def close(self) -> None:
         """Give back what the store holds for the listing."""
-        self._entries.close()
+        self._names.close()
 
-    def _iterate(self) -> Generator[Entry, None, None]:
-        directory, matches = self._directory, self._matches
-        for name in _DOTS:
+    def _entry(self, name: str) -> Entry | None:
+        """What a name stands for; C{None} if it is gone by now."""
+        if name in DOTS:
+            return Entry(name, self._directory.stat())
+        try:
+            entry: Entry = self._directory.entry(name)
+        except FileNotFoundError:
+            return None
+        return entry
+
+    def _iterate(self) -> Generator[str, None, None]:
+        matches = self._matches
+        for name in DOTS:
             if matches is None or matches(name):
-                yield Entry(name, directory.stat())
-        for name in self._names():
+                yield name
+        for name in self._candidates():
             if matches is None or matches(upcase(name)):
-                try:
-                    yield directory.entry(name)
-                except FileNotFoundError:
-                    continue
+                yield name
 
-    def _names(self) -> Iterable[str]:
+    def _candidates(self) -> Iterable[str]:
         """The names that may match. Who asks for one name, which many do, does not wait until a large directory has been searched."""
         path, pattern = self._directory.path, self.pattern
-        if not has_wildcards(pattern) and pattern not in _DOTS:
+        if not has_wildcards(pattern) and pattern not in DOTS:
             try:
                 file = self._store.open((*path, pattern), Creation.EXISTING, None, False)
             except FileNotFoundError:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
@@ -55,6 +56,7 @@ class Open:
     create_options: int
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
+    listing: DeferredLock = field(default_factory=DeferredLock)
     watch: Watch | None = None
     reserves: bool = False
     holder: Holder | None = None
@@ -166,11 +168,9 @@ class Open:
             if self.has_written and not removed:
                 self.entries_changed(self.path, self.parent_key)
         finally:
-            if self.enumeration is not None:
-                self.enumeration.close()
+            await self._stop_listing()
             self.give_back_room()
-            if self.has_written and self.frozen_write_time is not None:
-                await tree.run(self.file.set_times, Times(written=self.frozen_write_time))
+            await self._keep_write_time()
             self.descriptor = None
             await tree.run(self.file.close)
             for each in removed:
@@ -181,6 +181,21 @@ class Open:
                 self.holder.release(self)
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
                 await tree.server.persistence.forget(self)
+
+    async def _stop_listing(self) -> None:
+        """The directory may be being listed in a thread."""
+        if self.enumeration is not None:
+            await self.listing.acquire()
+            await self.tree.run(self.enumeration.close)
+            self.listing.release()
+
+    async def _keep_write_time(self) -> None:
+        """A write time that was set outlives what was written after that."""
+        if self.has_written and self.frozen_write_time is not None:
+            try:
+                await self.tree.run(self.file.set_times, Times(written=self.frozen_write_time))
+            except OSError as error:
+                log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
 
     async def _delete(self, node: FileNode) -> bool:
         """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from filesvc.server.settings import Limits, Settings, Share
+from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateDisposition, CreateOptions
 from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.echo import EchoRequest
@@ -19,7 +20,7 @@ from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest
 from filesvc.smb2.name_information import FileRenameInformation
-from filesvc.smb2.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.read import ReadRequest, ReadResponse
 from filesvc.smb2.set_info import SetInfoRequest
@@ -197,6 +198,42 @@ def test_a_file_closed_while_it_is_read_is_not_told(patient: Any, slow: SlowStor
         answers = patient.receive()
     closing.closed = False
     assert [answer.status for answer in answers] == [Status.FILE_CLOSED]
+
+
+def listing(client: Any, folder: Any, flags: int = 0) -> Any:
+    header = client.header(Command.QUERY_DIRECTORY)
+    client.send(header.encode() + QueryDirectoryRequest(folder, 12, 100, "*", flags).encode())
+    return header.message_id
+
+
+def test_a_folder_is_listed_by_one_request_at_a_time(patient: Any, slow: SlowStore, calls: Queue) -> None:
+    folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    for number in range(3):
+        patient.close(patient.open(f"d\\{number}"))
+    slow.may_go_on.clear()
+    asked = [listing(patient, folder, QueryDirectoryFlags.RETURN_SINGLE_ENTRY) for _ in range(3)]
+    slow.may_go_on.set()
+    answers: list[Any] = []
+    while len(answers) < len(asked):
+        calls.run()
+        answers += patient.receive()
+    assert [answer.header.message_id for answer in answers] == asked
+    found = [parse_directory(12, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))[0].file_name for answer in answers]
+    assert found == [".", "..", "0"]
+
+
+def test_a_folder_closed_while_it_is_listed(patient: Any, slow: SlowStore, calls: Queue) -> None:
+    folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
+    slow.may_go_on.clear()
+    asked = [listing(patient, folder) for _ in range(2)]
+    closing = patient.header(Command.CLOSE)
+    patient.send(closing.encode() + CloseRequest(folder).encode())
+    slow.may_go_on.set()
+    answers: dict[int, Any] = {}
+    while len(answers) < 3:
+        calls.run()
+        answers |= {answer.header.message_id: answer.status for answer in patient.receive()}
+    assert answers == {asked[0]: Status.SUCCESS, asked[1]: Status.FILE_CLOSED, closing.message_id: Status.SUCCESS}
 
 
 # The end of the server

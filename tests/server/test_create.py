@@ -25,10 +25,13 @@ from filesvc.smb2.create_contexts import (
     QueryOnDiskIdResponse,
 )
 from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileBasicInformation, FileInformationClass
 from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
+from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
+from filesvc.store.memory import MemoryFile
 
 D = CreateDisposition
 READ = AccessMask.FILE_READ_DATA
@@ -473,6 +476,26 @@ def test_an_overwrite_that_fails_leaves_no_open(client: Any, store: Any, monkeyp
 
 
 # CLOSE
+
+
+def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Any, store: Any, monkeypatch: Any) -> None:
+    closed: list[Any] = []
+    close = MemoryFile.close
+    files = [client.open(name) for name in ("a", "b")]
+    for file_id in files:
+        times = FileBasicInformation(0, 0, to_filetime(10**18), 0, 0).encode()
+        client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, FileInformationClass.BASIC, times).encode())
+        client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+
+    def fail(self: Any, times: Any) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(MemoryFile, "set_times", fail)
+    monkeypatch.setattr(MemoryFile, "close", lambda self: (closed.append(self.path), close(self)))
+    assert client.close(files[0]).status is Status.SUCCESS
+    assert closed == [("a",)]
+    client.transport.loseConnection()
+    assert closed == [("a",), ("b",)]
 
 
 def test_close_tells_the_last_attributes_if_asked(client: Any, store: Any) -> None:

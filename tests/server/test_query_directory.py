@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
 from filesvc.smb2.ea import FullEa, encode_full_eas
-from filesvc.smb2.file_information import FileAllocationInformation, FileEaInformation, FileInformationClass
+from filesvc.smb2.file_information import FileAllocationInformation, FileBasicInformation, FileEaInformation, FileInformationClass
 from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
@@ -229,6 +230,18 @@ def test_what_is_removed_meanwhile_is_left_out(client: Any, folder: Any) -> None
     assert names(ask(client, folder)) == ["..", "a.txt", "c.doc", "inner"]
 
 
+def test_what_did_not_fit_is_shown_as_it_is(client: Any, store: Any, folder: Any) -> None:
+    """Change times that clients set are shown until the file changes; to look twice is no change."""
+    file_id = client.open("dir\\b.txt")
+    times = FileBasicInformation(0, 0, 0, to_filetime(10**18), 0).encode()
+    client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, FileInformationClass.BASIC, times).encode())
+    entry_length = DIRECTORY_MINIMUM_LENGTH[BOTH] + len("a.txt") * 2
+    # Room for both, but for the padding in between.
+    assert names(ask(client, folder, "?.txt", what=BOTH, room=2 * entry_length), BOTH) == ["a.txt"]
+    (entry,) = entries(ask(client, folder, what=BOTH), BOTH)
+    assert (entry.file_name, entry.change_time) == ("b.txt", to_filetime(10**18))
+
+
 # Mistakes
 
 
@@ -260,3 +273,23 @@ def test_a_listing_ends_with_its_open(client: Any, folder: Any) -> None:
     ask(client, folder, flags=SINGLE)
     client.close(folder)
     assert ask(client, folder).status is Status.FILE_CLOSED
+
+
+@pytest.mark.parametrize("end", [RESTART, REOPEN, None])
+def test_a_listing_that_is_not_finished_is_given_back_to_the_store(client: Any, folder: Any, monkeypatch: Any, end: int | None) -> None:
+    ended: list[bool] = []
+
+    def listed(self: Any) -> Iterator[str]:
+        try:
+            yield from ("a.txt", "b.txt")
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr("filesvc.store.memory.MemoryFile.list_names", listed)
+    ask(client, folder, "*.txt", SINGLE)
+    assert not ended
+    if end is None:
+        client.close(folder)
+    else:
+        ask(client, folder, "*.doc", SINGLE | end)
+    assert ended

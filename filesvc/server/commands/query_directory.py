@@ -5,7 +5,7 @@ from __future__ import annotations
 from filesvc.interfaces import Entry, Kind
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
-from filesvc.server.enumeration import Enumeration
+from filesvc.server.enumeration import DOTS, Enumeration
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import extended_attributes_length
 from filesvc.server.node import NodeKey
@@ -18,7 +18,6 @@ from filesvc.smb2.file_information import FileInformationClass
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.status import Status
 
-_DOTS = (".", "..")
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
@@ -28,9 +27,25 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
     call.charge(request.output_buffer_length)
     open = call.file(request.file_id)
     _check(request, call, open)
+    # Stores that may block are asked in threads: one request at a time, so that each goes on where the one before came to.
+    await open.listing.acquire()
+    try:
+        if open.closed:
+            raise StatusError(Status.FILE_CLOSED)
+        return Reply(QueryDirectoryResponse(await _list(request, open)).encode())
+    finally:
+        open.listing.release()
+
+
+async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
     enumeration = await _enumeration(request, open)
-    buffer = await open.tree.run(_fill, enumeration, request, open.tree)
-    return Reply(QueryDirectoryResponse(buffer).encode())
+    single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
+    fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
+    entries = await open.tree.run(enumeration.take, 0 if single else request.output_buffer_length, fixed)
+    first, enumeration.started = not enumeration.started, True
+    if not entries:
+        raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
+    return _encode(entries, enumeration, request, open.tree)
 
 
 def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:
@@ -61,25 +76,18 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
     return open.enumeration
 
 
-def _fill(enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
+def _encode(entries: list[Entry], enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
+    """The buffer with the entries that fit; the others come with the next request."""
     store, show = tree.store, tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
-    single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
-    count = 0
-    while (entry := enumeration.next()) is not None:
+    for index, entry in enumerate(entries):
         show(NodeKey(store, entry.stat.identity), entry.stat)
         if not encoder.add(_wire_entry(entry, short_names)):
-            enumeration.push_back(entry)
-            if not count:
+            enumeration.push_back(entries[index:])
+            if not index:
                 raise StatusError(Status.BUFFER_OVERFLOW)
             break
-        count += 1
-        if single:
-            break
-    first, enumeration.started = not enumeration.started, True
-    if not count:
-        raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
     return encoder.finish()
 
 
@@ -97,5 +105,5 @@ def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:
         times["allocation_size"],
         stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
         extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
-        short_name=short_names.of(entry.name) if short_names is not None and entry.name not in _DOTS else "",
+        short_name=short_names.of(entry.name) if short_names is not None and entry.name not in DOTS else "",
     )
