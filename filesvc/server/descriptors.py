@@ -134,7 +134,8 @@ class Descriptors:
 
     async def of_open(self, open: Open) -> SecurityDescriptor:
         """The descriptor to tell a client: the file's, else the one that says what its mode says."""
-        descriptor = await self.of_file(open.tree, open.file)
+        with open.busy():
+            descriptor = await self.of_file(open.tree, open.file)
         return descriptor or mode_descriptor(await open.stat(), open.session.token)
 
     async def keep_new(self, tree: TreeConnect, file: IOpenFile, descriptor: SecurityDescriptor) -> None:
@@ -153,11 +154,12 @@ class Descriptors:
 
         @raise OSError: it may not, or there is no room.
         """
-        run, file, token = open.tree.run, open.file, open.session.token
+        run, file, token = open.run, open.file, open.session.token
         stat = await run(file.stat)
         await run(file.set_owner, None, None, descriptor_mode(descriptor, stat.mode, file.kind is Kind.DIRECTORY))
         try:
-            await self.keep_new(open.tree, file, descriptor)
+            with open.busy():
+                await self.keep_new(open.tree, file, descriptor)
         except OSError:
             await run(file.set_owner, None, None, stat.mode)
             raise

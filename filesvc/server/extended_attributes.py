@@ -39,7 +39,7 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
     for attribute in attributes:
         _check_name(attribute.name)
     try:
-        await open.tree.run(_set_all, open.file, attributes)
+        await open.run(_set_all, open.file, attributes)
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             raise StatusError(Status.EAS_NOT_SUPPORTED) from None
@@ -100,7 +100,7 @@ def _names(file: IOpenFile) -> list[str]:
 async def get_extended_attributes(open: Open) -> list[FullEa]:
     """All attributes of a file; none where the store keeps none."""
     try:
-        return await open.tree.run(_get, open.file)
+        return await open.run(_get, open.file)
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             return []

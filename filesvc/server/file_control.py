@@ -101,15 +101,16 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
     target.tree.server.notifier.will_be_modified(target, DATA)
     done = 0
     while done < chunk.length:
-        copied = await target.tree.run(
-            copy_range,
-            target.tree.store,
-            source.file,
-            chunk.source_offset + done,
-            target.file,
-            chunk.target_offset + done,
-            chunk.length - done,
-        )
+        with source.busy():
+            copied = await target.run(
+                copy_range,
+                target.tree.store,
+                source.file,
+                chunk.source_offset + done,
+                target.file,
+                chunk.target_offset + done,
+                chunk.length - done,
+            )
         if not copied:
             raise StatusError(Status.INVALID_VIEW_SIZE)
         done += copied
@@ -125,7 +126,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     stat = await open.stat()
     sparse = FileAttributes.SPARSE_FILE
     attributes = stat.attributes | sparse if parse_set_sparse(memoryview(request.input)) else stat.attributes & ~sparse
-    await open.tree.run(open.file.set_attributes, attributes)
+    await open.run(open.file.set_attributes, attributes)
     open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
     return _reply(request)
 
@@ -144,7 +145,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
             raise StatusError(Status.FILE_LOCK_CONFLICT)
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
         open.tree.server.notifier.will_be_modified(open, DATA)
-        await open.tree.run(open.file.punch, zero.file_offset, length)
+        await open.run(open.file.punch, zero.file_offset, length)
     return _reply(request)
 
 
@@ -166,7 +167,7 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
     """Where a sparse file has data; one that is not marked so has it everywhere."""
     stat = await open.stat()
     if stat.attributes & FileAttributes.SPARSE_FILE:
-        return await open.tree.run(open.file.allocated_ranges, asked.offset, asked.length)
+        return await open.run(open.file.allocated_ranges, asked.offset, asked.length)
     length = min(asked.length, stat.size - asked.offset)
     return [(asked.offset, length)] if length > 0 else []
 
@@ -212,6 +213,6 @@ async def snapshots(request: IoctlRequest, call: Call) -> Reply:
     if request.max_output_response < _SNAPSHOTS_MINIMUM:
         raise StatusError(Status.INVALID_PARAMETER)
     assert open.tree.share is not None
-    found = await open.tree.run(list_snapshots, open.tree.store, open.tree.share.snapshots)
+    found = await open.run(list_snapshots, open.tree.store, open.tree.share.snapshots)
     tokens = [snapshot.token for snapshot in found]
     return _reply(request, SrvSnapshotArray(len(tokens), tokens).encode(request.max_output_response))

@@ -135,7 +135,7 @@ async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
-    return encode_streams(await open.tree.run(list_streams, open.file))
+    return encode_streams(await open.run(list_streams, open.file))
 
 
 async def _compression(open: Open, request: QueryInfoRequest) -> bytes:

@@ -57,14 +57,14 @@ async def _basic(open: Open, buffer: memoryview) -> None:
             raise StatusError(Status.INVALID_PARAMETER)
     times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
     open.settle_write_time()
-    change_times, before = open.tree.server.change_times, await open.tree.run(open.file.stat)
+    change_times, before = open.tree.server.change_times, await open.run(open.file.stat)
     changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
     if attributes:
-        await open.tree.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
+        await open.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
     if times != Times():
-        await open.tree.run(open.file.set_times, times)
+        await open.run(open.file.set_times, times)
     _tell_of_basic(open, attributes, times)
-    after = await open.tree.run(open.file.stat)
+    after = await open.run(open.file.stat)
     if changed is not None:
         change_times.set(open.node.key, changed, after)
     if times.written is not None or basic.last_write_time == STOP_UPDATES:
@@ -107,7 +107,7 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     descriptors = open.tree.server.descriptors
     await descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
-    await open.tree.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
+    await open.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
     for other in open.node.opens:
         if other is not open and other.path == before:
             other.file.moved(open.path)
@@ -129,7 +129,7 @@ async def _link(open: Open, buffer: memoryview) -> None:
     path = target_path(open, link)
     _check_no_stream(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
-    await open.tree.run(open.tree.store.link, open.file, path, link.replace_if_exists)
+    await open.run(open.tree.store.link, open.file, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
     open.entries_changed(path, open.parent_key)
 
@@ -184,7 +184,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
             raise StatusError(Status.CANNOT_DELETE)
-        if open.is_directory and await open.tree.run(_has_entries, open):
+        if open.is_directory and await open.run(_has_entries, open):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
     open.node.delete_pending = pending
@@ -213,9 +213,9 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
     open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
     if size < (await open.stat()).size:
-        await open.tree.run(open.file.truncate, size)
+        await open.run(open.file.truncate, size)
     elif size:
-        await open.tree.run(open.file.allocate, size)
+        await open.run(open.file.allocate, size)
     open.put_aside(size)
     open.entries_changed(open.path, open.parent_key)
 
@@ -224,7 +224,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
-    await open.tree.run(open.file.truncate, size)
+    await open.run(open.file.truncate, size)
     open.put_aside(0)
     open.entries_changed(open.path, open.parent_key)
 

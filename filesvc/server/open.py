@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from filesvc.server.watch import Watch
 
 log = Logger()
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 """The last offset that a request may name."""
@@ -70,6 +74,8 @@ class Open:
     has_written: bool = False
     frozen_write_time: int | None = None
     closed: bool = False
+    _in_threads: int = 0
+    _idle: Deferred[None] | None = None
     on_close: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -100,9 +106,25 @@ class Open:
         if not self.granted_access & access:
             raise StatusError(Status.ACCESS_DENIED)
 
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep the file open while a thread may be in one of its methods."""
+        self._in_threads += 1
+        try:
+            yield
+        finally:
+            self._in_threads -= 1
+            if not self._in_threads and self._idle is not None:
+                self._idle.callback(None)
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the file, or of the store that it is in, as L{TreeConnect.run} does; the file stays open meanwhile."""
+        with self.busy():
+            return await self.tree.run(call, *args, **kwargs)
+
     async def stat(self) -> Stat:
         """What clients are to see of the file now."""
-        stat = await self.tree.run(self.file.stat)
+        stat = await self.run(self.file.stat)
         self.tree.server.show(self.node.key, stat)
         return stat
 
@@ -115,7 +137,7 @@ class Open:
         self.tree.server.notifier.will_be_modified(self, DATA)
         if not self.has_written:
             self.has_written = True
-            stat = await self.tree.run(self.file.stat)
+            stat = await self.run(self.file.stat)
             self.node.write_time.hold(stat.written, lambda: self._written_now(stat.written), self.tree.server.reactor)
 
     def settle_write_time(self) -> None:
@@ -163,6 +185,9 @@ class Open:
         removed: list[FileNode] = []
         for each in ended:
             each.write_time.pin(None)
+        if self._in_threads:
+            self._idle = Deferred()
+            await self._idle
         try:
             removed = [each for each in ended if each.delete_pending and await self._delete(each)]
             if self.has_written and not removed:

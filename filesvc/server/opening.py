@@ -334,7 +334,7 @@ class Opening:
 
     async def _overwrite(self, open: Open) -> None:
         """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
-        run, file = self.tree.run, open.file
+        run, file = open.run, open.file
         await run(file.truncate, 0)
         if self.name.stream:
             return

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from twisted.logger import Logger
+
 from filesvc.auth.users import IUser
 from filesvc.server import durable
 from filesvc.server.open import AnyOpen, Open
@@ -17,6 +19,8 @@ from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.negotiate import Dialect
 from filesvc.smb2.preauth import PreauthIntegrity
 from filesvc.smb2.signing import Signer, SigningAlgorithm
+
+log = Logger()
 
 if TYPE_CHECKING:
     from filesvc.auth.acceptor import Conversation
@@ -114,8 +118,12 @@ class Session:
         self.channels.clear()
         self.trees.clear()
         for open in list(self.opens.values()):
-            if not (keep and isinstance(open, Open) and durable.keep(open)):
-                await open.close()
+            # What goes wrong with one must not leave the others open.
+            try:
+                if not (keep and isinstance(open, Open) and durable.keep(open)):
+                    await open.close()
+            except Exception:
+                log.failure("closing an open")
         self.opens.clear()
         log_off, self.log_off = self.log_off, None
         if log_off is not None:

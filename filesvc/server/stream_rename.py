@@ -17,7 +17,7 @@ async def rename_stream(open: Open, name: str, replace: bool) -> None:
 
     @raise StatusError: OBJECT_NAME_COLLISION, INVALID_PARAMETER, or NOT_SUPPORTED for the unnamed stream, which keeps its name.
     """
-    file, run, nodes = open.file, open.tree.run, open.tree.server.nodes
+    file, run, nodes = open.file, open.run, open.tree.server.nodes
     if not isinstance(file, StreamFile):
         raise StatusError(Status.NOT_SUPPORTED)
     key = open.node.key._replace(stream=upcase(name))

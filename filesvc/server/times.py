@@ -71,7 +71,7 @@ class ChangeTimes:
             return None
         changed, before = found
         if now.changed != before:
-            del self._times[file]
+            self._times.pop(file, None)
             return None
         return changed
 

@@ -45,7 +45,7 @@ class VolumeQuery(NamedTuple):
 
 
 async def _of(open: Open) -> Volume:
-    return await open.tree.run(open.tree.store.volume)
+    return await open.run(open.tree.store.volume)
 
 
 async def _volume(open: Open) -> bytes:

@@ -287,3 +287,56 @@ def test_shutdown_does_not_wait_for_ever(patient: Any, slow: SlowStore, reactor:
     patient.server.shutdown()
     reactor.advance(patient.server.settings.limits.shutdown_timeout)
     assert patient.closed
+
+
+def test_a_file_is_not_closed_while_a_thread_is_in_it(patient: Any, calls: Queue, monkeypatch: Any) -> None:
+    reading, may_read, order = threading.Event(), threading.Event(), []
+    read, close = MemoryFile.read_into, MemoryFile.close
+
+    def read_slowly(self: Any, *args: Any) -> Any:
+        reading.set()
+        assert may_read.wait(PATIENCE)
+        order.append("read")
+        return read(self, *args)
+
+    def note(self: Any) -> None:
+        order.append("closed")
+        close(self)
+
+    monkeypatch.setattr(MemoryFile, "read_into", read_slowly)
+    file_id = patient.open("a")
+    patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"data").encode())
+    monkeypatch.setattr(MemoryFile, "close", note)
+    patient.send(patient.encode(patient.header(Command.READ), ReadRequest(file_id, 0, 4).encode()))
+    assert reading.wait(PATIENCE)
+    patient.send(patient.encode(patient.header(Command.CLOSE), CloseRequest(file_id).encode()))
+    may_read.wait(0.05)
+    assert order == []
+    may_read.set()
+    answers = patient.receive()
+    while len(answers) < 2:
+        calls.run()
+        answers += patient.receive()
+    assert order == ["read", "closed"]
+    assert [answer.status for answer in answers] == [Status.FILE_CLOSED, Status.SUCCESS]
+
+
+def test_two_listings_of_one_open_take_turns(patient: Any, slow: SlowStore, calls: Queue) -> None:
+    for number in range(20):
+        slow.add(f"d/{number}")
+    directory = patient.open("d", disposition=CreateDisposition.OPEN, create_options=CreateOptions.DIRECTORY_FILE)
+    request = QueryDirectoryRequest(directory, FileInformationClass.NAMES, 200).encode()
+    slow.may_go_on.clear()
+    for _ in range(3):
+        patient.send(patient.encode(patient.header(Command.QUERY_DIRECTORY), request))
+    slow.may_go_on.set()
+    answers = patient.receive()
+    while len(answers) < 3:
+        calls.run()
+        answers += patient.receive()
+    names = [
+        entry.file_name
+        for answer in answers
+        for entry in parse_directory(FileInformationClass.NAMES, QueryDirectoryResponse.parse(answer.message).buffer)
+    ]
+    assert len(names) == len(set(names)) > 3

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 import spnego
+from twisted.internet.defer import Deferred
 
+from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.rpc.facts import Caller
+from filesvc.server.open import Open
 from filesvc.server.session import SessionState
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
@@ -394,3 +398,47 @@ def test_an_expired_session_can_only_be_left_or_renewed(client: Any) -> None:
     assert client.log_on().status is Status.SUCCESS
     client.signer = signer
     assert client.create("a").status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_logon_that_ends_after_its_connection_leaves_nothing(client: Any, monkeypatch: Any, again: bool) -> None:
+    """Checkers may take their time."""
+    asked: list[Deferred[None]] = []
+    logged_off: list[Any] = []
+    step = Conversation.step
+
+    async def step_slowly(self: Any, token: bytes) -> Any:
+        outcome = await step(self, token)
+        if isinstance(outcome, Accepted):
+            outcome = replace(outcome, log_off=lambda: logged_off.append(outcome))
+            asked.append(Deferred())
+            await asked[-1]
+        return outcome
+
+    other = connect(client)
+    if again:
+        other.log_on()
+    monkeypatch.setattr(Conversation, "step", step_slowly)
+    with pytest.raises(ValueError, match="unpack"):
+        other.log_on()
+    (checked,) = asked
+    other.transport.loseConnection()
+    checked.callback(None)
+    assert list(client.server.sessions) == [client.session_id]
+    assert len(logged_off) == 1
+
+
+def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeypatch: Any) -> None:
+    for name in "abc":
+        client.open(name)
+    close, nodes = Open.close, client.server.nodes
+
+    async def fail_once(self: Open) -> None:
+        monkeypatch.setattr(Open, "close", close)
+        await close(self)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Open, "close", fail_once)
+    client.transport.loseConnection()
+    assert len(nodes) == 0
+    assert not client.server.sessions

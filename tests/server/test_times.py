@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from filesvc.server.times import WRITE_TIME_DELAY
@@ -14,6 +15,7 @@ from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoRespons
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
+from filesvc.store.memory import MemoryFile
 
 CHOSEN = 130_000_000_000_000_000
 
@@ -89,3 +91,18 @@ def test_the_change_time_can_be_set_until_the_file_changes(client: Any) -> None:
     assert basic(client, file_id).change_time == CHOSEN
     write(client, file_id)
     assert basic(client, file_id).change_time > CHOSEN
+
+
+def test_a_write_time_that_cannot_be_kept_keeps_no_file_open(client: Any, store: Any, monkeypatch: Any) -> None:
+    file_id = client.open("a")
+    set_times(client, file_id, last_write_time=CHOSEN)
+    write(client, file_id)
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    closed = []
+    monkeypatch.setattr(MemoryFile, "set_times", refuse)
+    monkeypatch.setattr(MemoryFile, "close", lambda self: closed.append(self))
+    assert client.close(file_id).status is Status.SUCCESS
+    assert len(closed) == 1

@@ -29,4 +29,5 @@ async def flush_open(open: Open) -> None:
     if open.descriptor is not None:
         await with_descriptor(server.in_thread, open.descriptor, os.fdatasync)
     else:
-        await server.in_thread(open.file.flush)
+        with open.busy():
+            await server.in_thread(open.file.flush)

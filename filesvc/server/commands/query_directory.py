@@ -41,7 +41,7 @@ async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
     enumeration = await _enumeration(request, open)
     single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
     fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
-    entries = await open.tree.run(enumeration.take, 0 if single else request.output_buffer_length, fixed)
+    entries = await open.run(enumeration.take, 0 if single else request.output_buffer_length, fixed)
     first, enumeration.started = not enumeration.started, True
     if not entries:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
@@ -66,7 +66,7 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
     if enumeration is not None and not request.flags & _ANEW:
         return enumeration
     if enumeration is not None:
-        await open.tree.run(enumeration.close)
+        await open.run(enumeration.close)
     pattern = request.file_name
     if enumeration is not None and not request.flags & QueryDirectoryFlags.REOPEN and not pattern:
         pattern = enumeration.pattern

@@ -44,6 +44,11 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
         await _refuse(channel)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
+    if connection.channels.get(channel.session.session_id) is not channel:
+        # The checker took its time, and the connection was lost meanwhile, or the session logged off.
+        if isinstance(outcome, Accepted):
+            outcome.log_off()
+        raise StatusError(Status.USER_SESSION_DELETED)
     if isinstance(outcome, Continue):
         body = SessionSetupResponse(outcome.token).encode()
         return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)

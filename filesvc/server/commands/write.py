@@ -65,4 +65,4 @@ async def _store(request: WriteRequest, call: Call, open: Open) -> None:
             data = memoryview(request.data)
             await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
-    await open.tree.run(open.file.write, request.offset, memoryview(request.data))
+    await open.run(open.file.write, request.offset, memoryview(request.data))
