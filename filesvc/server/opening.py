@@ -250,7 +250,8 @@ class Opening:
         except BaseException:
             await self._unmake(file)
             raise
-        open.put_aside(self.allocation)
+        if not open.is_directory:
+            open.put_aside(self.allocation)
         self.tree.server.notifier.added(open, open.node)
         return open, CreateAction.CREATED
 
@@ -342,9 +343,9 @@ class Opening:
             await run(StreamFile(file, name).remove)
         await run(remove_extended_attributes, file)
         await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
-        open.put_aside(self.allocation)
         if self.allocation:
             await run(file.allocate, self.allocation)
+        open.put_aside(self.allocation)
 
     def _enter(self, file: IOpenFile, granted: int) -> Open:
         """Put the open into the tables, if what is open of the file already allows it."""

@@ -481,3 +481,16 @@ def test_a_share_to_read_from_gets_no_links(make_server: Any, client: Any, store
     file_id = reader.open("a", disposition=CreateDisposition.OPEN, access=AccessMask.FILE_READ_ATTRIBUTES)
     assert link(reader, file_id, "b") is Status.ACCESS_DENIED
     assert not exists(client, "b")
+
+
+def test_a_folder_has_no_allocation(client: Any) -> None:
+    context = CreateContext(ALLOCATION_SIZE, AllocationSize((1 << 63) - 1).encode())
+    folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE, contexts=[context])
+    assert standard(client, folder).allocation_size == 0
+
+
+def test_an_allocation_that_there_is_no_room_for_is_told_to_nobody(client: Any, another: Any) -> None:
+    context = CreateContext(ALLOCATION_SIZE, AllocationSize((1 << 63) - 1).encode())
+    file_id = another.open("a")
+    assert client.create("a", disposition=CreateDisposition.OVERWRITE, contexts=[context]).status is Status.DISK_FULL
+    assert standard(another, file_id).allocation_size == 0
