@@ -115,10 +115,17 @@ class Open:
         finally:
             self._in_threads -= 1
             if not self._in_threads and self._idle is not None:
-                self._idle.callback(None)
+                idle, self._idle = self._idle, None
+                idle.callback(None)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a method of the file, or of the store that it is in, as L{TreeConnect.run} does; the file stays open meanwhile."""
+        """
+        Call a method of the file, or of the store that it is in, as L{TreeConnect.run} does; the file stays open meanwhile.
+
+        @raise StatusError: FILE_CLOSED. It was closed since the last time.
+        """
+        if self.closed:
+            raise StatusError(Status.FILE_CLOSED)
         with self.busy():
             return await self.tree.run(call, *args, **kwargs)
 

@@ -14,7 +14,7 @@ from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateDisposition, CreateOptions
 from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.echo import EchoRequest
-from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass, FileStandardInformation
+from filesvc.smb2.file_information import FileBasicInformation, FileEndOfFileInformation, FileInformationClass, FileStandardInformation
 from filesvc.smb2.flush import FlushRequest
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
@@ -30,6 +30,7 @@ from filesvc.store.memory import MemoryFile, MemoryStore
 
 ECHO = EchoRequest().encode()
 PATIENCE = 20
+CHOSEN = 130_000_000_000_000_000
 
 
 class SlowStore(MemoryStore):
@@ -340,3 +341,38 @@ def test_two_listings_of_one_open_take_turns(patient: Any, slow: SlowStore, call
         for entry in parse_directory(FileInformationClass.NAMES, QueryDirectoryResponse.parse(answer.message).buffer)
     ]
     assert len(names) == len(set(names)) > 3
+
+
+def test_what_takes_several_calls_ends_with_its_open(patient: Any, calls: Queue, monkeypatch: Any) -> None:
+    inside, go_on, after_close = threading.Event(), threading.Event(), []
+    set_attributes, close = MemoryFile.set_attributes, MemoryFile.close
+
+    def set_slowly(self: Any, *args: Any) -> None:
+        inside.set()
+        assert go_on.wait(PATIENCE)
+        set_attributes(self, *args)
+
+    def close_for_good(self: Any) -> None:
+        close(self)
+        monkeypatch.setattr(MemoryFile, "set_times", lambda *_: after_close.append("set_times"))
+        monkeypatch.setattr(MemoryFile, "stat", lambda *_: after_close.append("stat"))
+
+    file_id = patient.open("a")
+    monkeypatch.setattr(MemoryFile, "set_attributes", set_slowly)
+    monkeypatch.setattr(MemoryFile, "close", close_for_good)
+    times = FileBasicInformation(CHOSEN, CHOSEN, CHOSEN, CHOSEN, 0x20).encode()
+    request = SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.BASIC, times)
+    patient.send(patient.encode(patient.header(Command.SET_INFO), request.encode()))
+    calls.run()
+    assert inside.wait(PATIENCE)
+    patient.send(patient.encode(patient.header(Command.CLOSE), CloseRequest(file_id).encode()))
+    go_on.set()
+    answers = patient.receive()
+    while len(answers) < 2:
+        calls.run()
+        answers += patient.receive()
+    assert {(answer.header.command, answer.status) for answer in answers} == {
+        (Command.SET_INFO, Status.FILE_CLOSED),
+        (Command.CLOSE, Status.SUCCESS),
+    }
+    assert not after_close
