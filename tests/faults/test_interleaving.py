@@ -158,7 +158,8 @@ class Interleaving(RuleBasedStateMachine):
         self.server.leases.stop()
         self.store.close()
         shutil.rmtree(self.folder)
-        assert len(os.listdir("/proc/self/fd")) == self.descriptors
+        # What other tests left may be collected meanwhile.
+        assert len(os.listdir("/proc/self/fd")) <= self.descriptors
 
 
 def test_any_order() -> None:
