@@ -160,6 +160,11 @@ def test_a_restart_finds_what_is_new(client: Any, store: Any, folder: Any) -> No
     assert names(ask(client, folder, "*.txt", RESTART)) == ["a.txt", "b.txt", "d.txt"]
 
 
+def test_an_index_means_nothing_here(client: Any, folder: Any) -> None:
+    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(ask(client, folder, "*.txt", QueryDirectoryFlags.INDEX_SPECIFIED)) == ["b.txt"]
+
+
 def test_opening_anew_takes_a_pattern(client: Any, folder: Any) -> None:
     ask(client, folder)
     assert ask(client, folder, "", REOPEN).status is Status.OBJECT_NAME_INVALID
