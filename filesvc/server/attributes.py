@@ -7,9 +7,12 @@ from typing import TypedDict
 from filesvc.interfaces import FileAttributes, Kind, Stat
 from filesvc.smb2.filetime import to_filetime
 
+_DIRECTORY = int(FileAttributes.DIRECTORY)
+_NORMAL = int(FileAttributes.NORMAL)
+
 
 class NetworkTimes(TypedDict):
-    """The fields that CREATE and CLOSE responses tell of a file. Times are FILETIMEs, sizes bytes."""
+    """The fields that CREATE and CLOSE responses and listings tell of a file. Times are FILETIMEs, sizes bytes."""
 
     creation_time: int
     last_access_time: int
@@ -24,12 +27,12 @@ def wire_attributes(stat: Stat) -> int:
     """FileAttributes as they are on the wire, where none at all is NORMAL."""
     attributes = int(stat.attributes)
     if stat.kind is Kind.DIRECTORY:
-        return attributes | FileAttributes.DIRECTORY
-    return attributes or int(FileAttributes.NORMAL)
+        return attributes | _DIRECTORY
+    return attributes or _NORMAL
 
 
 def network_times(stat: Stat) -> NetworkTimes:
-    """What is true of a file, for a CREATE or CLOSE response. Directories have no size."""
+    """What is true of a file. Directories have no size."""
     directory = stat.kind is Kind.DIRECTORY
     return {
         "creation_time": to_filetime(stat.created),

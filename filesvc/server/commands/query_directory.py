@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import Entry, Kind
+from filesvc.interfaces import Entry
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.enumeration import DOTS, Enumeration
@@ -93,17 +93,10 @@ def _encode(entries: list[Entry], enumeration: Enumeration, request: QueryDirect
 
 def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:
     stat = entry.stat
-    times = network_times(stat)
     return DirectoryEntry(
         entry.name,
-        times["file_attributes"],
-        times["creation_time"],
-        times["last_access_time"],
-        times["last_write_time"],
-        times["change_time"],
-        0 if stat.kind is Kind.DIRECTORY else stat.size,
-        times["allocation_size"],
-        stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
-        extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
+        **network_times(stat),
+        file_id=stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
+        ea_size=extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
         short_name=short_names.of(entry.name) if short_names is not None and entry.name not in DOTS else "",
     )
