@@ -14,6 +14,7 @@ from filesvc.smb2 import name_information as name_info
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.ea import FullEa, encode_full_eas, encode_get_eas, parse_full_eas
+from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_information import FileInformationClass
 from filesvc.smb2.filesystem_information import FileSystemInformationClass
 from filesvc.smb2.filetime import to_filetime
@@ -98,7 +99,9 @@ def test_names_of_the_share_itself(client: Any) -> None:
 
 def test_normalized_names_came_with_the_newest_dialect(make_client: Any) -> None:
     old = make_client(Dialect.SMB_3_0_2)
-    assert ask(old, old.open("a"), F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
+    file_id = old.open("a")
+    assert ask(old, file_id, F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
+    assert ask(old, file_id, F.NAME).status is Status.SUCCESS
 
 
 def test_what_the_open_is_like(client: Any, store: Any) -> None:
@@ -317,7 +320,19 @@ def test_the_buffer_is_paid_for_and_bounded(client: Any, file: Any) -> None:
     assert ask(client, file, F.BASIC, 65537).status is Status.INVALID_PARAMETER
     assert ask(client, file, F.BASIC, 65537, charge=2).status is Status.SUCCESS
     assert ask(client, file, F.FULL_EA, given=bytes(65537)).status is Status.INVALID_PARAMETER
+    assert ask(client, file, F.BASIC, 8 << 20, charge=128).status is Status.SUCCESS
     assert ask(client, file, F.BASIC, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+
+
+def test_a_descriptor_fits_or_tells_what_it_needs(client: Any, file: Any) -> None:
+    request = QueryInfoRequest(file, InfoType.SECURITY, 0, 4096, additional_information=7)
+    whole = len(data(client.ask(Command.QUERY_INFO, request.encode())))
+    request.output_buffer_length = whole
+    assert client.ask(Command.QUERY_INFO, request.encode()).status is Status.SUCCESS
+    request.output_buffer_length = whole - 1
+    answer = client.ask(Command.QUERY_INFO, request.encode())
+    assert answer.status is Status.BUFFER_TOO_SMALL
+    assert bytes(ErrorResponse.parse(answer.message).error_data) == whole.to_bytes(4, "little")
 
 
 def test_a_file_that_is_closed(client: Any, file: Any) -> None:
