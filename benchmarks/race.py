@@ -12,23 +12,11 @@ from pathlib import Path
 
 from benchmarks.client import LoadClient
 from tests.conformance.peers import PASSWORD, Server
+from tests.faults.racer import CUT_AND_GROW
 
 NAME = "race"
 SIZE = 1 << 20
 CLIENTS = 8
-
-_CUT_AND_GROW = """
-import os, sys, time
-data = b"y" * int(sys.argv[2])
-print("racing", flush=True)
-while True:
-    for cut in (5000, 70000, 500000, 0):
-        os.truncate(sys.argv[1], cut)
-        with open(sys.argv[1], "r+b") as file:
-            file.seek(cut)
-            file.write(data[cut:])
-        time.sleep(0.001)
-"""
 
 
 @dataclass(slots=True)
@@ -49,7 +37,7 @@ def race(server: Server, data: Path, replies: int) -> Outcome:
     path = data / NAME
     path.write_bytes(b"y" * SIZE)
     outcome = Outcome()
-    with subprocess.Popen([sys.executable, "-c", _CUT_AND_GROW, path, str(SIZE)], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", CUT_AND_GROW, path, str(SIZE)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         try:

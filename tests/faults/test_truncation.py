@@ -12,23 +12,12 @@ import pytest
 
 from ..interop.rawclient import HEADER, READ, RawClient, Refused, charge_for
 from .conftest import LONG, Victim
+from .racer import CUT_AND_GROW
 
 SIZE = 1 << 20
 CLIENTS = 8
 END_OF_FILE = 0xC0000011
 
-CUT_AND_GROW = """
-import os, sys, time
-data = b"y" * int(sys.argv[2])
-print("racing", flush=True)
-while True:
-    for cut in (5000, 70000, 500000, 0):
-        os.truncate(sys.argv[1], cut)
-        with open(sys.argv[1], "r+b") as file:
-            file.seek(cut)
-            file.write(data[cut:])
-        time.sleep(0.001)
-"""
 TIMED_TRUNCATE = "import os, sys, time; t = time.monotonic(); os.truncate(sys.argv[1], int(sys.argv[2])); print(time.monotonic() - t)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.signing import Signer, signed_parts, signer_for
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
+from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
 USER, PASSWORD = "alice", "secret"
@@ -366,6 +368,17 @@ def make_client(server: Server) -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def server_on_disk(make_server: MakeServer, tmp_path: Path) -> Iterator[Server]:
+    """A server that shares C{tmp_path} as C{files}."""
+    store = LocalStore(tmp_path)
+    server = make_server(shares=[Share("files", store)])
+    yield server
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    store.close()
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.sid import Sid
 from filesvc.smb2.status import Status
 from filesvc.smb2.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
-from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 
 OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
@@ -315,13 +314,8 @@ class TestOnDisk:
     """What becomes of mode and owner."""
 
     @pytest.fixture
-    def server(self, make_server: Any, tmp_path: Path) -> Any:
-        store = LocalStore(tmp_path)
-        server = make_server(shares=[Share("files", store)])
-        yield server
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
-        store.close()
+    def server(self, server_on_disk: Any) -> Any:
+        return server_on_disk
 
     @pytest.mark.parametrize(
         ("aces", "file_mode", "folder_mode"),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from filesvc.interfaces import Creation, FileAttributes, Kind
-from filesvc.server.settings import Share
 from filesvc.server.streams import MAX_SIZE
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse
@@ -31,7 +30,6 @@ from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.well_known_sids import EVERYONE
 from filesvc.smb2.write import WriteRequest
-from filesvc.store.local import LocalStore
 
 OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE
 INFORMATION = FileInformationClass
@@ -308,13 +306,8 @@ class TestOnDisk:
     """How streams are kept."""
 
     @pytest.fixture
-    def server(self, make_server: Any, tmp_path: Path) -> Any:
-        store = LocalStore(tmp_path)
-        server = make_server(shares=[Share("files", store)])
-        yield server
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
-        store.close()
+    def server(self, server_on_disk: Any) -> Any:
+        return server_on_disk
 
     def test_as_samba_does(self, client: Any, tmp_path: Path) -> None:
         put(client, "a:Zone.Identifier", b"[ZoneTransfer]")
