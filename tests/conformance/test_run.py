@@ -31,6 +31,7 @@ def test_the_ratchet_holds_when_all_listed_tests_pass(run) -> None:
     done = run("--ratchet", listed=f"{PASSES}\n")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 runs" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 passed, 0 failed"
 
 
 def test_the_ratchet_names_and_shows_what_is_lost(run) -> None:
@@ -39,6 +40,7 @@ def test_the_ratchet_names_and_shows_what_is_lost(run) -> None:
     assert f"- {FAILS}" in done.stderr
     assert f"- {PASSES}" not in done.stderr
     assert "failure: invalid" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 passed, 1 failed"
 
 
 def test_the_ratchet_refuses_a_test_that_smbtorture_does_not_have(run) -> None:
