@@ -32,7 +32,8 @@ class Scale:
     """How much of it: files, bytes, seconds."""
 
     big: int = 1024 * MIB
-    repeat: int = 3
+    repeat: int = 8
+    uploads: int = 3
     small_files: int = 2000
     entries: int = 20_000
     torture_seconds: int = 5
@@ -40,7 +41,7 @@ class Scale:
     sessions: int = 1000
 
 
-QUICK = Scale(big=512 * MIB, repeat=2, small_files=500, entries=5000, torture_seconds=2, logons=20, sessions=50)
+QUICK = Scale(big=512 * MIB, repeat=8, uploads=3, small_files=500, entries=5000, torture_seconds=2, logons=20, sessions=50)
 
 
 @dataclass(slots=True)
@@ -148,9 +149,12 @@ def _download(*arguments: str) -> Callable[[Site], Result]:
 def _upload(*arguments: str) -> Callable[[Site], Result]:
     def run(site: Site) -> Result:
         try:
-            return _with_cpu(
-                site, site.big / GB, lambda: _last(_UPLOADED, _smbclient(site, "own", f"put {site.big_name} uploaded", arguments))
-            )
+            # Once for the memory: a virtual machine's is slow until it was used, and takes a second for each GB then.
+            command = f"put {site.big_name} uploaded;"
+            _smbclient(site, "own", command, arguments)
+            amount = site.big * site.scale.uploads / GB
+            commands = command * site.scale.uploads
+            return _with_cpu(site, amount, lambda: _last(_UPLOADED, _smbclient(site, "own", commands, arguments)))
         finally:
             (site.own / "uploaded").unlink(missing_ok=True)
             # Else the disk is still busy with this when the next peer has its turn.
