@@ -13,11 +13,11 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from filesvc.auth.credentials import INTLMv2Response
+from filesvc.auth.credentials import IKerberosPrincipal, INTLMv2Response
 from filesvc.config import Said
 
-CREDENTIALS = (INTLMv2Response, IUsernameHashedPassword)
-"""What a client's logon can be checked as: NTLM never sends the password itself."""
+CREDENTIALS = (INTLMv2Response, IUsernameHashedPassword, IKerberosPrincipal)
+"""What a client's logon can be checked as: neither NTLM nor Kerberos ever sends the password itself."""
 
 _FILES = ("smbpasswd", "file")
 

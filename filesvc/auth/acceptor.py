@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from twisted.cred.checkers import AllowAnonymousAccess
-from twisted.cred.credentials import Anonymous
-from twisted.cred.error import LoginFailed, UnhandledCredentials
 from twisted.cred.portal import Portal
-from twisted.logger import Logger
 
 from filesvc.auth import spnego
-from filesvc.auth.credentials import NTLMv2Response
 from filesvc.auth.errors import LogonFailure, MalformedToken
-from filesvc.auth.ntlm import Claim, NtlmAcceptor, TargetNames
-from filesvc.auth.ntlm_crypto import nt_hash
+from filesvc.auth.logon import Accepted, Mechanism
+from filesvc.auth.ntlm import TargetNames
+from filesvc.auth.ntlm_logon import NtlmLogon
 from filesvc.auth.ntlm_messages import SIGNATURE
-from filesvc.auth.spnego import NegState, NegTokenInit, NegTokenResp
-from filesvc.auth.users import IUser
+from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp
 
 __all__ = ["Accepted", "Acceptor", "Continue", "Conversation", "LogonFailure", "TargetNames"]
-
-log = Logger()
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,42 +25,39 @@ class Continue:
     token: bytes
 
 
-@dataclass(slots=True, frozen=True)
-class Accepted:
-    """
-    Somebody is logged on. Send the token, which may be empty.
-
-    @ivar session_key: what SMB derives its keys from; empty for guests and anonymous users, who share no secret with the server.
-    @ivar guest: nobody knows this user, but guests are let in.
-    @ivar anonymous: the client did not say who it is.
-    @ivar log_off: to be called once, when the session ends.
-    """
-
-    token: bytes
-    user: IUser
-    session_key: bytes = field(repr=False)
-    guest: bool
-    anonymous: bool
-    log_off: Callable[[], None]
-
-
 class Acceptor:
-    """Lets users in whom a portal knows; the portal's checkers must take C{INTLMv2Response} or C{IUsernameHashedPassword}."""
+    """
+    Lets users in whom a portal knows; the portal's checkers must take C{INTLMv2Response} or C{IUsernameHashedPassword}, and
+    C{IKerberosPrincipal} for Kerberos.
 
-    def __init__(self, portal: Portal, target: TargetNames, allow_guest: bool = False, allow_anonymous: bool | None = None) -> None:
+    @ivar mechanisms: what the server can do, by object identifier, and what begins a logon of a client at some address with it; the
+        mechanism that the server likes most is the first.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        target: TargetNames,
+        allow_guest: bool = False,
+        allow_anonymous: bool | None = None,
+        kerberos: Callable[[Portal, str], Mechanism] | None = None,
+    ) -> None:
         """
         @param allow_guest: let unknown users in as guests. A wrong password of a known user is refused all the same.
         @param allow_anonymous: let clients in that say no name; if C{None}, as C{allow_guest} says.
+        @param kerberos: begins a logon with Kerberos, as C{Keytab.start} does; C{None} if there is no keytab.
         """
         self.portal = portal
-        self.unknown_users = Portal(portal.realm, [AllowAnonymousAccess()])
-        self.target = target
-        self.allow_guest = allow_guest
-        self.allow_anonymous = allow_guest if allow_anonymous is None else allow_anonymous
+        if allow_anonymous is None:
+            allow_anonymous = allow_guest
+        self.mechanisms: dict[bytes, Callable[[str], Mechanism]] = {}
+        if kerberos is not None:
+            self.mechanisms[MS_KERBEROS] = self.mechanisms[KERBEROS] = lambda peer: kerberos(portal, peer)
+        self.mechanisms[NTLMSSP] = lambda peer: NtlmLogon(portal, target, peer, allow_guest, allow_anonymous)
 
     def negotiate_token(self) -> bytes:
         """What NEGOTIATE's response offers."""
-        return spnego.negotiate_token([spnego.NTLMSSP])
+        return spnego.negotiate_token(list(self.mechanisms))
 
     def start(self, peer: str) -> Conversation:
         """Begin a logon of a client at some address, which goes into the log."""
@@ -84,10 +74,12 @@ class Conversation:
     def __init__(self, acceptor: Acceptor, peer: str) -> None:
         self._acceptor = acceptor
         self._peer = peer
-        self._ntlm = NtlmAcceptor(acceptor.target)
         self._bare = False
         self._init: NegTokenInit | None = None
+        self._chosen = b""
+        self._mechanism: Mechanism | None = None
         self._answered = False
+        self._signed = False
 
     async def step(self, token: bytes | memoryview) -> Continue | Accepted:
         """
@@ -96,96 +88,91 @@ class Conversation:
         @raise MalformedToken: it breaks the specification.
         @raise LogonFailure: the client may not log on.
         """
-        token = bytes(token)
-        mic = None
-        if token.startswith(SIGNATURE) and self._init is None:
-            self._bare = True
-            message: bytes | None = token
-        else:
-            message, mic = self._unwrap(token)
+        message, mic = self._read(bytes(token))
+        mechanism = self._mechanism
+        assert mechanism is not None
+        if self._signed:
+            return await self._conclude(mechanism, mic)
         if message is None:
-            return Continue(self._wrap(None))
-        if not self._ntlm.challenged:
-            return Continue(self._wrap(self._ntlm.challenge(message)))
-        return await self._authenticate(message, mic)
+            return Continue(self._wrap(NegState.REQUEST_MIC if self._downgraded else NegState.ACCEPT_INCOMPLETE))
+        answer = await mechanism.step(message)
+        if not mechanism.complete:
+            return Continue(self._wrap(NegState.ACCEPT_INCOMPLETE, answer))
+        if answer and mic is None and self._downgraded and mechanism.integrity is not None:
+            # The server had the mechanism's last word, so that the client could not sign before (RFC 4178 5).
+            self._signed = True
+            return Continue(self._wrap(NegState.ACCEPT_INCOMPLETE, answer, mechanism.integrity.sign(self._mech_list)))
+        return await self._conclude(mechanism, mic, answer)
 
-    def _unwrap(self, token: bytes) -> tuple[bytes | None, bytes | None]:
-        """The message of NTLM that a token carries, and the MIC; no message if the client began with another mechanism."""
+    def _read(self, token: bytes) -> tuple[bytes | None, bytes | None]:
+        """The mechanism's message that a token carries, if it is for the mechanism that is chosen, and the MIC."""
+        if token.startswith(SIGNATURE) and self._init is None:
+            if self._mechanism is None:
+                self._bare, self._mechanism = True, self._acceptor.mechanisms[NTLMSSP](self._peer)
+            return token, None
         if self._bare:
             raise MalformedToken("SPNEGO after NTLM without it")
         parsed = spnego.parse(token)
         if isinstance(parsed, NegTokenInit):
-            if self._init is not None:
-                raise MalformedToken("a second NegTokenInit")
-            if spnego.NTLMSSP not in parsed.mech_types:
-                raise LogonFailure("the client cannot do NTLM")
-            self._init = parsed
+            self._choose(parsed)
             return (None if self._downgraded else parsed.mech_token or None), None
         if self._init is None:
             raise MalformedToken("a NegTokenResp without a NegTokenInit")
         if parsed.state == NegState.REJECT:
             raise LogonFailure("the client gave up")
-        if not parsed.response_token:
+        if not parsed.response_token and not self._signed:
             raise MalformedToken("a NegTokenResp without a token")
         return parsed.response_token, parsed.mech_list_mic
 
+    def _choose(self, init: NegTokenInit) -> None:
+        """Take what the client likes most of what the server can do."""
+        if self._init is not None:
+            raise MalformedToken("a second NegTokenInit")
+        mechanisms = self._acceptor.mechanisms
+        chosen = next((oid for oid in init.mech_types if oid in mechanisms), None)
+        if chosen is None:
+            raise LogonFailure("the client can do none of " + ("Kerberos and NTLM" if KERBEROS in mechanisms else "NTLM"))
+        self._init, self._chosen, self._mechanism = init, chosen, mechanisms[chosen](self._peer)
+
     @property
     def _downgraded(self) -> bool:
-        """NTLM is not what the client likes most, so that somebody may have changed its list."""
-        return self._init is not None and self._init.mech_types[0] != spnego.NTLMSSP
+        """The mechanism is not what the client likes most, so that somebody may have changed its list."""
+        return self._init is not None and self._init.mech_types[0] != self._chosen
 
-    def _wrap(self, message: bytes | None) -> bytes:
-        """A token that carries a message of NTLM; the first one says what was chosen, and whether the client must sign its list."""
+    @property
+    def _mech_list(self) -> bytes:
+        assert self._init is not None
+        return self._init.mech_list
+
+    def _wrap(self, state: NegState, answer: bytes | None = None, mic: bytes | None = None) -> bytes:
+        """A token for the client. The first one says what was chosen."""
         if self._bare:
-            return message or b""
+            return answer or b""
         first, self._answered = not self._answered, True
-        state = NegState.REQUEST_MIC if first and self._downgraded else NegState.ACCEPT_INCOMPLETE
-        return NegTokenResp(state, spnego.NTLMSSP if first else None, message).encode()
+        return NegTokenResp(state, self._chosen if first else None, answer, mic).encode()
 
-    async def _authenticate(self, message: bytes, mic: bytes | None) -> Accepted:
-        acceptor = self._acceptor
-        claim = self._ntlm.authenticate(message)
-        log.debug("{peer}: {user} wants to log on from {at}", peer=self._peer, user=claim.account or "anonymous", at=claim.workstation)
-        if claim.credentials is None:
-            if not acceptor.allow_anonymous:
-                raise LogonFailure("the client does not say who it is")
-            return await self._let_in_unknown(anonymous=True)
+    async def _conclude(self, mechanism: Mechanism, mic: bytes | None, answer: bytes = b"") -> Accepted:
+        accepted = await mechanism.log_on()
         try:
-            _, avatar, log_off = await acceptor.portal.login(claim.credentials, None, IUser)
-        except LoginFailed as error:
-            return await self._refused(claim.account, claim.credentials, error)
-        try:
-            return self._let_in(claim, claim.credentials, IUser(avatar), log_off, mic)
+            own_mic = self._check_list(mechanism, accepted, mic)
         except LogonFailure:
-            log_off()
+            accepted.log_off()
             raise
+        return replace(accepted, token=self._wrap(NegState.ACCEPT_COMPLETED, answer or None, own_mic))
 
-    async def _refused(self, account: str, credentials: NTLMv2Response, error: LoginFailed) -> Accepted:
-        if isinstance(error, UnhandledCredentials):
-            log.error("none of the checkers can check what NTLM sends: {error}", error=error)
-        if not credentials.compared:
-            # Unknown users take as long as wrong passwords.
-            credentials.compare(nt_hash("password"))
-        if self._acceptor.allow_guest and not credentials.user_known:
-            return await self._let_in_unknown(anonymous=False)
-        raise LogonFailure("wrong password, or an account that may not log on" if credentials.user_known else "unknown user", account)
+    def _check_list(self, mechanism: Mechanism, accepted: Accepted, mic: bytes | None) -> bytes | None:
+        """
+        Make sure that nobody changed the client's list of mechanisms (RFC 4178 5). Returns the server's signature of it, if that is due.
 
-    def _let_in(self, claim: Claim, credentials: NTLMv2Response, user: IUser, log_off: Callable[[], None], mic: bytes | None) -> Accepted:
-        if credentials.session_base_key is None:
-            raise LogonFailure("the checker let the user in without a look at the proof", claim.account)
-        context = claim.establish(credentials.session_base_key)
-        answer = None
-        if self._init is not None and mic is not None:
-            if not context.verify(self._init.mech_list, mic):
-                raise LogonFailure("the mechListMIC is wrong: somebody changed the client's list", claim.account)
-            answer = context.sign(self._init.mech_list)
-        elif self._downgraded and context.has_integrity:
-            raise LogonFailure("the client did not sign its list of mechanisms", claim.account)
-        return Accepted(self._completed(answer), user, context.session_key, False, False, log_off)
-
-    async def _let_in_unknown(self, anonymous: bool) -> Accepted:
-        _, avatar, log_off = await self._acceptor.unknown_users.login(Anonymous(), None, IUser)
-        return Accepted(self._completed(None), IUser(avatar), b"", not anonymous, anonymous, log_off)
-
-    def _completed(self, mic: bytes | None) -> bytes:
-        return b"" if self._bare else NegTokenResp(NegState.ACCEPT_COMPLETED, mech_list_mic=mic).encode()
+        @raise LogonFailure: somebody did, or may have.
+        """
+        integrity = mechanism.integrity
+        if integrity is None:
+            return None
+        if self._init is None or mic is None:
+            if self._downgraded:
+                raise LogonFailure("the client did not sign its list of mechanisms", accepted.user.name)
+            return None
+        if not integrity.verify(self._mech_list, mic):
+            raise LogonFailure("the mechListMIC is wrong: somebody changed the client's list", accepted.user.name)
+        return None if self._signed else integrity.sign(self._mech_list)

@@ -1,4 +1,4 @@
-"""What an NTLM client proves, as L{twisted.cred} credentials."""
+"""What a client proves, as L{twisted.cred} credentials."""
 
 from __future__ import annotations
 
@@ -82,3 +82,17 @@ class NTLMv2Response:
         except UnicodeDecodeError:
             return False
         return self.check(nt_hash(text)) is not None
+
+
+class IKerberosPrincipal(ICredentials):
+    """Somebody whose ticket was accepted. A checker has to decide only whether to let this principal in, and as whom."""
+
+    principal = Attribute("C{str}: such as C{alice@EXAMPLE.COM} or C{alice/admin@EXAMPLE.COM}; special characters have backslashes.")
+
+
+@implementer(IKerberosPrincipal)
+class KerberosPrincipal:
+    """A principal by name."""
+
+    def __init__(self, principal: str) -> None:
+        self.principal = principal

@@ -9,10 +9,16 @@ from enum import IntEnum
 from filesvc.auth import der
 from filesvc.auth.errors import MalformedToken
 
-__all__ = ["NTLMSSP", "MalformedToken", "NegState", "NegTokenInit", "NegTokenResp", "negotiate_token", "parse"]
+__all__ = ["KERBEROS", "MS_KERBEROS", "NTLMSSP", "MalformedToken", "NegState", "NegTokenInit", "NegTokenResp", "negotiate_token", "parse"]
 
 NTLMSSP = bytes.fromhex("2b06010401823702020a")
 """1.3.6.1.4.1.311.2.2.10. Object identifiers are the content of their encoding here."""
+
+KERBEROS = bytes.fromhex("2a864886f712010202")
+"""1.2.840.113554.1.2.2."""
+
+MS_KERBEROS = bytes.fromhex("2a864882f712010202")
+"""1.2.840.48018.1.2.2, the same mechanism: an early Windows cut a number to 16 bits, and all since then offer this one first."""
 
 _SPNEGO = bytes.fromhex("2b0601050502")
 """1.3.6.1.5.5.2."""

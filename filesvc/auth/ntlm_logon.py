@@ -1,0 +1,105 @@
+"""Logging on with NTLM: who says to be a user proves it to the portal's checkers (MS-NLMP 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.cred.credentials import Anonymous
+from twisted.cred.error import LoginFailed, UnhandledCredentials
+from twisted.cred.portal import Portal
+from twisted.logger import Logger
+
+from filesvc.auth.credentials import NTLMv2Response
+from filesvc.auth.errors import LogonFailure
+from filesvc.auth.logon import Accepted, Integrity
+from filesvc.auth.ntlm import Claim, NtlmAcceptor, TargetNames
+from filesvc.auth.ntlm_crypto import nt_hash
+from filesvc.auth.users import IUser
+
+log = Logger()
+
+
+class NtlmLogon:
+    """
+    One logon: a challenge, then the client's claim.
+
+    @ivar integrity: what signs, once a user is logged on who can.
+    """
+
+    def __init__(self, portal: Portal, target: TargetNames, peer: str, allow_guest: bool, allow_anonymous: bool) -> None:
+        """
+        @param peer: the client's address, for the log.
+        @param allow_guest: let unknown users in as guests. A wrong password of a known user is refused all the same.
+        @param allow_anonymous: let clients in that say no name.
+        """
+        self.integrity: Integrity | None = None
+        self._portal = portal
+        self._peer = peer
+        self._allow_guest = allow_guest
+        self._allow_anonymous = allow_anonymous
+        self._ntlm = NtlmAcceptor(target)
+        self._claim: Claim | None = None
+
+    @property
+    def complete(self) -> bool:
+        """The client has said who it is."""
+        return self._claim is not None
+
+    async def step(self, message: bytes) -> bytes:
+        """
+        Answer the first message with a challenge, and hear the client's claim in the second.
+
+        @raise MalformedToken: it is neither.
+        @raise LogonFailure: the client is too old.
+        """
+        if not self._ntlm.challenged:
+            return self._ntlm.challenge(message)
+        claim = self._claim = self._ntlm.authenticate(message)
+        log.debug("{peer}: {user} wants to log on from {at}", peer=self._peer, user=claim.account or "anonymous", at=claim.workstation)
+        return b""
+
+    async def log_on(self) -> Accepted:
+        """
+        Ask the portal's checkers, which must take C{INTLMv2Response} or C{IUsernameHashedPassword}.
+
+        @raise LogonFailure: the client may not log on.
+        """
+        claim = self._claim
+        assert claim is not None
+        if claim.credentials is None:
+            if not self._allow_anonymous:
+                raise LogonFailure("the client does not say who it is")
+            return await self._let_in_unknown(anonymous=True)
+        try:
+            _, avatar, log_off = await self._portal.login(claim.credentials, None, IUser)
+        except LoginFailed as error:
+            return await self._refused(claim.account, claim.credentials, error)
+        try:
+            return self._let_in(claim, claim.credentials, IUser(avatar), log_off)
+        except LogonFailure:
+            log_off()
+            raise
+
+    async def _refused(self, account: str, credentials: NTLMv2Response, error: LoginFailed) -> Accepted:
+        if isinstance(error, UnhandledCredentials):
+            log.error("none of the checkers can check what NTLM sends: {error}", error=error)
+        if not credentials.compared:
+            # Unknown users take as long as wrong passwords.
+            credentials.compare(nt_hash("password"))
+        if self._allow_guest and not credentials.user_known:
+            return await self._let_in_unknown(anonymous=False)
+        raise LogonFailure("wrong password, or an account that may not log on" if credentials.user_known else "unknown user", account)
+
+    def _let_in(self, claim: Claim, credentials: NTLMv2Response, user: IUser, log_off: Callable[[], None]) -> Accepted:
+        if credentials.session_base_key is None:
+            raise LogonFailure("the checker let the user in without a look at the proof", claim.account)
+        context = claim.establish(credentials.session_base_key)
+        if context.has_integrity:
+            self.integrity = context
+        return Accepted(user, context.session_key, False, False, log_off)
+
+    async def _let_in_unknown(self, anonymous: bool) -> Accepted:
+        guests = Portal(self._portal.realm, [AllowAnonymousAccess()])
+        _, avatar, log_off = await guests.login(Anonymous(), None, IUser)
+        return Accepted(IUser(avatar), b"", not anonymous, anonymous, log_off)
