@@ -36,7 +36,7 @@ _SIGNED = int(HeaderFlags.SIGNED)
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 _CANCEL = int(Command.CANCEL)
 _NEGOTIATE = int(Command.NEGOTIATE)
-_OUTLIVE_EXPIRY = frozenset({Command.LOGOFF, Command.CLOSE, Command.LOCK, Command.SESSION_SETUP})
+_OUTLIVE_EXPIRY = frozenset({Command.LOGOFF, Command.CLOSE, Command.LOCK})
 
 
 class Compound:
@@ -255,6 +255,8 @@ class Compound:
                 raise StatusError(Status.USER_SESSION_DELETED)
             session = channel.session
             if session.state is SessionState.EXPIRED and header.command not in _OUTLIVE_EXPIRY:
+                # A compound shares this failure.
+                self._verified = True
                 raise StatusError(Status.NETWORK_SESSION_EXPIRED)
             if session.encrypt_data and self.sealed is None and connection.settings.encryption is Encryption.REQUIRED:
                 raise StatusError(Status.ACCESS_DENIED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from filesvc.auth.users import IUser
@@ -60,7 +61,11 @@ class Channel:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One user's logon. C{past_signers} are those of the channels that it had when it ended."""
+    """
+    One user's logon. C{past_signers} are those of the channels that it had when it ended.
+
+    Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
+    """
 
     session_id: int
     state: SessionState = SessionState.IN_PROGRESS
@@ -81,6 +86,24 @@ class Session:
     channels: dict[Connection, Channel] = field(default_factory=dict)
     past_signers: WeakKeyDictionary[Connection, Signer] = field(default_factory=WeakKeyDictionary)
     last_tree_id: int = 0
+    _expiry: IDelayedCall | None = field(default=None, init=False, repr=False)
+
+    def renew(self, reactor: IReactorTime, lifetime: float | None) -> None:
+        """The user has logged on, perhaps again: for so many seconds, or for good."""
+        self._forget_expiry()
+        self.state = SessionState.VALID
+        if lifetime is not None:
+            self._expiry = reactor.callLater(lifetime, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self.state = SessionState.EXPIRED
+        log.info("the session of {user} has expired", user=self.user.name if self.user is not None else "nobody")
+
+    def _forget_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
 
     def next_tree_id(self) -> int:
         """A tree id not in use in this session."""
@@ -110,6 +133,7 @@ class Session:
 
     async def close(self, keep: bool = False) -> None:
         """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
+        self._forget_expiry()
         self.state = SessionState.EXPIRED
         for connection, channel in self.channels.items():
             connection.channels.pop(self.session_id, None)

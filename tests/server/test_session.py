@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred
 from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.rpc.facts import Caller
 from filesvc.server.open import Open
-from filesvc.server.session import SessionState
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
@@ -387,17 +386,6 @@ def test_a_wrong_signature_of_a_session_is_refused_with_a_signature(client: Any)
     answer = client.ask(Command.ECHO, EchoRequest().encode(), flags=HeaderFlags.SIGNED, signature=bytes(16))
     assert answer.status is Status.ACCESS_DENIED
     assert client.verifies(answer)
-
-
-def test_an_expired_session_can_only_be_left_or_renewed(client: Any) -> None:
-    file_id = client.open("a")
-    client.connection.channels[client.session_id].session.state = SessionState.EXPIRED
-    assert client.create("a").status is Status.NETWORK_SESSION_EXPIRED
-    assert client.close(file_id).status is Status.SUCCESS
-    signer = client.signer
-    assert client.log_on().status is Status.SUCCESS
-    client.signer = signer
-    assert client.create("a").status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -13,6 +13,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.locks import ByteRange
 from filesvc.server.open import Open
+from filesvc.server.session import SessionState
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest, LockResponse
 from filesvc.smb2.negotiate import Dialect
@@ -33,6 +34,8 @@ T = TypeVar("T")
 async def lock(request: LockRequest, call: Call) -> Reply:
     """Take all the ranges of a request or none, waiting if the client wants to; or give ranges back, as far as they are held."""
     open = call.file(request.file_id)
+    if call.session.state is SessionState.EXPIRED and not (request.locks and request.locks[0].flags & LockFlags.UNLOCK):
+        raise StatusError(Status.NETWORK_SESSION_EXPIRED)
     if not request.locks or open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(_MAY_LOCK)

@@ -150,7 +150,7 @@ async def _logged_on(request: SessionSetupRequest, connection: Connection, chann
         session.log_off()
     session.user, session.guest, session.anonymous, session.log_off = outcome.user, outcome.guest, outcome.anonymous, outcome.log_off
     session.token = server.principals.token(outcome.user, outcome.anonymous)
-    session.state = SessionState.VALID
+    session.renew(server.reactor, outcome.lifetime)
     if not again:
         _make_keys(request, connection, channel, outcome.session_key)
         server.sessions[session.session_id] = session
