@@ -193,7 +193,7 @@ def describe(config: Config) -> str:
     for share in config.shares:
         words = {"read-only": share.read_only, "guests": share.guest, "hidden": share.hidden, "encrypted": share.encrypt}
         shares.append(f"{share.name} ({', '.join([share.target.value, *(word for word, said in words.items() if said)])})")
-    users = [said.value if said.value.startswith("smbpasswd:") else said.value.partition(":")[0] for said in config.auth]
+    users = [said.value if said.value.startswith(("smbpasswd:", "kerberos:")) else said.value.partition(":")[0] for said in config.auth]
     whom = ["guests"] * config.settings.guest + ([f"the users of {', '.join(users)}"] if users else [])
     status = f"; status on {', '.join(said.value for said in config.status)}" if config.status else ""
     return f"{', '.join(shares)} on {', '.join(said.value for said in config.listen)} to {' and '.join(whom)}{status}"

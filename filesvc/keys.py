@@ -145,6 +145,7 @@ SETTINGS: Mapping[str, tuple[str, Kind[Any]]] = {
     "encrypt": ("encryption", ENCRYPT),
     "guest": ("guest", FLAG),
     "state": ("state", TEXT),
+    "keytab": ("keytab", TEXT),
 }
 """The keys, and options, that become a field of L{Settings}."""
 

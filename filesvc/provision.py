@@ -12,6 +12,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.plugin import getPlugins
 
+from filesvc.auth.credentials import IKerberosPrincipal
 from filesvc.config import Config, ConfigError, Said, ShareConfig, judge
 from filesvc.interfaces import IFileStore, IStorePlugin
 from filesvc.keys import TARGET
@@ -67,6 +68,7 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
     if state and not os.access(state, os.W_OK | os.X_OK):
         mistakes.append(f'{config.where}: state: "{state}" is no folder that can be written to')
     provision = Provision(checkers=make_checkers(config.auth, mistakes))
+    _check_kerberos(config, provision.checkers, mistakes)
     for share in config.shares:
         if not share.target.value:
             continue
@@ -96,6 +98,29 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
             provision.stores[key].close()
         raise ConfigError(mistakes)
     return provision
+
+
+def _check_kerberos(config: Config, checkers: Iterable[Any], mistakes: list[str]) -> None:
+    """Note what is wrong with the keytab, and what is missing beside it or without it."""
+    keytab = config.settings.keytab
+    if keytab:
+        try:
+            # Here, because it is an extra.
+            from filesvc.auth.kerberos import Keytab, KeytabError
+        except ImportError as error:
+            mistakes.append(f'{config.where}: keytab: Kerberos is an extra, and not installed: pip install "filesvc[kerberos]" ({error})')
+            return
+        try:
+            Keytab(keytab)
+        except OSError as error:
+            mistakes.append(f'{config.where}: keytab: "{keytab}": {error.strerror}')
+        except KeytabError as error:
+            mistakes.append(f'{config.where}: keytab: "{keytab}": {error}; klist -k shows what it holds')
+    let_in = any(IKerberosPrincipal in checker.credentialInterfaces for checker in checkers)
+    if let_in and not keytab:
+        mistakes.append(f"{config.where}: auth lets users of Kerberos in, but nothing can read their tickets; add --keytab FILE (keytab)")
+    elif keytab and not let_in and not mistakes:
+        mistakes.append(f"{config.where}: keytab: nobody could log on with it; add --auth kerberos:REALM (auth)")
 
 
 def _key(share: ShareConfig) -> StoreKey:

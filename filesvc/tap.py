@@ -17,6 +17,8 @@ from filesvc.service import FileService
 from filesvc.trial import SHARE, TrialUser, instructions
 from filesvc.users import CREDENTIALS
 
+_SETTINGS = ("min-dialect", "max-dialect", "signing", "encrypt", "keytab")
+
 
 class Options(usage.Options, AuthOptionMixin):
     """The command line of C{twistd filesvc}."""
@@ -34,6 +36,12 @@ class Options(usage.Options, AuthOptionMixin):
         ["max-dialect", None, None, "Speak no later dialect than this: 3.1.1 (default)."],
         ["signing", None, None, "required, or when-asked (default)."],
         ["encrypt", None, None, "required, when-asked (default), or off."],
+        [
+            "keytab",
+            None,
+            None,
+            "A file with the keys of cifs/HOST, for Kerberos; who may log on with it is for --auth kerberos:REALM to say.",
+        ],
     ]
     optFlags: ClassVar = [["guest", None, "Let guests in, to shares with the flag guest only."]]
 
@@ -69,7 +77,7 @@ class Options(usage.Options, AuthOptionMixin):
 def load(options: Options, mistakes: list[str]) -> Config:
     """What the options, and the file they name, ask for; what is not accepted is noted in C{mistakes}."""
     config = read(options["config"], mistakes) if options["config"] is not None else Config()
-    settings = {key: options[key] for key in ("min-dialect", "max-dialect", "signing", "encrypt") if options[key] is not None}
+    settings = {key: options[key] for key in _SETTINGS if options[key] is not None}
     if options["guest"]:
         settings["guest"] = True
     return override(config, options["listen"], options["share"], options["auth"], options["status"], settings, mistakes)

@@ -6,9 +6,9 @@ import secrets
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
@@ -47,6 +47,9 @@ from filesvc.zerocopy.preflight import Preflight
 from filesvc.zerocopy.readahead import ReadAhead
 from filesvc.zerocopy.workers import thread_pool
 
+if TYPE_CHECKING:
+    from filesvc.auth.logon import Mechanism
+
 log = Logger()
 
 _THREADS_FOR_BLOCKING_STORE = 8
@@ -66,12 +69,18 @@ class Server(Factory):
     noisy = False
 
     def __init__(self, settings: Settings, portal: Portal, shares: Iterable[Share], reactor: Any) -> None:
+        """
+        @raise ImportError: there is a keytab, but not what C{filesvc[kerberos]} installs.
+        @raise KeytabError: the keytab cannot be used.
+        @raise OSError: it cannot be read, or the state cannot be written.
+        """
         self.settings = settings
         self.reactor = reactor
         self.guid = uuid.uuid4()
         self.counts = Counts()
         names = TargetNames.standalone(settings.name, settings.workgroup)
-        self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True)
+        kerberos = self._kerberos() if settings.keytab else None
+        self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
         self.shares: dict[str, Share] = {}
         self.connections: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
@@ -95,6 +104,13 @@ class Server(Factory):
         )
         self._make_data_path()
         self.reload(shares)
+
+    def _kerberos(self) -> Callable[[Portal, str], Mechanism]:
+        # Here, because it is an extra.
+        from filesvc.auth.kerberos import Keytab
+
+        keytab, in_thread = Keytab(self.settings.keytab), thread_pool(self.reactor)
+        return lambda portal, peer: keytab.start(portal, peer, in_thread)
 
     def _make_data_path(self) -> None:
         path, reactor = self.settings.data_path, self.reactor

@@ -67,7 +67,7 @@ class DataPath:
 
 @dataclass(slots=True, frozen=True)
 class Settings:
-    """One server's choices. C{state} is the folder where what outlives it is kept."""
+    """One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys."""
 
     name: str = "FILESVC"
     comment: str = "filesvc"
@@ -80,6 +80,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     data_path: DataPath = field(default_factory=DataPath)
     state: str = ""
+    keytab: str = ""
 
 
 @dataclass(slots=True, frozen=True)

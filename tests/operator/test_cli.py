@@ -244,7 +244,7 @@ target = "{tmp_path}"
         ':1: listen: "nosuch:1" is not accepted (',
         ':1: listen: "ssl:443:privateKey=/none.pem" is not accepted (',
         ":2: auth: smbpasswd:/none: No such file or directory",
-        ':2: auth: there is no "nosuch"; give one of file:..., memory:..., smbpasswd:...',
+        ':2: auth: there is no "nosuch"; give one of file:..., kerberos:..., memory:..., smbpasswd:...',
         ":2: auth: anonymous cannot check what SMB clients send; give one of ",
         ":2: auth: smbpasswd: smbpasswd needs the path of a file",
         ':3: signing: "yes" is not accepted; give one of "required", "when-asked"',

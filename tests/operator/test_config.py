@@ -64,6 +64,7 @@ def test_file_that_says_everything(write):
             comment = "In the cellar"
             workgroup = "HOME"
             state = "/var/lib/filesvc"
+            keytab = "/etc/filesvc.keytab"
             min-dialect = "3.0"
             max-dialect = "3.0.2"
             signing = "required"
@@ -100,6 +101,7 @@ def test_file_that_says_everything(write):
     assert config.settings == Settings(
         name="TOWER",
         state="/var/lib/filesvc",
+        keytab="/etc/filesvc.keytab",
         comment="In the cellar",
         workgroup="HOME",
         min_dialect=Dialect.SMB_3_0,

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ..conformance.kdc import Kdc
 from ..interop.test_persistent import Client
 from .programs import PATIENCE, PROGRAMS, ROOT, TRY_IT, free_port, run, smbclient
 
@@ -100,6 +101,7 @@ def test_every_block_is_run():
         ("Serve folders", "sh"),
         ("Serve folders", "toml"),
         ("Serve folders", "sh"),
+        ("Users of Kerberos", "sh"),
         ("Connect", "sh"),
         ("Watch it", "sh"),
         ("Watch it", "sh"),
@@ -141,6 +143,21 @@ def test_configuration_file(elsewhere):
         assert "filesvc.toml: would serve docs (" in output.read_text()
         assert "blocks of size" in smbclient(elsewhere.port, "docs", ALICE, "ls")
         assert "notice.txt" in smbclient(elsewhere.port, "pub", ALICE, "ls")
+
+
+def test_users_of_kerberos(elsewhere, monkeypatch):
+    kdc = Kdc(elsewhere.root / "kdc", free_port(), "EXAMPLE.COM")
+    kdc.start()
+    try:
+        kdc.add_user("alice", "secret")
+        for name, value in kdc.log_on("alice", "secret", elsewhere.root / "cache").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")
+        with running(elsewhere.moved(block("Users of Kerberos", "sh")), elsewhere.root / "work", "filesvc.service#info] Serving "):
+            command = ("smbclient", "--use-kerberos=required", "//server.example.com/docs", "-I", "127.0.0.1", "-N", "-U", "alice")
+            assert "blocks of size" in run(*command, "-p", elsewhere.port, "-c", "ls").stdout
+    finally:
+        kdc.stop()
 
 
 def test_watch_it(elsewhere):
