@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,8 @@ class Server:
     One server process, its log and its private folder.
 
     @ivar user: Who may log on, with L{PASSWORD}.
+    @ivar environment: What its process finds in its environment, beside what is in ours; clients want the same.
+    @ivar client_options: What Samba's clients must be told to log on, beside the user and the password.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
     @ivar clean_exits: What L{stop} may return when all went well.
     @ivar last_words: What it logs when it has ended in order.
@@ -68,6 +70,8 @@ class Server:
 
     name = ""
     user = "alice"
+    environment: Mapping[str, str] = {}
+    client_options: Sequence[str] = ()
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
     last_words = ""
@@ -92,7 +96,13 @@ class Server:
         command = [*self.wrapper, *self.command()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=os.environ | self.environment,
+                start_new_session=True,
             )
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -123,9 +133,14 @@ class Server:
 
 
 class Filesvc(Server):
-    """The server of this project. Its users come from a file that C{filesvc passwd} writes."""
+    """
+    The server of this project. Its users come from a file that C{filesvc passwd} writes.
+
+    @ivar options: What else is asked of it.
+    """
 
     name = "filesvc"
+    options: Sequence[str] = ()
     clean_exits = (-signal.SIGTERM,)
     last_words = "Server Shut Down."
 
@@ -140,7 +155,7 @@ class Filesvc(Server):
             arguments += ["--share", f"{share.name}={share.path}{flags}"]
         if any(share.guest for share in self.shares):
             arguments.append("--guest")
-        return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments]
+        return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments, *self.options]
 
 
 class Custom(Server):
