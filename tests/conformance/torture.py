@@ -80,6 +80,7 @@ def run_test(name: str, server: Server, share: str, folder: Path, timeout_s: flo
         *("--configfile", os.devnull),
         *("--smb-ports", str(server.port)),
         *("--user", f"{server.user}%{PASSWORD}"),
+        *server.client_options,
         *("--option", "torture:progress=no"),
         name,
     ]
@@ -92,6 +93,7 @@ def run_test(name: str, server: Server, share: str, folder: Path, timeout_s: flo
         text=True,
         errors="replace",
         cwd=folder,
+        env=os.environ | server.environment,
         start_new_session=True,
     )
     try:
