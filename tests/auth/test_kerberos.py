@@ -233,6 +233,16 @@ def test_a_ticket_is_used_once(acceptor: Acceptor) -> None:
     assert "replay" in refusal(acceptor.start("there").step(token))
 
 
+def test_nobody_logs_on_while_used_tickets_cannot_be_remembered(kdc: Kdc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    replays = tmp_path / "folder" / "replays"
+    monkeypatch.setenv("KRB5RCACHENAME", f"file2:{replays}")
+    acceptor = acceptor_for(kdc)
+    assert "No such file" in refusal(acceptor.start("here").step(init(KERBEROS, token=client().step())))
+    replays.parent.mkdir()
+    assert finish(acceptor.start("here").step(init(KERBEROS, token=client().step()))).user.name == USER
+    assert replays.stat().st_size
+
+
 def test_a_ticket_for_keys_that_have_changed(make_kdc: MakeKdc, enter: Callable[..., Kdc]) -> None:
     kdc = enter(make_kdc())
     kdc.add_service(f"cifs/{HOST}", kdc.folder / "other-keytab")
