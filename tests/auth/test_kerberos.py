@@ -10,7 +10,7 @@ from typing import Any
 import gssapi
 import pytest
 from gssapi.raw import inquire_sec_context_by_oid
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import binary
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
@@ -294,16 +294,17 @@ def test_any_bytes_are_no_ticket(acceptor: Acceptor, data: bytes) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(binary(min_size=1, max_size=4), binary(min_size=1, max_size=8))
+@example(b"\x0f", b"\0")
 def test_a_changed_ticket_makes_nobody_else(acceptor: Acceptor, place: bytes, change: bytes) -> None:
     token = bytearray(client().step())
     at = int.from_bytes(place, "big") % len(token)
     token[at : at + len(change)] = change
     try:
-        accepted = finish(acceptor.start("here").step(init(KERBEROS, token=bytes(token))))
+        outcome = finish(acceptor.start("here").step(init(KERBEROS, token=bytes(token))))
     except (MalformedToken, LogonFailure):
         return
-    # What nobody signs may differ, such as the number of the key's version.
-    assert accepted.user.name == USER
+    # What nobody signs may differ, such as the number of the key's version. Of a message of another type MIT wants to hear more.
+    assert isinstance(outcome, Continue) or outcome.user.name == USER
 
 
 # Whom a checker lets in

@@ -217,7 +217,7 @@ def test_all_mistakes_are_told_before_anything_listens(docs, tmp_path):
     assert said.splitlines() == [
         f'{config}:1: signing: "yes" is not accepted; give one of "required", "when-asked"',
         '--listen: "systemd:domain=INET:index=0": systemd passed no such socket; start the socket unit, not the service',
-        '--auth: there is no "no"; give one of file:..., memory:..., smbpasswd:...',
+        '--auth: there is no "no"; give one of file:..., kerberos:..., memory:..., smbpasswd:...',
         '--share docs: there is no folder "/none"; give a folder, or scheme:... for a store plugin',
     ]
 
