@@ -114,6 +114,7 @@ SHARE_ENCRYPT = _choice({"required": True, "when-asked": False})
 _MIB = 1024 * 1024
 LIMITS: Mapping[str, Kind[Any]] = {
     "connections": _whole(1, 1_000_000),
+    "strangers": _whole(1, 1_000_000),
     "frame": _whole(64 * 1024 + 4096, 16 * _MIB - 1),
     "transfer": _whole(64 * 1024, 8 * _MIB),
     "credits": _whole(128, 65535),

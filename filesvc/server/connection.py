@@ -29,6 +29,7 @@ from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
 from filesvc.smb2.negotiate import Dialect, NegotiateRequest
 from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.session_setup import MAX_REQUEST
 from filesvc.smb2.signing import SigningAlgorithm
 from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
 from filesvc.smb2.write import WriteRequest
@@ -47,6 +48,8 @@ _TRANSFORM = b"\xfdSMB"
 _SMB1 = b"\xffSMB"
 _WRITE_HEAD = HEADER_LENGTH + 48
 _SMALL_TRANSFER = 65536
+_STRANGERS_PARALLEL = 0
+_STRANGERS_BACKLOG = 64 * 1024
 _CANCEL = int(Command.CANCEL)
 _FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
@@ -91,6 +94,7 @@ class Connection(Protocol):
         self._collect: Collect | None = None
         self._finishing = False
         self._throttled = False
+        self._parallel, self._backlog = _STRANGERS_PARALLEL, _STRANGERS_BACKLOG
         self._async: dict[int, Call] = {}
         self._last_async_id = 0
         self._running: set[Compound] = set()
@@ -98,7 +102,7 @@ class Connection(Protocol):
         self._lost = False
 
     def connectionMade(self) -> None:
-        """Begin: the client has a limited time to log on."""
+        """Begin: the client has a limited time to log on, and until then a frame need not be larger than that takes."""
         limits = self.settings.limits
         path = self.settings.data_path
         self.peer = describe(self.transport.getPeer())
@@ -106,7 +110,7 @@ class Connection(Protocol):
         self._sender = Sender(self)
         self._receiver = FrameReceiver(
             self.server.buffers,
-            limits.frame,
+            min(MAX_REQUEST, limits.frame),
             _WRITE_HEAD,
             path.recvfile_minimum if path.zero_copy else limits.frame + 1,
             self._frame_received,
@@ -131,7 +135,7 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of all that the client held."""
         self._lost = True
-        self.logged_on()
+        self._stop_hurrying()
         self._receiver.close()
         if self._payload is not None:
             self._payload.connection_lost(reason)
@@ -200,8 +204,15 @@ class Connection(Protocol):
         host = getattr(self.transport.getHost(), "host", None)
         return host is not None and ip_address(host).is_loopback
 
-    def logged_on(self) -> None:
-        """The client need not hurry any more."""
+    def logged_on(self, known: bool) -> None:
+        """A session is valid here: the client need not hurry any more. If it is C{known} who that is, it may take what the limits give."""
+        self._stop_hurrying()
+        if known:
+            limits = self.settings.limits
+            self._receiver.limit, self._parallel, self._backlog = limits.frame, limits.parallel, limits.backlog
+            self.server.knows(self)
+
+    def _stop_hurrying(self) -> None:
         if self._logon_deadline is not None:
             if self._logon_deadline.active():
                 self._logon_deadline.cancel()
@@ -215,7 +226,7 @@ class Connection(Protocol):
     # Receiving
 
     def _too_long(self, length: int) -> None:
-        raise ConnectionBroken(f"a frame of {length} bytes")
+        raise ConnectionBroken(f"a frame of {length} bytes, where {self._receiver.limit} are the most")
 
     def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
         try:
@@ -362,13 +373,12 @@ class Connection(Protocol):
 
     @property
     def _overloaded(self) -> bool:
-        limits = self.settings.limits
-        return self._unsent > limits.backlog or len(self._running) - len(self._async) > limits.parallel
+        return self._unsent > self._backlog or len(self._running) - len(self._async) > self._parallel
 
     @property
     def swamped(self) -> bool:
         """Whether more replies wait for the client to take them than may."""
-        return self.outbox.pending > self.settings.limits.backlog
+        return self.outbox.pending > self._backlog
 
     @property
     def _unsent(self) -> int:

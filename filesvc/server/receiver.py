@@ -19,6 +19,8 @@ class FrameReceiver:
     A frame that arrives whole is handed on as a view of what was received; one that comes in pieces is collected in a pooled buffer.
     Before collecting a frame of C{head_minimum} bytes or more, C{on_head} may claim it by its first C{head_length} bytes: then what follows
     is the caller's until it feeds on with L{resume}.
+
+    @ivar limit: the longest frame that is taken, bytes.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class FrameReceiver:
         on_too_long: Callable[[int], None],
     ) -> None:
         self._pool = pool
-        self._limit = limit
+        self.limit = limit
         self._head_length = head_length
         self._head_minimum = max(head_minimum, head_length)
         self._on_frame = on_frame
@@ -76,7 +78,7 @@ class FrameReceiver:
             view = self._collect(view)
         while not self._holds and len(view) >= PREFIX_LENGTH:
             (length,) = _PREFIX.unpack_from(view)
-            if length > self._limit:
+            if length > self.limit:
                 self._holds += 1
                 self._on_too_long(length)
                 return

@@ -64,6 +64,7 @@ class Server(Factory):
 
     @ivar shares: what is shared, by folded name.
     @ivar connections: the clients connected now, in the order in which they came.
+    @ivar strangers: those of them that have not said who they are.
     """
 
     noisy = False
@@ -83,6 +84,7 @@ class Server(Factory):
         self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
         self.shares: dict[str, Share] = {}
         self.connections: dict[Connection, None] = {}
+        self.strangers: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
         self._ended: OrderedDict[int, Session] = OrderedDict()
         self.nodes = NodeTable()
@@ -193,15 +195,25 @@ class Server(Factory):
         self.change_times.show(key, stat)
 
     def add(self, connection: Connection) -> bool:
-        """Count a connection in; false if there are too many."""
-        if len(self.connections) >= self.settings.limits.connections:
+        """Count a connection in; false if there are too many. Of too many strangers the oldest goes: who logs on has done so by then."""
+        limits = self.settings.limits
+        if len(self.connections) >= limits.connections:
             return False
-        self.connections[connection] = None
+        self.connections[connection] = self.strangers[connection] = None
+        if len(self.strangers) > limits.strangers:
+            oldest = next(iter(self.strangers))
+            del self.strangers[oldest]
+            oldest.abort("too many others have connected since, and it has not logged on")
         return True
+
+    def knows(self, connection: Connection) -> None:
+        """A connection is no stranger any more."""
+        self.strangers.pop(connection, None)
 
     def remove(self, connection: Connection) -> None:
         """Count a connection out."""
         self.connections.pop(connection, None)
+        self.strangers.pop(connection, None)
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
         return [

@@ -30,10 +30,12 @@ class Limits:
     What one client, or all together, may hold. Sizes are bytes, times seconds.
 
     C{waiting} requests of a connection may wait at a time, for a lock, a change or a break; they cost no credits. A connection with more
-    than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from.
+    than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from. C{strangers} are connections
+    that nobody has logged on to; one more, and the oldest of them is closed.
     """
 
     connections: int = 4096
+    strangers: int = 512
     frame: int = 8 * 1024 * 1024 + 64 * 1024
     transfer: int = 8 * 1024 * 1024
     credits: int = 8192

@@ -12,6 +12,8 @@ from filesvc.smb2.header import HEADER_LENGTH
 _REQUEST = Struct("<HBBIIHHQ")
 _REQUEST_SIZE = 25
 _REQUEST_END = HEADER_LENGTH + _REQUEST.size
+MAX_REQUEST = _REQUEST_END + 0xFFFF
+"""The longest message that a request can be: the length of its token has 16 bits."""
 _RESPONSE = Struct("<HHHH")
 _RESPONSE_SIZE = 9
 _RESPONSE_END = HEADER_LENGTH + _RESPONSE.size

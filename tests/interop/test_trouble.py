@@ -83,6 +83,16 @@ def test_an_impossible_length(connect: Connect, sent: bytes) -> None:
     assert answer(client) == CLOSED
 
 
+@only_filesvc
+def test_a_frame_larger_than_a_logon_needs(site: Site, connect: Connect) -> None:
+    client, logged = connect(share=None), len(site.log)
+    client.negotiate()
+    client.socket.sendall(struct.pack(">I", 70_000))
+    assert answer(client) == CLOSED
+    host, port = client.socket.getsockname()
+    assert f"{host}:{port}: closing the connection: a frame of 70000 bytes, where 65623 are the most" in site.log[logged:]
+
+
 def test_an_smb1_negotiate_without_dialects(connect: Connect) -> None:
     client = connect(share=None)
     client.send_frame(b"\xffSMB\x72" + bytes(30))

@@ -340,6 +340,13 @@ def test_a_binding_takes_the_same_user(client: Any) -> None:
     assert client.create("a").status is Status.SUCCESS
 
 
+def test_who_has_bound_a_session_is_no_stranger(client: Any) -> None:
+    other = connect(client)
+    assert list(client.server.strangers) == [other.connection]
+    assert bind(client, other).status is Status.SUCCESS
+    assert not client.server.strangers
+
+
 def test_a_binding_is_signed_with_the_sessions_key(client: Any, another: Any) -> None:
     other = connect(client)
     other.session_id, other.signer, other.sign = client.session_id, another.signer, True

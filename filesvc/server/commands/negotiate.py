@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from filesvc.server.call import Call, Reply
@@ -30,6 +31,8 @@ C = TypeVar("C")
 
 _SMALL_TRANSFER = 65536
 _SALT_LENGTH = 32
+_MOST_DIALECTS = 64
+"""There are eight; a list of all that a frame holds would take a megabyte to remember."""
 _CIPHERS = (
     EncryptionAlgorithm.AES_128_GCM,
     EncryptionAlgorithm.AES_256_GCM,
@@ -44,7 +47,7 @@ def negotiate(request: NegotiateRequest, call: Call) -> Reply:
     connection = call.connection
     if connection.dialect is not None:
         raise ConnectionBroken("a second NEGOTIATE")
-    if not request.dialects:
+    if not 0 < len(request.dialects) <= _MOST_DIALECTS:
         raise StatusError(Status.INVALID_PARAMETER)
     dialect = _choose(request.dialects, connection)
     contexts: list[NegotiateContext] = []
@@ -85,7 +88,7 @@ def _choose(offered: list[int], connection: Connection) -> Dialect:
 
 def _settle(request: NegotiateRequest, connection: Connection, dialect: Dialect) -> None:
     connection.dialect = dialect
-    connection.negotiate_request = request
+    connection.negotiate_request = replace(request, negotiate_contexts=[])
     connection.multi_credit = dialect >= Dialect.SMB_2_1
     connection.max_transfer = connection.settings.limits.transfer if connection.multi_credit else _SMALL_TRANSFER
     if dialect in (Dialect.SMB_3_0, Dialect.SMB_3_0_2):
@@ -107,8 +110,6 @@ def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Di
         capabilities |= Capabilities.LARGE_MTU | Capabilities.LEASING
     if dialect >= Dialect.SMB_3_0:
         capabilities |= Capabilities.MULTI_CHANNEL | request.capabilities & Capabilities.DIRECTORY_LEASING
-        if connection.server.persistence is not None:
-            capabilities |= Capabilities.PERSISTENT_HANDLES
         if connection.server.persistence is not None:
             capabilities |= Capabilities.PERSISTENT_HANDLES
     if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:

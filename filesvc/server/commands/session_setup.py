@@ -139,7 +139,7 @@ async def _bound(connection: Connection, channel: Channel, outcome: Accepted) ->
     channel.signer = signer_for(negotiated.signing, signing_key(negotiated.dialect, outcome.session_key, preauth))
     channel.preauth = None
     channel.binding = False
-    connection.logged_on()
+    connection.logged_on(known=True)
     log.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
 
 
@@ -155,7 +155,7 @@ async def _logged_on(request: SessionSetupRequest, connection: Connection, chann
         _make_keys(request, connection, channel, outcome.session_key)
         server.sessions[session.session_id] = session
     channel.preauth = None
-    connection.logged_on()
+    connection.logged_on(known=not outcome.anonymous or connection.settings.guest)
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
     if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:

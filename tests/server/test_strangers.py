@@ -1,0 +1,163 @@
+"""Who has not logged on needs little, and gets no more: a connection's worth of it, and so much for all of them together."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from filesvc.auth.acceptor import Conversation
+from filesvc.auth.errors import LogonFailure
+from filesvc.server.settings import Limits, Settings
+from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.header import HEADER_LENGTH, Command, Header
+from filesvc.smb2.negotiate import Dialect, NegotiateRequest
+from filesvc.smb2.session_setup import SessionSetupRequest
+from filesvc.smb2.status import Status
+
+LONGEST = HEADER_LENGTH + 24 + 0xFFFF
+"""A SESSION_SETUP with the longest token that its 16 bits can tell the length of (MS-SMB2 2.2.5)."""
+
+
+@pytest.fixture
+def stranger(make_server: Any, client: Any) -> Any:
+    """Makes clients of one server that have only connected."""
+    servers: dict[str, Any] = {}
+
+    def make(**settings: Any) -> Any:
+        server = servers.setdefault(repr(settings), make_server(Settings(**settings)))
+        return type(client)(server)
+
+    return make
+
+
+def longest_setup(client: Any) -> bytes:
+    return client.header(Command.SESSION_SETUP).encode() + SessionSetupRequest(bytes(0xFFFF)).encode()
+
+
+def test_the_longest_logon_is_taken(stranger: Any) -> None:
+    client = stranger()
+    client.negotiate()
+    assert len(longest_setup(client)) == LONGEST
+    client.message_id -= 1
+    client.send(longest_setup(client))
+    (answer,) = client.receive()
+    assert answer.status is Status.INVALID_PARAMETER
+    assert not client.closed
+
+
+@pytest.mark.parametrize("negotiated", [False, True])
+def test_a_longer_frame_ends_the_connection_before_it_is_kept(stranger: Any, negotiated: bool) -> None:
+    client, bystander = stranger(), stranger()
+    if negotiated:
+        client.negotiate()
+    client.connection.dataReceived(frame_prefix(LONGEST + 1) + bytes(100))
+    assert client.closed
+    assert client.server.buffers.outstanding == 0
+    assert not bystander.closed
+
+
+def test_who_has_logged_on_may_send_more(stranger: Any) -> None:
+    client = stranger()
+    client.negotiate()
+    client.log_on()
+    client.connection.dataReceived(frame_prefix(1 << 20))
+    assert not client.closed
+
+
+def test_a_failed_logon_changes_nothing(stranger: Any) -> None:
+    client = stranger()
+    client.negotiate()
+    client.log_on(password="wrong")
+    client.connection.dataReceived(frame_prefix(LONGEST + 1))
+    assert client.closed
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_who_does_not_say_who_it_is_stays_a_stranger_where_guests_are_not_let_in(stranger: Any, guest: bool) -> None:
+    client = stranger(guest=guest)
+    client.negotiate()
+    assert client.log_on_anonymously().status is Status.SUCCESS
+    client.connection.dataReceived(frame_prefix(LONGEST + 1))
+    assert client.closed is not guest
+
+
+def test_many_strangers_make_the_oldest_go(stranger: Any) -> None:
+    limits = Limits(strangers=3)
+    known, anonymous = stranger(limits=limits), stranger(limits=limits)
+    known.negotiate()
+    known.log_on()
+    anonymous.negotiate()
+    anonymous.log_on_anonymously()
+    others = [stranger(limits=limits) for _ in range(2)]
+    assert not any(each.closed for each in (known, anonymous, *others))
+    others += [stranger(limits=limits)]
+    assert [each.closed for each in (known, anonymous, *others)] == [False, True, False, False, False]
+
+
+def test_a_stranger_that_goes_makes_room(stranger: Any) -> None:
+    limits = Limits(strangers=1)
+    first = stranger(limits=limits)
+    first.transport.loseConnection()
+    second = stranger(limits=limits)
+    second.negotiate()
+    second.log_on()
+    stranger(limits=limits)
+    assert not second.closed
+
+
+def test_replies_that_a_stranger_does_not_take_are_few(server: Any, client: Any) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        transport = type(client.transport)()
+        transport.getHandle = lambda: here
+        other = type(client)(server, Dialect.SMB_2_1, transport)
+        other.send(other.header(Command.NEGOTIATE).encode() + NegotiateRequest([other.dialect], 1).encode())
+        for _ in range(10_000):
+            if transport.producerState != "producing":
+                break
+            other.send(other.header(Command.ECHO).encode() + EchoRequest().encode())
+        assert transport.producerState == "paused"
+        assert not other.closed
+        assert other.connection.outbox.pending < 70_000
+
+
+def test_a_stranger_is_heard_again_when_it_has_been_answered(stranger: Any, monkeypatch: Any) -> None:
+    asked: list[Deferred[None]] = []
+
+    async def step(self: Conversation, token: bytes) -> None:
+        asked.append(Deferred())
+        await asked[-1]
+        raise LogonFailure("alice")
+
+    monkeypatch.setattr(Conversation, "step", step)
+    client = stranger()
+    client.negotiate()
+    for _ in range(3):
+        client.send(client.header(Command.SESSION_SETUP, message_id=client.message_id).encode() + SessionSetupRequest(b"token").encode())
+        client.message_id += 1
+    assert client.transport.producerState == "paused"
+    assert len(asked) == 1
+    for number in range(3):
+        assert len(asked) == number + 1
+        asked[number].callback(None)
+    assert [answer.status for answer in client.receive()] == [Status.LOGON_FAILURE] * 3
+    assert client.transport.producerState == "producing"
+
+
+def test_what_was_offered_and_is_not_needed_any_more_is_forgotten(stranger: Any) -> None:
+    client = stranger()
+    client.negotiate()
+    assert client.connection.negotiate_request.negotiate_contexts == []
+
+
+def test_no_client_speaks_so_many_dialects(stranger: Any) -> None:
+    client = stranger()
+    client.send(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([0x0202] * 1000).encode())
+    (answer,) = client.receive()
+    assert answer.status is Status.INVALID_PARAMETER
