@@ -10,17 +10,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.credentials import IUsernameHashedPassword
-from twisted.cred.portal import Portal
-from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.protocol import Factory
 
-from filesvc.auth.credentials import INTLMv2Response
-from filesvc.auth.users import UserRealm
 from filesvc.interfaces import IFileStore
 from filesvc.server.server import Server
-from filesvc.server.settings import Settings, Share
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryFile, MemoryStore
 from filesvc.zerocopy import copy, preflight
@@ -28,6 +20,7 @@ from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.residency import bring_in
 
 from ..interop.rawclient import RawClient
+from .in_thread import connect, serving
 
 DELAY_S = 0.3
 """What each access to the disk takes."""
@@ -77,31 +70,12 @@ def slow_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
 @pytest.fixture
 def port(slow_store: IFileStore) -> Iterator[int]:
     """A server's port; its reactor runs in a thread."""
-    reactor: Any = EPollReactor()
-    portal = Portal(UserRealm())
-    portal.registerChecker(InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret"), IUsernameHashedPassword, INTLMv2Response)
-    server = Server(Settings(), portal, [Share("rw", slow_store)], reactor)
-    server.preflight._resident = lambda *_: False
-    # Here, for only the main thread may listen for signals.
-    server.leases.start()
-    connections = Factory()
-    connections.buildProtocol = server.buildProtocol  # type: ignore[method-assign]
-    listening = reactor.listenTCP(0, connections, interface="127.0.0.1")
-    thread = Thread(target=lambda: reactor.run(installSignalHandlers=False))
-    thread.start()
-    yield listening.getHost().port
-    reactor.callFromThread(reactor.stop)
-    thread.join()
-    server.leases.stop()
-    slow_store.close()
 
+    def arrange(server: Server) -> None:
+        server.preflight._resident = lambda *_: False
 
-def connect(port: int) -> RawClient:
-    client = RawClient(port)
-    client.negotiate()
-    client.log_on("alice", "secret")
-    client.connect_tree("rw")
-    return client
+    with serving(slow_store, arrange) as port:
+        yield port
 
 
 def longest_echo(client: RawClient, wanted: Callable[[], bool]) -> float:
