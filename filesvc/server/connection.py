@@ -22,6 +22,7 @@ from filesvc.server.receiver import FrameReceiver
 from filesvc.server.sending import Sender
 from filesvc.server.session import Channel, Negotiated, Session
 from filesvc.server.settings import Settings
+from filesvc.server.tcp_options import set_tcp_options
 from filesvc.server.window import SequenceWindow
 from filesvc.smb2.compound import split
 from filesvc.smb2.encryption import EncryptionAlgorithm, TransformHeader
@@ -62,7 +63,6 @@ class StreamTransport(Transport, Source, typing.Protocol):
 
     def getPeer(self) -> IAddress: ...
     def getHost(self) -> IAddress: ...
-    def setTcpNoDelay(self, enabled: bool) -> None: ...
     def loseConnection(self) -> None: ...
 
 
@@ -117,7 +117,7 @@ class Connection(Protocol):
             self._head_received,
             self._too_long,
         )
-        self.transport.setTcpNoDelay(True)
+        set_tcp_options(self.transport)
         if not self.server.add(self):
             self.abort("too many connections")
             return

@@ -37,11 +37,13 @@ def serving(store: IFileStore, arrange: Callable[[Server], None] = lambda server
     listening = reactor.listenTCP(0, connections, interface="127.0.0.1")
     thread = Thread(target=lambda: reactor.run(installSignalHandlers=False))
     thread.start()
-    yield listening.getHost().port
-    reactor.callFromThread(reactor.stop)
-    thread.join()
-    server.leases.stop()
-    store.close()
+    try:
+        yield listening.getHost().port
+    finally:
+        reactor.callFromThread(reactor.stop)
+        thread.join()
+        server.leases.stop()
+        store.close()
 
 
 def connect(port: int) -> RawClient:

@@ -140,14 +140,14 @@ class RawClient:
         path = f"\\\\127.0.0.1\\{share}".encode("utf-16-le")
         self.tree_id = self.call(TREE_CONNECT, struct.pack("<HHHH", 9, 0, 64 + 8, len(path)) + path).tree_id
 
-    def create_body(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0) -> bytes:
+    def create_body(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0, share: int = 7) -> bytes:
         path = name.encode("utf-16-le")
-        fixed = struct.pack("<HBBIQQIIIIIHHII", 57, 0, 0, 2, 0, 0, access, 0, 7, disposition, options, 64 + 56, len(path), 0, 0)
+        fixed = struct.pack("<HBBIQQIIIIIHHII", 57, 0, 0, 2, 0, 0, access, 0, share, disposition, options, 64 + 56, len(path), 0, 0)
         return fixed + (path or b"\0")
 
-    def create(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0) -> bytes:
+    def create(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0, share: int = 7) -> bytes:
         """Open or make a file; its id."""
-        return self.call(CREATE, self.create_body(name, access, disposition, options)).body[64:80]
+        return self.call(CREATE, self.create_body(name, access, disposition, options, share)).body[64:80]
 
     def close_file(self, file_id: bytes) -> None:
         self.call(CLOSE, struct.pack("<HHI16s", 24, 0, 0, file_id))

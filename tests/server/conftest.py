@@ -88,9 +88,6 @@ class Transport(StringTransport):
         super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 50000))
         self.protocol: Connection | None = None
 
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        pass
-
     def startWriting(self) -> None:
         pass
 

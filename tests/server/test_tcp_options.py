@@ -1,0 +1,50 @@
+"""What is asked of TCP, whatever lies between."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from filesvc.server.tcp_options import set_tcp_options
+
+
+class Bare:
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def getHandle(self) -> socket.socket:
+        return self._socket
+
+
+class Wrapper:
+    """As TLS is."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+
+    def getHandle(self) -> object:
+        return object()
+
+
+@pytest.mark.parametrize("wrapped", [0, 1, 2])
+def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapped: int) -> None:
+    with socket.socket() as sock:
+        transport: Any = Bare(sock)
+        for _ in range(wrapped):
+            transport = Wrapper(transport)
+        set_tcp_options(transport)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        idle, interval, probes = (
+            sock.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * probes == 120
+
+
+def test_without_tcp_there_is_nothing_to_ask() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        set_tcp_options(Bare(here))
+    set_tcp_options(object())
