@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from filesvc.auth.users import UserRealm
 from filesvc.config import Config, ConfigError, describe, notes
+from filesvc.open_files import too_few
 from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.server import Server
 from filesvc.users import Users
@@ -186,6 +187,8 @@ class FileService(Service):
         log.info("Serving {what}", what=describe(self._config))
         for note in notes(self._config):
             log.warn("{note}", note=note)
+        if few := too_few(self._config.settings.limits):
+            log.warn("{few}", few=few)
 
     def stopService(self) -> Deferred[None]:
         """Take no more clients, finish the replies in flight, close the rest."""

@@ -13,6 +13,7 @@ from twisted.python import usage
 
 from filesvc.config import Config, ConfigError, Said, ShareConfig, override
 from filesvc.configfile import read
+from filesvc.open_files import raise_limit
 from filesvc.service import FileService
 from filesvc.trial import SHARE, TrialUser, instructions
 from filesvc.users import CREDENTIALS
@@ -118,6 +119,7 @@ def makeService(options: Options) -> FileService:
     # Here, because twistd's --reactor installs another after this module is imported.
     from twisted.internet import reactor
 
+    raise_limit()
     try:
         return make_service(options, reactor)
     except ConfigError as error:
