@@ -92,6 +92,7 @@ def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
 async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
     if chunk.target_offset + chunk.length > MAX_FILE_SIZE:
         raise StatusError(Status.INVALID_PARAMETER)
+    # All of this anew for each chunk, as much may happen while a thread copies one.
     if source.node.locks.forbids(source, chunk.source_offset, chunk.length, write=False) or target.node.locks.forbids(
         target, chunk.target_offset, chunk.length, write=True
     ):
@@ -102,7 +103,7 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
     done = 0
     while done < chunk.length:
         with source.busy():
-            copied = await target.run(
+            copied = await target.run_in_thread(
                 copy_range,
                 target.tree.store,
                 source.file,

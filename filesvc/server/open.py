@@ -124,10 +124,25 @@ class Open:
 
         @raise StatusError: FILE_CLOSED. It was closed since the last time.
         """
-        if self.closed:
-            raise StatusError(Status.FILE_CLOSED)
+        self._require_open()
         with self.busy():
             return await self.tree.run(call, *args, **kwargs)
+
+    async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        The same for what takes long with a real file: in a thread, unless the file is none. What else takes long its store knows.
+
+        @raise StatusError: FILE_CLOSED.
+        """
+        if self.descriptor is None:
+            return await self.run(call, *args, **kwargs)
+        self._require_open()
+        with self.busy():
+            return await self.tree.run_in_thread(call, *args, **kwargs)
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise StatusError(Status.FILE_CLOSED)
 
     async def stat(self) -> Stat:
         """What clients are to see of the file now."""

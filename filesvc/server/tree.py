@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
@@ -53,3 +54,9 @@ class TreeConnect:
             return call(*args, **kwargs)
         server = self.server
         return await deferToThreadPool(server.reactor, server.threads(self.share), call, *args, **kwargs)
+
+    async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same in a thread in any case, for what is known to take long."""
+        if self.store.blocking:
+            return await self.run(call, *args, **kwargs)
+        return await self.server.in_thread(partial(call, *args, **kwargs))

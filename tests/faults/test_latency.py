@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +14,15 @@ import pytest
 
 from filesvc.interfaces import IFileStore
 from filesvc.server.server import Server
+from filesvc.store import space
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryFile, MemoryStore
+from filesvc.store.space import copy_range
 from filesvc.zerocopy import copy, preflight
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.residency import bring_in
 
-from ..interop.rawclient import RawClient
+from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient
 from .in_thread import connect, serving
 
 DELAY_S = 0.3
@@ -88,6 +91,15 @@ def longest_echo(client: RawClient, wanted: Callable[[], bool]) -> float:
     return longest
 
 
+def hold_up_of(work: Callable[[], None], bystander: RawClient) -> float:
+    """The longest ECHO of another client while something is done."""
+    thread = Thread(target=work)
+    thread.start()
+    longest = longest_echo(bystander, thread.is_alive)
+    thread.join()
+    return longest
+
+
 def test_a_cold_read_delays_no_echo_of_another_client(port: int) -> None:
     reader, bystander = connect(port), connect(port)
     file_id = reader.create("file")
@@ -107,9 +119,40 @@ def hold_up(reader: RawClient, file_id: bytes, bystander: RawClient) -> float:
             reader.read(file_id, offset, SIZE // 4)
         taken.append(time.monotonic() - begun)
 
-    thread = Thread(target=read)
-    thread.start()
-    longest = longest_echo(bystander, thread.is_alive)
-    thread.join()
+    longest = hold_up_of(read, bystander)
     assert taken[0] >= 4 * DELAY_S, "the disk was not slow"
     return longest
+
+
+IOCTL = 11
+RESUME_KEY, COPYCHUNK_WRITE = 0x00140078, 0x001480F2
+
+
+def ioctl(client: RawClient, code: int, file_id: bytes, given: bytes = b"") -> bytes:
+    """What a control code of a file answers."""
+    body = struct.pack("<HHI16sIIIIIIII", 57, 0, code, file_id, 64 + 56, len(given), 0, 0, 0, 1024, 1, 0) + (given or b"\0")
+    reply = client.call(IOCTL, body).body
+    start, length = struct.unpack_from("<II", reply, 32)
+    return reply[start - 64 : start - 64 + length]
+
+
+def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "source").write_bytes(bytes(SIZE))
+
+    def copy_slowly(*arguments: int) -> int:
+        time.sleep(DELAY_S)
+        return copy_range(*arguments)
+
+    monkeypatch.setattr(space, "copy_range", copy_slowly)
+    with serving(LocalStore(tmp_path)) as port:
+        client, bystander = connect(port), connect(port)
+        source, target = client.create("source"), client.create("target", FULL_ACCESS, OPEN_IF)
+        key = ioctl(client, RESUME_KEY, source)[:24]
+
+        def copy() -> None:
+            ioctl(client, COPYCHUNK_WRITE, target, struct.pack("<24sI4xQQI4x", key, 1, 0, 0, SIZE))
+
+        assert min(hold_up_of(copy, bystander) for _ in range(3)) < HOLD_UP_S
+        client.close()
+        bystander.close()
+    assert (tmp_path / "target").read_bytes() == bytes(SIZE)

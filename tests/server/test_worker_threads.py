@@ -1,0 +1,137 @@
+"""What may take long is done in threads, with all that may happen meanwhile: real files, and threads that take as long as the test says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filesvc.server.server import Server
+from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.fsctl import Fsctl
+from filesvc.smb2.header import Command
+from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.status import Status
+
+MIB = 1 << 20
+
+
+class Threads:
+    """Threads that take up their work when the test says so."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        self._at_once = reactor.pool
+        reactor.pool = self
+
+    def callInThreadWithCallback(self, *call: Any) -> None:
+        self.waiting.append(lambda: self._at_once.callInThreadWithCallback(*call))
+
+    def do_one(self) -> None:
+        self.waiting.pop(0)()
+
+    def do_all(self) -> None:
+        while self.waiting:
+            self.do_one()
+
+
+@pytest.fixture
+def server(server_on_disk: Server) -> Server:
+    return server_on_disk
+
+
+@pytest.fixture
+def threads(client: Any, another: Any, reactor: Any) -> Threads:
+    """From now on: the clients are there."""
+    return Threads(reactor)
+
+
+def start(client: Any, command: int, body: bytes) -> int:
+    header = client.header(command)
+    client.send(client.encode(header, body))
+    return int(header.message_id)
+
+
+def answer(client: Any, message_id: int) -> Any:
+    client.unasked += client.receive()
+    (found,) = [answer for answer in client.unasked if answer.header.message_id == message_id]
+    return found
+
+
+# Copies
+
+
+@pytest.fixture
+def copied(client: Any, tmp_path: Path) -> tuple[FileId, FileId, bytes]:
+    """A source and a target that are open, and what is in the source."""
+    data = os.urandom(3 * MIB)
+    (tmp_path / "source").write_bytes(data)
+    return client.open("source"), client.open("target"), data
+
+
+def start_copy(client: Any, source: FileId, target: FileId) -> int:
+    key = client.ask(Command.IOCTL, IoctlRequest(Fsctl.SRV_REQUEST_RESUME_KEY, source, b"", 100).encode())
+    resume_key = SrvRequestResumeKeyResponse.parse(IoctlResponse.parse(key.message).output).resume_key
+    chunks = SrvCopychunkCopy(resume_key, [SrvCopychunk(number * MIB, number * MIB, MIB) for number in range(3)])
+    return start(client, Command.IOCTL, IoctlRequest(Fsctl.SRV_COPYCHUNK_WRITE, target, chunks.encode(), 100).encode())
+
+
+def outcome(client: Any, copying: int) -> tuple[Status, int]:
+    """The status of a copy, and how many chunks it says have been copied."""
+    found = answer(client, copying)
+    return found.status, SrvCopychunkResponse.parse(memoryview(bytes(IoctlResponse.parse(found.message).output))).chunks_written
+
+
+def lock(client: Any, file_id: FileId, offset: int) -> Status:
+    element = LockElement(offset, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
+    return Status(client.ask(Command.LOCK, LockRequest(file_id, [element]).encode()).status)
+
+
+def test_a_copy_is_made_in_a_thread(client: Any, copied: Any, threads: Threads, tmp_path: Path) -> None:
+    source, target, data = copied
+    copying = start_copy(client, source, target)
+    assert not client.receive()
+    assert (tmp_path / "target").read_bytes() == b""
+    threads.do_all()
+    assert outcome(client, copying) == (Status.SUCCESS, 3)
+    assert (tmp_path / "target").read_bytes() == data
+
+
+@pytest.mark.parametrize("name", ["source", "target"])
+def test_locks_are_looked_at_before_each_chunk(client: Any, another: Any, copied: Any, threads: Threads, name: str, tmp_path: Path) -> None:
+    source, target, data = copied
+    copying = start_copy(client, source, target)
+    threads.do_one()
+    assert lock(another, another.open(name), 2 * MIB) is Status.SUCCESS
+    threads.do_all()
+    assert outcome(client, copying) == (Status.FILE_LOCK_CONFLICT, 2)
+    assert (tmp_path / "target").read_bytes() == data[: 2 * MIB]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_file_that_is_closed_stays_open_for_the_chunk_that_is_copied(
+    client: Any, copied: Any, threads: Threads, which: int, tmp_path: Path
+) -> None:
+    *opens, data = copied
+    copying = start_copy(client, *opens)
+    closing = start(client, Command.CLOSE, CloseRequest(opens[which]).encode())
+    assert not client.receive()
+    threads.do_all()
+    assert outcome(client, copying) == (Status.FILE_CLOSED, 1)
+    assert answer(client, closing).status is Status.SUCCESS
+    assert (tmp_path / "target").read_bytes() == data[:MIB]
+
+
+def test_a_connection_that_is_lost_ends_its_copy(client: Any, server: Server, copied: Any, threads: Threads, tmp_path: Path) -> None:
+    source, target, data = copied
+    start_copy(client, source, target)
+    client.transport.loseConnection()
+    threads.do_all()
+    assert (tmp_path / "target").read_bytes() == data[:MIB]
+    assert not server.nodes
