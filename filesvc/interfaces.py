@@ -8,6 +8,7 @@ it alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from errno import EAGAIN
@@ -165,6 +166,18 @@ class FileBusy(BlockingIOError):
         self.identity = identity
 
 
+class TakesLong(BlockingIOError):
+    """
+    Something must be read before the answer is known, and that takes long. A thread does so already; nothing else has been done.
+
+    @ivar ready: is done when it makes sense to ask again. It fails with C{OSError} if that cannot be read.
+    """
+
+    def __init__(self, ready: Future[None]) -> None:
+        super().__init__(EAGAIN, "a large directory must be read first")
+        self.ready = ready
+
+
 class IOpenFile(Interface):
     """
     An open file or directory. Methods are synchronous and raise C{OSError} with its C{errno} set.
@@ -257,7 +270,8 @@ class IFileStore(Interface):
     A tree of files and directories that a share serves. Names match by any case and keep the case they were given.
 
     Methods are synchronous and raise C{OSError} with its C{errno} set: L{ParentNotFound}, C{FileNotFoundError}, C{FileExistsError},
-    C{PermissionError}, C{IsADirectoryError}, C{NotADirectoryError}, or others.
+    C{PermissionError}, C{IsADirectoryError}, C{NotADirectoryError}, or others. Any that is given a path may raise L{TakesLong}: wait, and
+    call it again.
     """
 
     blocking = Attribute("C{bool}: calls may wait for long (a network, a slow disk), so the server makes them in the share's threads.")

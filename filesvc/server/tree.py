@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 
-from filesvc.interfaces import IFileStore
+from filesvc.interfaces import IFileStore, TakesLong
+from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
     from filesvc.server.server import Server
@@ -50,10 +51,15 @@ class TreeConnect:
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the store or of a file in it: here, or in the share's threads where the store may block."""
         assert self.share is not None
-        if not self.share.store.blocking:
-            return call(*args, **kwargs)
         server = self.server
-        return await deferToThreadPool(server.reactor, server.threads(self.share), call, *args, **kwargs)
+        while True:
+            try:
+                if not self.share.store.blocking:
+                    return call(*args, **kwargs)
+                return await deferToThreadPool(server.reactor, server.threads(self.share), call, *args, **kwargs)
+            except TakesLong as error:
+                ready = error.ready
+            await fired_by(ready, server.reactor)
 
     async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same in a thread in any case, for what is known to take long."""

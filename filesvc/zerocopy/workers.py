@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -12,6 +13,21 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 T = TypeVar("T")
+
+
+def fired_by(future: Future[T], reactor: IReactorFromThreads) -> Deferred[T]:
+    """Fires in the reactor's thread with what comes of some other thread's work."""
+    result: Deferred[T] = Deferred()
+
+    def tell(done: Future[T]) -> None:
+        error = done.exception()
+        if error is not None:
+            reactor.callFromThread(result.errback, error)
+        else:
+            reactor.callFromThread(result.callback, done.result())
+
+    future.add_done_callback(tell)
+    return result
 
 
 class InThread(Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -22,7 +24,7 @@ from filesvc.zerocopy import copy, preflight
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.residency import bring_in
 
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient
+from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
 from .in_thread import connect, serving
 
 DELAY_S = 0.3
@@ -122,6 +124,28 @@ def hold_up(reader: RawClient, file_id: bytes, bystander: RawClient) -> float:
     longest = hold_up_of(read, bystander)
     assert taken[0] >= 4 * DELAY_S, "the disk was not slow"
     return longest
+
+
+@pytest.fixture
+def crowded() -> Iterator[Path]:
+    """A folder with a hundred thousand names, in memory."""
+    with TemporaryDirectory(dir="/dev/shm") as path:
+        for number in range(100_000):
+            os.mknod(f"{path}/A name of the usual length {number}.txt")
+        yield Path(path)
+
+
+def test_searching_a_large_folder_for_a_name_in_another_case_holds_up_nobody(crowded: Path) -> None:
+    taken = []
+    for _ in range(3):
+        with serving(LocalStore(crowded)) as port:
+            client, bystander = connect(port), connect(port)
+            taken.append(hold_up_of(lambda: client.create("a NAME of the usual LENGTH 99999.TXT"), bystander))  # noqa: B023
+            with pytest.raises(Refused, match="C0000034"):
+                client.create("no such name")
+            client.close()
+            bystander.close()
+    assert min(taken) < HOLD_UP_S
 
 
 IOCTL = 11

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filesvc.interfaces import TakesLong
 from filesvc.server.server import Server
+from filesvc.server.settings import Share
+from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
+from filesvc.smb2.create import CreateDisposition, CreateRequest
+from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.status import Status
+from filesvc.store.local import LocalStore
+from filesvc.store.local_file import LocalFile
 
 MIB = 1 << 20
 
@@ -135,3 +144,49 @@ def test_a_connection_that_is_lost_ends_its_copy(client: Any, server: Server, co
     threads.do_all()
     assert (tmp_path / "target").read_bytes() == data[:MIB]
     assert not server.nodes
+
+
+# Large folders
+
+
+class UnreadStore(LocalStore):
+    """A folder that must be read before any path leads somewhere."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.ready: Future[None] = Future()
+
+    def open(self, *arguments: Any) -> LocalFile:
+        if not self.ready.done():
+            raise TakesLong(self.ready)
+        return super().open(*arguments)
+
+
+@pytest.fixture
+def unread(make_server: Any, client: Any, tmp_path: Path) -> Iterator[tuple[UnreadStore, Any]]:
+    """A store of that kind, and a client that is in it."""
+    store = UnreadStore(tmp_path)
+    other = type(client)(make_server(shares=[Share("files", store)]))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    yield store, other
+    other.transport.loseConnection()
+    store.close()
+
+
+def test_a_request_waits_until_a_folder_is_read(unread: Any) -> None:
+    store, client = unread
+    creating = start(client, Command.CREATE, CreateRequest("new", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN_IF).encode())
+    assert not client.receive()
+    assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    store.ready.set_result(None)
+    assert answer(client, creating).status is Status.SUCCESS
+
+
+def test_a_request_fails_if_a_folder_cannot_be_read(unread: Any) -> None:
+    store, client = unread
+    creating = start(client, Command.CREATE, CreateRequest("new", AccessMask.FILE_READ_DATA, CreateDisposition.OPEN).encode())
+    store.ready.set_exception(OSError(errno.EIO, "broken"))
+    store.ready = Future()
+    assert answer(client, creating).status is Status.IO_DEVICE_ERROR

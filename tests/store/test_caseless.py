@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
 
 import pytest
 
+from filesvc.interfaces import TakesLong
 from filesvc.store import caseless
 from filesvc.store.caseless import CaselessIndex
 from filesvc.store.local import LocalStore
@@ -71,8 +76,18 @@ def large() -> Iterator[Directory]:
         os.close(directory.fd)
 
 
+def find_soon(index: CaselessIndex, directory: Directory, name: bytes) -> bytes | None:
+    """What is found, after waiting for it if need be."""
+    while True:
+        try:
+            return index.find(directory.fd, name)
+        except TakesLong as error:
+            error.ready.result()
+
+
 def test_twenty_thousand_names_are_read_once(index: CaselessIndex, large: Directory) -> None:
     directory = large
+    assert find_soon(index, directory, b"FILE 0") == b"File 0"
     for number in range(0, 20_000, 7):
         assert index.find(directory.fd, b"FILE %d" % number) == b"File %d" % number
         assert index.find(directory.fd, b"none %d" % number) is None
@@ -81,6 +96,136 @@ def test_twenty_thousand_names_are_read_once(index: CaselessIndex, large: Direct
         directory.touch(f"new {number}")
         assert index.find(directory.fd, b"NEW %d" % number) == b"new %d" % number
     assert index.scans == 1
+
+
+# Large directories are read in a thread
+
+
+class Gate:
+    """Lets a directory be read when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: OSError | None = None) -> None:
+        self.open = Event()
+        read = caseless._read
+
+        def wait_and_read(found: Iterable[bytes], started: float) -> Any:
+            names = list(found)
+            if len(names) >= caseless.AT_ONCE:
+                assert self.open.wait(10)
+                if error is not None:
+                    raise error
+            return read(names, started)
+
+        monkeypatch.setattr(caseless, "_read", wait_and_read)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.open.set()
+
+
+def begin(index: CaselessIndex, directory: Directory) -> Future[None]:
+    with pytest.raises(TakesLong) as raised:
+        index.find(directory.fd, b"FILE 0")
+    return raised.value.ready
+
+
+def test_who_asks_while_a_directory_is_read_waits_for_the_same_reading(index: CaselessIndex, large: Directory, gate: Gate) -> None:
+    ready = begin(index, large)
+    assert begin(index, large) is ready
+    gate.open.set()
+    ready.result()
+    assert index.find(large.fd, b"FILE 19999") == b"File 19999"
+    assert index.scans == 1
+
+
+def test_other_directories_are_searched_meanwhile(index: CaselessIndex, large: Directory, directory: Directory, gate: Gate) -> None:
+    directory.touch("Name")
+    begin(index, large)
+    assert index.find(directory.fd, b"NAME") == b"Name"
+
+
+def test_what_happens_meanwhile_counts(index: CaselessIndex, large: Directory, directory: Directory, gate: Gate) -> None:
+    ready = begin(index, large)
+    large.touch("New", "Gone")
+    begin(index, large)
+    (large.path / "Gone").unlink()
+    (large.path / "File 7").rename(large.path / "File seven")
+    begin(index, large)
+    gate.open.set()
+    ready.result()
+    for name, found in ((b"NEW", b"New"), (b"GONE", None), (b"FILE 7", None), (b"FILE SEVEN", b"File seven")):
+        assert index.find(large.fd, name) == found
+    assert index.scans == 1
+
+
+def test_more_than_is_noticed_while_a_directory_is_read(
+    index: CaselessIndex, large: Directory, directory: Directory, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(caseless, "monotonic", lambda: now)
+    ready = begin(index, large)
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for _ in range(queue // 2 + 10):
+        os.rename(large.path / "File 1", large.path / "Other")
+        os.rename(large.path / "Other", large.path / "File 1")
+    large.touch("Last")
+    begin(index, large)
+    gate.open.set()
+    ready.result()
+    index.find(large.fd, b"LAST")
+    now += 2
+    index.find(large.fd, b"LAST")
+    (reading,) = index._readings.values()
+    reading.ready.result()
+    assert index.find(large.fd, b"LAST") == b"Last"
+
+
+def test_an_index_that_is_only_old_serves_until_the_new_one_is_there(
+    index: CaselessIndex, large: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(caseless, "monotonic", lambda: now)
+    find_soon(index, large, b"FILE 0")
+    gate = Gate(monkeypatch)
+    now += caseless.LIFETIME_S + 100
+    assert index.find(large.fd, b"FILE 5") == b"File 5"
+    large.touch("New")
+    assert index.find(large.fd, b"NEW") == b"New"
+    assert index.scans == 2
+    gate.open.set()
+    (reading,) = index._readings.values()
+    reading.ready.result()
+    assert index.find(large.fd, b"NEW") == b"New"
+    assert index.scans == 2
+
+
+def test_what_is_not_watched_any_more_when_it_has_been_read_is_not_kept(
+    large: Directory, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = CaselessIndex(capacity=20_000)
+    now = 1000.0
+    monkeypatch.setattr(caseless, "monotonic", lambda: now)
+    find_soon(index, large, b"FILE 0")
+    gate = Gate(monkeypatch)
+    now += caseless.LIFETIME_S + 100
+    index.find(large.fd, b"FILE 0")
+    (reading,) = index._readings.values()
+    for _ in range(2):
+        index.find(directory.fd, b"x")
+    gate.open.set()
+    reading.ready.result()
+    assert list(index._indexes) == [index._inotify.watch(directory.fd)]
+    index.close()
+
+
+def test_a_directory_that_cannot_be_read_to_its_end(index: CaselessIndex, large: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    Gate(monkeypatch, OSError(errno.EIO, "broken")).open.set()
+    for _ in range(2):
+        with pytest.raises(OSError, match="broken"):
+            find_soon(index, large, b"FILE 0")
 
 
 CHANGE = """

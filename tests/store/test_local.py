@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from filesvc.interfaces import Creation, FileAttributes, FileBusy, FileIdentity, Kind, ParentNotFound, Times
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, FileIdentity, Kind, ParentNotFound, TakesLong, Times
 from filesvc.store import space
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
@@ -260,6 +260,9 @@ def test_five_hundred_files_in_a_large_folder_read_it_once() -> None:
             os.mknod(f"{path}/Old {number}")
         store = LocalStore(path)
         before = store._caseless.scans
+        with pytest.raises(TakesLong) as raised:
+            find(store, "OLD 0")
+        raised.value.ready.result()
         for number in range(500):
             make(store, f"New {number}").close()
             find(store, f"NEW {number}").close()
