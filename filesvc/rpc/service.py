@@ -21,6 +21,9 @@ _SERVICES: Mapping[str, Callable[[Facts, Caller], Service]] = {
     "lsarpc": LsaService,
 }
 
+ASKS_ELSEWHERE = frozenset({"lsarpc"})
+"""Pipes whose services look for users and groups, whom another machine may have to be asked about: call them in a thread."""
+
 
 def pipes(facts: Facts, caller: Caller) -> PipeServices:
     """The pipes that a caller can open."""

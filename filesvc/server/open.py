@@ -260,7 +260,7 @@ class Open:
 
 @dataclass(slots=True, eq=False)
 class PipeOpen:
-    """An open pipe of IPC$; C{broken} after its client wrote what is no RPC."""
+    """An open pipe of IPC$; C{broken} after its client wrote what is no RPC, C{busy} while a thread is in its service."""
 
     file_id: FileId
     session: Session
@@ -268,6 +268,7 @@ class PipeOpen:
     name: str
     rpc: RpcConnection
     broken: bool = False
+    busy: bool = False
 
     async def close(self) -> None:
         """End the open."""

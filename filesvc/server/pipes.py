@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from twisted.logger import Logger
 
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller
-from filesvc.rpc.service import pipes
+from filesvc.rpc.service import ASKS_ELSEWHERE, pipes
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.open import PipeOpen
@@ -70,10 +71,18 @@ def read_pipe(open: PipeOpen, request: ReadRequest) -> Reply:
     return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
 
-def transceive(open: PipeOpen, request: IoctlRequest) -> Reply:
+async def transceive(open: PipeOpen, request: IoctlRequest) -> Reply:
     """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
     with _rpc(open) as rpc:
-        data, more = rpc.transact(bytes(request.input), request.max_output_response)
+        transact = partial(rpc.transact, bytes(request.input), request.max_output_response)
+        if open.name in ASKS_ELSEWHERE:
+            open.busy = True
+            try:
+                data, more = await open.tree.server.in_thread(transact)
+            finally:
+                open.busy = False
+        else:
+            data, more = transact()
     body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
     return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
@@ -105,6 +114,8 @@ def _rpc(open: PipeOpen) -> Iterator[RpcConnection]:
     """Speak with a service, for as long as the client does so as it should."""
     if open.broken:
         raise StatusError(Status.PIPE_DISCONNECTED)
+    if open.busy:
+        raise StatusError(Status.PIPE_BUSY)
     try:
         yield open.rpc
     except MalformedRpc as error:

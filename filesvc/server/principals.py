@@ -41,7 +41,7 @@ class Principals:
     Whom this server knows: the users and groups of the host, under the SIDs S-1-22-1-uid and S-1-22-2-gid, and users that only this server
     has, under SIDs below its own that follow from their names.
 
-    The latter can be looked up from their first logon on: there is nobody to ask for all of their names.
+    The latter can be looked up from their first logon on: there is nobody to ask for all of their names. May be used from several threads.
 
     @ivar sid: the server's own, the same at every start.
     """
@@ -58,7 +58,7 @@ class Principals:
         self.sid = Sid(_NT_AUTHORITY, (_NT_NON_UNIQUE, *parts))
 
     def token(self, user: IUser, anonymous: bool) -> Token:
-        """What a user who logs on goes by."""
+        """What a user who logs on goes by. Looks for the user, so call it in a thread."""
         account, group = unix_user(user.uid), unix_group(user.gid)
         groups = {group, *map(unix_group, user.groups), NETWORK}
         if anonymous:
@@ -84,7 +84,7 @@ class Principals:
         """A user of that name, the server's own or the host's, else a group, unless the domain says which of them is meant."""
         domain = domain.casefold()
         if domain in ("", self._name.casefold()):
-            for principal in self._own.values():
+            for principal in list(self._own.values()):
                 if principal.name.casefold() == name.casefold():
                     return principal
         if domain != _GROUPS.casefold():

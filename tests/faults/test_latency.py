@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from filesvc.interfaces import IFileStore
+from filesvc.server import principals
 from filesvc.server.server import Server
 from filesvc.store import space
 from filesvc.store.local import LocalStore
@@ -145,6 +147,22 @@ def test_searching_a_large_folder_for_a_name_in_another_case_holds_up_nobody(cro
                 client.create("no such name")
             client.close()
             bystander.close()
+    assert min(taken) < HOLD_UP_S
+
+
+def test_a_user_who_is_looked_for_on_another_machine_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_slowly(name: str) -> None:
+        time.sleep(DELAY_S)
+        raise KeyError(name)
+
+    with serving(MemoryStore()) as port:
+        bystander = connect(port)
+        monkeypatch.setattr(principals, "pwd", SimpleNamespace(getpwnam=look_slowly))
+        clients = []
+        taken = [hold_up_of(lambda: clients.append(connect(port)), bystander) for _ in range(3)]
+        for client in (bystander, *clients):
+            client.close()
+    assert len(clients) == 3
     assert min(taken) < HOLD_UP_S
 
 

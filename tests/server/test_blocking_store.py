@@ -77,9 +77,12 @@ def slow(monkeypatch: Any) -> SlowStore:
 class Queue:
     """What threads want done in the reactor's thread."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self) -> None:
         self._calls: queue.Queue[Callable[[], None]] = queue.Queue()
         self.triggers: list[Callable[[], None]] = []
+
+    def take_over(self, reactor: Any) -> None:
+        """From now on, what comes from threads is done by L{run}."""
         reactor.callFromThread = lambda call, *args, **fields: self._calls.put(lambda: call(*args, **fields))
         reactor.addSystemEventTrigger = lambda phase, event, call: self.triggers.append(call)
 
@@ -89,15 +92,15 @@ class Queue:
 
 
 @pytest.fixture
-def calls(reactor: Any) -> Iterator[Queue]:
-    calls = Queue(reactor)
+def calls() -> Iterator[Queue]:
+    calls = Queue()
     yield calls
     for stop in calls.triggers:
         stop()
 
 
 @pytest.fixture
-def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue) -> Iterator[Any]:
+def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue, reactor: Any) -> Iterator[Any]:
     """A client in a share of the slow store. It waits for its answers."""
 
     class Patient(type(client)):  # type: ignore[misc]
@@ -114,6 +117,7 @@ def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue) -> Ite
     other = Patient(make_server(Settings(limits=Limits(parallel=3)), [Share("slow", slow)]))
     other.negotiate()
     other.log_on()
+    calls.take_over(reactor)
     assert other.enter("slow").status is Status.SUCCESS
     yield other
     slow.may_go_on.set()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from impacket.dcerpc.v5.rpcrt import MSRPC_BIND, CtxItem, MSRPCBind, MSRPCHeader
 
 from filesvc.interfaces import TakesLong
 from filesvc.server.server import Server
@@ -24,6 +25,7 @@ from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.read import ReadRequest
 from filesvc.smb2.status import Status
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
@@ -190,3 +192,52 @@ def test_a_request_fails_if_a_folder_cannot_be_read(unread: Any) -> None:
     store.ready.set_exception(OSError(errno.EIO, "broken"))
     store.ready = Future()
     assert answer(client, creating).status is Status.IO_DEVICE_ERROR
+
+
+# Users and groups
+
+
+def lookup(pipe: FileId) -> bytes:
+    """An RPC call of lsarpc in one go; the service need not understand it to be called."""
+    bind = MSRPCBind()
+    bind.addCtxItem(CtxItem())
+    packet = MSRPCHeader()
+    packet["type"] = MSRPC_BIND
+    packet["pduData"] = bind.getData()
+    return IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, packet.get_packet(), 4280).encode()
+
+
+def test_who_asks_for_names_waits_in_a_thread(client: Any, reactor: Any) -> None:
+    client.enter("IPC$")
+    slow, quick = client.open("lsarpc"), client.open("srvsvc")
+    threads = Threads(reactor)
+    asked = start(client, Command.IOCTL, lookup(slow))
+    assert not client.receive()
+    assert client.ask(Command.IOCTL, lookup(quick)).status is Status.SUCCESS
+    assert client.ask(Command.IOCTL, lookup(slow)).status is Status.PIPE_BUSY
+    assert client.ask(Command.READ, ReadRequest(slow, 0, 100).encode()).status is Status.PIPE_BUSY
+    threads.do_all()
+    assert answer(client, asked).status is Status.SUCCESS
+    assert client.ask(Command.READ, ReadRequest(slow, 0, 100).encode()).status is Status.PIPE_EMPTY
+
+
+def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(client: Any, reactor: Any) -> None:
+    client.enter("IPC$")
+    pipe = client.open("lsarpc")
+    threads = Threads(reactor)
+    asked = start(client, Command.IOCTL, IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, b"?" * 100, 4280).encode())
+    threads.do_all()
+    assert answer(client, asked).status is Status.PIPE_DISCONNECTED
+    assert client.ask(Command.READ, ReadRequest(pipe, 0, 100).encode()).status is Status.PIPE_DISCONNECTED
+
+
+def test_a_user_is_looked_for_in_a_thread(server: Server, client: Any, reactor: Any) -> None:
+    other = type(client)(server)
+    other.negotiate()
+    threads = Threads(reactor)
+    with pytest.raises(ValueError, match="not enough"):
+        other.log_on()
+    assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    other.transport.loseConnection()
+    threads.do_all()
+    assert list(server.sessions) == [client.session_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -12,6 +13,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.session import Channel, Session, SessionState
 from filesvc.server.settings import Encryption, Signing
+from filesvc.server.token import NOBODY, Token
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.header import HeaderFlags
 from filesvc.smb2.keys import session_keys, signing_key
@@ -44,8 +46,12 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
         await _refuse(channel)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
+    token = NOBODY
+    if isinstance(outcome, Accepted) and not channel.binding:
+        # The system may have to ask another machine who that is.
+        token = await connection.server.in_thread(partial(connection.server.principals.token, outcome.user, outcome.anonymous))
     if connection.channels.get(channel.session.session_id) is not channel:
-        # The checker took its time, and the connection was lost meanwhile, or the session logged off.
+        # That took its time, and the connection was lost meanwhile, or the session logged off.
         if isinstance(outcome, Accepted):
             outcome.log_off()
         raise StatusError(Status.USER_SESSION_DELETED)
@@ -61,7 +67,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     if channel.binding:
         await _bound(connection, channel, outcome)
     else:
-        await _logged_on(request, connection, channel, outcome)
+        await _logged_on(request, connection, channel, outcome, token)
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
 
 
@@ -143,13 +149,13 @@ async def _bound(connection: Connection, channel: Channel, outcome: Accepted) ->
     log.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
 
 
-async def _logged_on(request: SessionSetupRequest, connection: Connection, channel: Channel, outcome: Accepted) -> None:
+async def _logged_on(request: SessionSetupRequest, connection: Connection, channel: Channel, outcome: Accepted, token: Token) -> None:
     session, server = channel.session, connection.server
     again = session.state is not SessionState.IN_PROGRESS
     if session.log_off is not None:
         session.log_off()
     session.user, session.guest, session.anonymous, session.log_off = outcome.user, outcome.guest, outcome.anonymous, outcome.log_off
-    session.token = server.principals.token(outcome.user, outcome.anonymous)
+    session.token = token
     session.renew(server.reactor, outcome.lifetime)
     if not again:
         _make_keys(request, connection, channel, outcome.session_key)
