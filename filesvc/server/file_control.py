@@ -146,7 +146,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
             raise StatusError(Status.FILE_LOCK_CONFLICT)
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
         open.tree.server.notifier.will_be_modified(open, DATA)
-        await open.run(open.file.punch, zero.file_offset, length)
+        await open.run_to_free(length, open.file.punch, zero.file_offset, length)
     return _reply(request)
 
 

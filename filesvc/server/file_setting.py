@@ -13,6 +13,7 @@ from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.names import parse_name
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
+from filesvc.server.replacing import give_name
 from filesvc.server.stream_rename import rename_stream
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
@@ -107,7 +108,7 @@ async def _rename(open: Open, buffer: memoryview) -> None:
     descriptors = open.tree.server.descriptors
     await descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
-    await open.run(open.tree.store.rename, open.file, path, rename.replace_if_exists)
+    await give_name(open, open.tree.store.rename, path, rename.replace_if_exists)
     for other in open.node.opens:
         if other is not open and other.path == before:
             other.file.moved(open.path)
@@ -129,7 +130,7 @@ async def _link(open: Open, buffer: memoryview) -> None:
     path = target_path(open, link)
     _check_no_stream(open, link.file_name)
     await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
-    await open.run(open.tree.store.link, open.file, path, link.replace_if_exists)
+    await give_name(open, open.tree.store.link, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
     open.entries_changed(path, open.parent_key)
 
@@ -212,8 +213,9 @@ async def _mode(open: Open, buffer: memoryview) -> None:
 async def _allocation(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
     open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
-    if size < (await open.stat()).size:
-        await open.run(open.file.truncate, size)
+    freed = (await open.stat()).size - size
+    if freed > 0:
+        await open.run_to_free(freed, open.file.truncate, size)
     elif size:
         await open.run(open.file.allocate, size)
     open.put_aside(size)
@@ -224,7 +226,8 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
-    await open.run(open.file.truncate, size)
+    freed = (await open.run(open.file.stat)).size - size
+    await open.run_to_free(freed, open.file.truncate, size)
     open.put_aside(0)
     open.entries_changed(open.path, open.parent_key)
 

@@ -19,6 +19,7 @@ from filesvc.server.names import join_name
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.server.streams import StreamFile, remove
+from filesvc.server.tree import FREED_IN_THREAD
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
@@ -140,6 +141,11 @@ class Open:
         with self.busy():
             return await self.tree.run_in_thread(call, *args, **kwargs)
 
+    async def run_to_free(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what takes C{size} bytes from the file: in a thread if they are many."""
+        run = self.run_in_thread if size >= FREED_IN_THREAD else self.run
+        return await run(call, *args, **kwargs)
+
     def _require_open(self) -> None:
         if self.closed:
             raise StatusError(Status.FILE_CLOSED)
@@ -219,7 +225,7 @@ class Open:
             self.give_back_room()
             await self._keep_write_time()
             self.descriptor = None
-            await tree.run(self.file.close)
+            await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
             for each in removed:
                 tree.server.notifier.removed(self, each)
             if not removed:

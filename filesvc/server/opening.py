@@ -131,7 +131,7 @@ class Opening:
         if not self.overwrites:
             return open, CreateAction.OPENED
         try:
-            await self._overwrite(open)
+            await self._overwrite(open, stat.size)
         except BaseException:
             await open.close()
             raise
@@ -333,10 +333,10 @@ class Opening:
         await descriptors.require_addable(tree, path, directory)
         return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)
 
-    async def _overwrite(self, open: Open) -> None:
+    async def _overwrite(self, open: Open, size: int) -> None:
         """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
         run, file = open.run, open.file
-        await run(file.truncate, 0)
+        await open.run_to_free(size, file.truncate, 0)
         if self.name.stream:
             return
         for name in await run(stream_names, file):

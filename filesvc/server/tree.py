@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 
-from filesvc.interfaces import IFileStore, TakesLong
+from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, TakesLong
 from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+FREED_IN_THREAD = 16 << 20
+"""Bytes that a file system takes some milliseconds to take from a file."""
 
 
 @dataclass(slots=True, eq=False)
@@ -66,3 +71,12 @@ class TreeConnect:
         if self.store.blocking:
             return await self.run(call, *args, **kwargs)
         return await self.server.in_thread(partial(call, *args, **kwargs))
+
+    async def close_unnamed(self, file: IOpenFile) -> None:
+        """Close a file that may have lost its last name: if it has, all that it takes on the disk is freed now."""
+        allocation = 0
+        if IDescriptorFile.providedBy(file):
+            with suppress(OSError):
+                allocation = (await self.run(file.stat)).allocation
+        run = self.run_in_thread if allocation >= FREED_IN_THREAD else self.run
+        await run(file.close)

@@ -18,8 +18,10 @@ import pytest
 from filesvc.interfaces import IFileStore
 from filesvc.server import principals
 from filesvc.server.server import Server
+from filesvc.server.tree import FREED_IN_THREAD
 from filesvc.store import space
 from filesvc.store.local import LocalStore
+from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryFile, MemoryStore
 from filesvc.store.space import copy_range
 from filesvc.zerocopy import copy, preflight
@@ -198,3 +200,64 @@ def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: p
         client.close()
         bystander.close()
     assert (tmp_path / "target").read_bytes() == bytes(SIZE)
+
+
+SET_INFO = 17
+OF_FILE, RENAME, DISPOSITION, END_OF_FILE = 1, 10, 13, 20
+SET_ZERO_DATA = 0x000980C8
+SUPERSEDE = 0
+
+
+def set_info(client: RawClient, file_id: bytes, information_class: int, buffer: bytes) -> None:
+    client.call(SET_INFO, struct.pack("<HBBIHHI16s", 33, OF_FILE, information_class, len(buffer), 64 + 32, 0, 0, file_id) + buffer)
+
+
+def rename_over(client: RawClient, name: str, target: str) -> None:
+    file_id, path = client.create(name, FULL_ACCESS, OPEN_IF), target.encode("utf-16-le")
+    set_info(client, file_id, RENAME, struct.pack("<B7xQI", 1, 0, len(path)) + path)
+    client.close_file(file_id)
+
+
+def delete(client: RawClient, file_id: bytes) -> None:
+    set_info(client, file_id, DISPOSITION, b"\1")
+    client.close_file(file_id)
+
+
+FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
+    "truncate": lambda client, file_id: set_info(client, file_id, END_OF_FILE, bytes(8)),
+    "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, FREED_IN_THREAD)),
+    "delete": delete,
+    "overwrite": lambda client, file_id: client.create("large", FULL_ACCESS, SUPERSEDE),
+    "rename over it": lambda client, file_id: (client.close_file(file_id), rename_over(client, "other", "large")),
+}
+
+
+@pytest.mark.parametrize("way", FREEING)
+def test_freeing_a_large_file_holds_up_nobody(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    freed = []
+
+    def free_slowly(method: Callable[..., Any], frees: Callable[[LocalFile], bool]) -> Callable[..., Any]:
+        def slow(self: LocalFile, *arguments: int) -> Any:
+            if frees(self):
+                freed.append(method)
+                time.sleep(DELAY_S)
+            return method(self, *arguments)
+
+        return slow
+
+    monkeypatch.setattr(LocalFile, "truncate", free_slowly(LocalFile.truncate, lambda file: file.stat().size > 0))
+    monkeypatch.setattr(LocalFile, "punch", free_slowly(LocalFile.punch, lambda file: True))
+    monkeypatch.setattr(LocalFile, "close", free_slowly(LocalFile.close, lambda file: file.stat().links == 0))
+    taken = []
+    with serving(LocalStore(tmp_path)) as port:
+        bystander = connect(port)
+        for _ in range(3):
+            client = connect(port)
+            file_id = client.create("large", FULL_ACCESS, OPEN_IF)
+            with (tmp_path / "large").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, FREED_IN_THREAD)
+            taken.append(hold_up_of(lambda: FREEING[way](client, file_id), bystander))  # noqa: B023
+            client.close()
+        bystander.close()
+    assert len(freed) == 3
+    assert min(taken) < HOLD_UP_S
