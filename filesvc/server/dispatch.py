@@ -139,6 +139,7 @@ class Compound:
         if last:
             self._flush()
             connection.send([(call, error_reply(Status.PENDING))], self.sealed)
+        connection.unthrottle()
 
     def _process(self, call: Call) -> Reply | Deferred[Reply]:
         try:

@@ -55,3 +55,29 @@ def test_requests_that_take_time_stop_the_reading(client: Any, monkeypatch: Any)
         waiting.pop(0).callback(None)
     assert client.transport.producerState == "producing"
     assert len(client.receive()) == parallel + 10
+
+
+def test_requests_that_begin_to_wait_make_room_for_others(client: Any, monkeypatch: Any) -> None:
+    """Or what they wait for could never come."""
+    file_id = client.open("a")
+    begun: list[Deferred[None]] = []
+    awaited: list[Deferred[None]] = []
+
+    async def slow(request: Any, call: Any, open: Any) -> Any:
+        begun.append(Deferred())
+        await begun[-1]
+        awaited.append(Deferred())
+        await call.wait(awaited[-1])
+        return read_module.Reply(b"")
+
+    monkeypatch.setattr(read_module, "_read_store", slow)
+    for _ in range(client.server.settings.limits.parallel + 1):
+        client.send(client.encode(client.header(Command.READ), ReadRequest(file_id, 0, 10).encode()))
+    assert client.transport.producerState == "paused"
+    begun[0].callback(None)
+    assert client.transport.producerState == "producing"
+    for waiting in begun[1:]:
+        waiting.callback(None)
+    assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    for each in awaited:
+        each.callback(None)
