@@ -118,8 +118,9 @@ class Connection(Protocol):
             self._too_long,
         )
         set_tcp_options(self.transport)
-        if not self.server.add(self):
-            self.abort("too many connections")
+        refusal = self.server.add(self)
+        if refusal is not None:
+            self.abort(refusal)
             return
         log.info("{peer}: connected", peer=self.peer)
         self._logon_deadline = self.server.reactor.callLater(limits.logon_timeout, self._not_logged_on)
@@ -393,7 +394,10 @@ class Connection(Protocol):
             self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
 
     def unthrottle(self) -> None:
-        """Replies have left, or requests have been answered: perhaps it is time to read on."""
+        """Replies have left, or requests have been answered or begun to wait: perhaps it is time to read on, or to end."""
+        if self._finishing:
+            self._finish_if_done()
+            return
         if not self._throttled or self._lost:
             return
         if self.swamped:
@@ -417,11 +421,17 @@ class Connection(Protocol):
         if now:
             self.transport.abortConnection()
             return
-        if not self._finishing:
-            self._finishing = True
-            self._receiver.pause()
-        if self.idle and not self._unsent:
+        self._finishing = True
+        self._receiver.pause()
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        if self._lost or not self.idle:
+            return
+        if not self._unsent:
             self.transport.loseConnection()
+        elif self.outbox.pending:
+            self.outbox.flushed().addCallbacks(lambda _: self._finish_if_done(), lambda _: None)
 
     @property
     def may_wait(self) -> bool:

@@ -14,7 +14,6 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
@@ -54,7 +53,6 @@ log = Logger()
 
 _THREADS_FOR_BLOCKING_STORE = 8
 _ENDED_KEPT = 1024
-_POLL_SHUTDOWN = 0.02
 _OPEN_ID_BITS = 60
 
 
@@ -86,6 +84,7 @@ class Server(Factory):
         self.connections: dict[Connection, None] = {}
         self.strangers: dict[Connection, None] = {}
         self.sessions: dict[int, Session] = {}
+        self._all_gone: Deferred[None] | None = None
         self._ended: OrderedDict[int, Session] = OrderedDict()
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
@@ -194,17 +193,19 @@ class Server(Factory):
             stat.allocation = put_aside
         self.change_times.show(key, stat)
 
-    def add(self, connection: Connection) -> bool:
-        """Count a connection in; false if there are too many. Of too many strangers the oldest goes: who logs on has done so by then."""
+    def add(self, connection: Connection) -> str | None:
+        """Count a connection in, or say why not. Of too many strangers the oldest goes: who logs on has done so by then."""
         limits = self.settings.limits
+        if self._all_gone is not None:
+            return "the server ends"
         if len(self.connections) >= limits.connections:
-            return False
+            return "too many connections"
         self.connections[connection] = self.strangers[connection] = None
         if len(self.strangers) > limits.strangers:
             oldest = next(iter(self.strangers))
             del self.strangers[oldest]
             oldest.abort("too many others have connected since, and it has not logged on")
-        return True
+        return None
 
     def knows(self, connection: Connection) -> None:
         """A connection is no stranger any more."""
@@ -214,6 +215,7 @@ class Server(Factory):
         """Count a connection out."""
         self.connections.pop(connection, None)
         self.strangers.pop(connection, None)
+        self._tell_if_all_gone()
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
         return [
@@ -237,19 +239,26 @@ class Server(Factory):
 
     def shutdown(self) -> Deferred[None]:
         """Finish the replies in flight, then close every connection; fires when all are closed, or the time for it is over."""
-        deadline = self.reactor.seconds() + self.settings.limits.shutdown_timeout
-        done: LoopingCall
+        gone = self._all_gone = Deferred()
+        late = self.reactor.callLater(self.settings.limits.shutdown_timeout, self._finish, True)
+        self._finish(False)
 
-        def step() -> None:
-            late = self.reactor.seconds() >= deadline
-            for connection in list(self.connections):
-                connection.finish(late)
-            if late or not self.connections:
-                done.stop()
+        def end(_: None) -> Deferred[None]:
+            if late.active():
+                late.cancel()
+            return Deferred.fromCoroutine(self._close_opens())
 
-        done = LoopingCall(step)
-        done.clock = self.reactor
-        return done.start(_POLL_SHUTDOWN).addCallback(lambda _: Deferred.fromCoroutine(self._close_opens()))
+        return gone.addCallback(end)
+
+    def _finish(self, now: bool) -> None:
+        for connection in list(self.connections):
+            connection.finish(now)
+        self._tell_if_all_gone(now)
+
+    def _tell_if_all_gone(self, late: bool = False) -> None:
+        gone = self._all_gone
+        if gone is not None and not gone.called and (late or not self.connections):
+            gone.callback(None)
 
     async def _close_opens(self) -> None:
         """Wait for no client to come back any more; those with persistent handles will find the next server."""
