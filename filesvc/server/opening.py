@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, Stat
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
 from filesvc.server import durable, sharemode
 from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.caching import Operation
@@ -97,8 +97,10 @@ class Opening:
         while True:
             try:
                 opened = await self._open_existing(rights)
-            except FileNotFoundError as error:
-                if self.disposition in _ONLY_EXISTING or not error.errno:
+            except ParentNotFound:
+                raise
+            except FileNotFoundError:
+                if self.disposition in _ONLY_EXISTING:
                     raise
             else:
                 if opened is None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import succeed
 
-from filesvc.interfaces import Creation, FileAttributes
+from filesvc.interfaces import Creation, FileAttributes, ParentNotFound
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
@@ -115,6 +115,24 @@ def test_a_race_to_make_a_file_is_run_again(client: Any, store: Any, monkeypatch
     monkeypatch.setattr(store, "open", race)
     assert created(client.create("a", D.OPEN_IF)).create_action == CreateAction.CREATED
     assert list(looks) == []
+
+
+@pytest.mark.parametrize("disposition", [D.OPEN_IF, D.OVERWRITE_IF, D.SUPERSEDE])
+def test_a_file_is_made_only_where_there_is_a_folder_for_it(client: Any, store: Any, monkeypatch: Any, disposition: int) -> None:
+    """Stores tell a missing folder from a missing file by the exception's type alone."""
+    opens, asked = store.open, []
+
+    def nothing_there(path: Any, creation: Creation, *call: Any) -> Any:
+        asked.append(creation)
+        if creation is Creation.EXISTING and path:
+            raise ParentNotFound if "nowhere" in path else FileNotFoundError
+        return opens(path, creation, *call)
+
+    monkeypatch.setattr(store, "open", nothing_there)
+    assert created(client.create("a", disposition)).create_action == CreateAction.CREATED
+    del asked[:]
+    assert client.create("nowhere\\a", disposition).status is Status.OBJECT_PATH_NOT_FOUND
+    assert asked == [Creation.EXISTING]
 
 
 # Files and folders
