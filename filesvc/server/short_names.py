@@ -8,11 +8,13 @@ from collections import OrderedDict
 
 from filesvc.interfaces import Path
 
+_LONGEST = 12
 _LEGAL = r"[A-Z0-9!#$%&'()@^_`{}~-]"
 _SHORT = re.compile(rf"{_LEGAL}{{1,8}}(\.{_LEGAL}{{1,3}})?")
 _ILLEGAL = re.compile(_LEGAL.replace("[", "[^"))
+_FIRST_LEGAL = re.compile(_LEGAL)
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_HASH_LENGTH = 5
+_PAIRS = [low + high for high in _DIGITS for low in _DIGITS]
 
 
 class ShortNames:
@@ -30,7 +32,7 @@ class ShortNames:
     def of(self, name: str) -> str:
         """The short name of a file."""
         upper = name.upper()
-        if _SHORT.fullmatch(upper):
+        if len(upper) <= _LONGEST and _SHORT.fullmatch(upper):
             return upper
         short = _make(upper)
         self._long[short] = name
@@ -50,11 +52,9 @@ def _make(upper: str) -> str:
     base, _, extension = upper.rpartition(".")
     if not base:
         base, extension = extension, ""
-    number = zlib.crc32(upper.encode("utf-16-le", "surrogatepass"))
-    digits = ""
-    for _ in range(_HASH_LENGTH):
-        number, digit = divmod(number, len(_DIGITS))
-        digits += _DIGITS[digit]
-    first = _ILLEGAL.sub("", base)[:1] or "_"
-    extension = _ILLEGAL.sub("", extension)[:3]
-    return f"{first}{digits}~1" + (f".{extension}" if extension else "")
+    rest, pair = divmod(zlib.crc32(upper.encode("utf-16-le", "surrogatepass")), len(_PAIRS))
+    rest, next_pair = divmod(rest, len(_PAIRS))
+    first = _FIRST_LEGAL.search(base)
+    short = f"{first[0] if first else '_'}{_PAIRS[pair]}{_PAIRS[next_pair]}{_DIGITS[rest % len(_DIGITS)]}~1"
+    extension = extension and _ILLEGAL.sub("", extension)[:3]
+    return f"{short}.{extension}" if extension else short

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from struct import Struct
 from types import MappingProxyType
+from typing import Any
 
 from filesvc.smb2.body import decode_name, encode_name
 from filesvc.smb2.errors import MalformedMessage
@@ -61,18 +63,25 @@ class DirectoryEntry:
     @property
     def short_name_length(self) -> int:
         """The length of C{short_name} on the wire, in bytes."""
-        return len(self.short_name_bytes)
+        return len(encode_name(self.short_name))
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[DirectoryEntry], tuple[Any, ...]]:
+    """What gives the values of attributes; L{attrgetter} does so for two or more."""
+    return attrgetter(*names) if len(names) > 1 else lambda entry: tuple(getattr(entry, name) for name in names)
 
 
 class _Layout:
     """The fixed part of a class: NextEntryOffset, C{head}, FileNameLength, C{tail}, where those are names of L{DirectoryEntry}'s."""
 
-    __slots__ = ("fixed", "head", "tail")
+    __slots__ = ("fixed", "get_head", "get_tail", "head", "tail")
 
     def __init__(self, head_format: str, head: tuple[str, ...], tail_format: str = "", tail: tuple[str, ...] = ()) -> None:
         self.fixed = Struct(f"<I{head_format}I{tail_format}")
         self.head = head
         self.tail = tail
+        self.get_head = _getter(head)
+        self.get_tail = _getter(tail)
 
 
 _HEAD_FORMAT = "IqqqqqqI"
@@ -124,8 +133,8 @@ class DirectoryEncoder:
         layout = _LAYOUTS[FileInformationClass(information_class)]
         self._pack = layout.fixed.pack
         self._fixed_length = layout.fixed.size
-        self._head = layout.head
-        self._tail = layout.tail
+        self._get_head = layout.get_head
+        self._get_tail = layout.get_tail
         self._limit = limit
         self._buffer = bytearray()
         self._last = 0
@@ -141,9 +150,7 @@ class DirectoryEncoder:
         if buffer:
             _NEXT_ENTRY_OFFSET.pack_into(buffer, self._last, start - self._last)
             buffer += bytes(padding)
-        buffer += self._pack(
-            0, *[getattr(entry, field) for field in self._head], len(name), *[getattr(entry, field) for field in self._tail]
-        )
+        buffer += self._pack(0, *self._get_head(entry), len(name), *self._get_tail(entry))
         buffer += name
         self._last = start
         return True

@@ -16,7 +16,8 @@ _UNIX_EPOCH = 116444736000000000
 
 def to_filetime(nanoseconds: int) -> int:
     """The FILETIME of nanoseconds since 1970 UTC, rounded down; a time outside of what FILETIME can say becomes the nearest that it can."""
-    return min(max(nanoseconds // 100 + _UNIX_EPOCH, 0), MAX_FILETIME)
+    filetime = nanoseconds // 100 + _UNIX_EPOCH
+    return filetime if 0 <= filetime <= MAX_FILETIME else min(max(filetime, 0), MAX_FILETIME)
 
 
 def from_filetime(filetime: int) -> int:

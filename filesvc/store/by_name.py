@@ -1,7 +1,7 @@
 """
 What is kept with a file in a directory, read without opening the file: what listings show for each of many.
 
-Not by L{os}'s functions, whose exceptions, of which the usual file gives one, take half of the time of a listing.
+The values are not read by L{os}'s functions, whose exceptions take longer than the system call.
 """
 
 from __future__ import annotations
@@ -17,16 +17,12 @@ from filesvc.store.dosattrib import DosAttrib
 _PREFIX = b"user."
 _DOSATTRIB = dosattrib.XATTR.encode()
 _DOSATTRIB_MAX: Final = 512
-_NAMES_MAX: Final = 1024
 
 _DosAttribBuffer = ctypes.c_char * _DOSATTRIB_MAX
-_NamesBuffer = ctypes.c_char * _NAMES_MAX
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.lgetxattr.argtypes = [c_char_p, c_char_p, c_void_p, c_size_t]
 _libc.lgetxattr.restype = c_ssize_t
-_libc.llistxattr.argtypes = [c_char_p, c_void_p, c_size_t]
-_libc.llistxattr.restype = c_ssize_t
 
 
 def read_by_name(path: bytes) -> tuple[DosAttrib | None, dict[str, int]]:
@@ -36,7 +32,11 @@ def read_by_name(path: bytes) -> tuple[DosAttrib | None, dict[str, int]]:
     A link at the end of the path is not followed.
     """
     kept, lengths = None, {}
-    for name in _list(path):
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return kept, lengths
+    for name in map(os.fsencode, names):
         if name == _DOSATTRIB:
             buffer = _DosAttribBuffer()
             length = _libc.lgetxattr(path, name, buffer, _DOSATTRIB_MAX)
@@ -46,14 +46,3 @@ def read_by_name(path: bytes) -> tuple[DosAttrib | None, dict[str, int]]:
             if length >= 0:
                 lengths[name.removeprefix(_PREFIX).decode(errors="surrogateescape")] = length
     return kept, lengths
-
-
-def _list(path: bytes) -> list[bytes]:
-    buffer = _NamesBuffer()
-    length = _libc.llistxattr(path, buffer, _NAMES_MAX)
-    if length >= 0:
-        return buffer.raw[:length].split(b"\0")[:-1] if length else []
-    try:
-        return list(map(os.fsencode, os.listxattr(path, follow_symlinks=False)))
-    except OSError:
-        return []

@@ -19,6 +19,7 @@ from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequ
 from filesvc.smb2.status import Status
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
+_MOST_AT_ONCE = 64 << 10
 _ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
@@ -41,7 +42,7 @@ async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
     enumeration = await _enumeration(request, open)
     single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
     fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
-    entries = await open.run(enumeration.take, 0 if single else request.output_buffer_length, fixed)
+    entries = await open.run(enumeration.take, 0 if single else min(request.output_buffer_length, _MOST_AT_ONCE), fixed)
     first, enumeration.started = not enumeration.started, True
     if not entries:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
