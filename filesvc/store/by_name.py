@@ -31,7 +31,8 @@ def read_by_name(path: bytes) -> tuple[DosAttrib | None, dict[str, int]]:
 
     A link at the end of the path is not followed.
     """
-    kept, lengths = None, {}
+    kept: DosAttrib | None = None
+    lengths: dict[str, int] = {}
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except OSError:

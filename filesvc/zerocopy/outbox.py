@@ -267,10 +267,13 @@ class Outbox:
                 elif head.buffer is None:
                     moved = send_range(sock, head.source, left)
                     self._moved(moved)
-                    if not head.source.length:
-                        queue.popleft()
-                        self.progressed = self._reactor.seconds()
-                        self._fly(head, sock)
+                    if head.source.length:
+                        # The socket is full, or the turn is over; asking again would only cost a call.
+                        left -= moved
+                        break
+                    queue.popleft()
+                    self.progressed = self._reactor.seconds()
+                    self._fly(head, sock)
                 else:
                     break
                 left -= moved

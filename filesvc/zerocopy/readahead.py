@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from filesvc.zerocopy.residency import bring_in, resident
+from filesvc.zerocopy.residency import bring_in, seems_resident
 from filesvc.zerocopy.workers import InThread, with_descriptor
 
 SMALLEST_WINDOW = 256 << 10
@@ -83,7 +83,7 @@ class ReadAhead:
         if coming is None:
             return None
         start, ahead = coming
-        if resident(fd, start, ahead):
+        if seems_resident(fd, start, ahead):
             return None
         done = with_descriptor(self._in_thread, fd, lambda own: bring_in(own, start, ahead))
         return done.addErrback(self._unread)

@@ -90,6 +90,21 @@ def resident_by_probe(fd: int, offset: int, length: int) -> bool:
     return all(_readable_now(fd, at) for at in range(offset, end, 1 << 16)) and _readable_now(fd, end - 1)
 
 
+def seems_resident(fd: int, offset: int, length: int) -> bool:
+    """
+    Whether what there is of a large range is likely to be in memory, by a byte of every MiB: a third of the time of asking of each page.
+
+    For who loses nothing by a wrong answer; C{False} where nothing can tell.
+    """
+    try:
+        for at in range(offset, offset + length, 1 << 20):
+            if not os.preadv(fd, _ONE_BYTE, at, os.RWF_NOWAIT):
+                break
+    except OSError:
+        return False
+    return True
+
+
 def best_resident() -> Resident:
     """The cheapest L{Resident} that this kernel has."""
     fd = os.memfd_create("probe", os.MFD_CLOEXEC)

@@ -92,6 +92,33 @@ def test_next_range_is_brought_into_memory(descriptors: None, loop: Loop, in_thr
     os.close(fd)
 
 
+def test_nothing_is_brought_in_where_the_file_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "short"
+    path.write_bytes(os.urandom(131072))
+    fd = os.open(path, os.O_RDONLY)
+    called: list[object] = []
+    ahead, sequence = ReadAhead(called.append), Sequence()  # type: ignore[arg-type]
+    for offset in (0, 65536):
+        assert ahead.after(sequence, fd, offset, 65536) is None
+    assert not called
+    os.close(fd)
+
+
+def test_a_hole_in_what_is_in_memory_is_seen_by_the_mib(descriptors: None, loop: Loop, in_thread: InThread, tmp_path: Path) -> None:
+    path = tmp_path / "half"
+    path.write_bytes(os.urandom(16 * MiB))
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 8 * MiB, 4 * MiB, os.POSIX_FADV_DONTNEED)
+    ahead, sequence = ReadAhead(in_thread), Sequence()
+    assert ahead.after(sequence, fd, 0, 4 * MiB) is None
+    coming = ahead.after(sequence, fd, 4 * MiB, 4 * MiB)
+    assert coming is not None
+    loop.result(coming)
+    assert resident(fd, 8 * MiB, 4 * MiB)
+    os.close(fd)
+
+
 def test_descriptor_may_be_closed_meanwhile(descriptors: None, tmp_path: Path) -> None:
     path = tmp_path / "cold"
     path.write_bytes(os.urandom(MiB))
