@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.network import congestion_control
 from benchmarks.peers import PEERS
 from benchmarks.race import Outcome
 from benchmarks.work import WORK, Result, Work
@@ -79,7 +80,7 @@ def markdown(results: Results, rounds: int) -> str:
 
 
 def _about(rounds: int) -> str:
-    machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, loopback"
+    machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, loopback, {congestion_control()}"
     return (
         f"Medians of {rounds} rounds, the peers in turn, with the lowest and the highest below; behind them, the seconds of processor time "
         f"that the server and its children took for each GB or each thousand. {machine}.\n"
