@@ -24,6 +24,7 @@ from filesvc.server.session import Channel, Negotiated, Session
 from filesvc.server.settings import Settings
 from filesvc.server.tcp_options import set_tcp_options
 from filesvc.server.window import SequenceWindow
+from filesvc.server.workload import Workload
 from filesvc.smb2.compound import split
 from filesvc.smb2.encryption import EncryptionAlgorithm, TransformHeader
 from filesvc.smb2.errors import MalformedMessage
@@ -49,11 +50,8 @@ _TRANSFORM = b"\xfdSMB"
 _SMB1 = b"\xffSMB"
 _WRITE_HEAD = HEADER_LENGTH + 48
 _SMALL_TRANSFER = 65536
-_STRANGERS_PARALLEL = 0
-_STRANGERS_BACKLOG = 64 * 1024
 _CANCEL = int(Command.CANCEL)
 _FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
-_ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 _SIGNED = int(HeaderFlags.SIGNED)
 _NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
 
@@ -75,6 +73,7 @@ class Connection(Protocol):
 
     transport: StreamTransport  # type: ignore[assignment]
     outbox: Outbox
+    workload: Workload
     peer: str
 
     def __init__(self, server: Server) -> None:
@@ -92,12 +91,6 @@ class Connection(Protocol):
         self.max_transfer = _SMALL_TRANSFER
         self._payload: Payload | None = None
         self._collect: Collect | None = None
-        self._finishing = False
-        self._throttled = False
-        self._parallel, self._backlog = _STRANGERS_PARALLEL, _STRANGERS_BACKLOG
-        self._async: dict[int, Call] = {}
-        self._last_async_id = 0
-        self._running: set[Compound] = set()
         self._logon_deadline: IDelayedCall | None = None
         self._lost = False
 
@@ -108,6 +101,7 @@ class Connection(Protocol):
         self.peer = describe(self.transport.getPeer())
         self.outbox = Outbox(self.transport, self.server.reactor, self.server.drain_budget, path.stall_timeout)
         self._sender = Sender(self)
+        self.workload = Workload(self.outbox, self._sender, limits.waiting, self._hold_back, self._read_on)
         self._receiver = FrameReceiver(
             self.server.buffers,
             min(MAX_REQUEST, limits.frame),
@@ -135,7 +129,7 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of all that the client held."""
-        self._lost = True
+        self._let_go()
         self._stop_hurrying()
         self._receiver.close()
         if self._payload is not None:
@@ -143,7 +137,7 @@ class Connection(Protocol):
         if self._collect is not None:
             self._collect.connectionLost(reason)
         self.outbox.connection_lost(reason)
-        for call in list(self._async.values()):
+        for call in self.workload.waiting:
             if call.cancel is not None and not self._survives(call):
                 call.cancel()
         for channel in list(self.channels.values()):
@@ -156,10 +150,14 @@ class Connection(Protocol):
         """Whether a request goes on without its channel, as in Windows: the client will send it again on another."""
         return call.replayable and len(call.session.channels) > 1
 
+    def _let_go(self) -> None:
+        self._lost = True
+        self.workload.lost()
+
     def abort(self, reason: str) -> None:
         """Close at once, because of something the client did."""
         if not self._lost:
-            self._lost = True
+            self._let_go()
             log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
             self._receiver.close()
             self.transport.abortConnection()
@@ -210,7 +208,8 @@ class Connection(Protocol):
         self._stop_hurrying()
         if known:
             limits = self.settings.limits
-            self._receiver.limit, self._parallel, self._backlog = limits.frame, limits.parallel, limits.backlog
+            self._receiver.limit = limits.frame
+            self.workload.allow(limits)
             self.server.knows(self)
 
     def _stop_hurrying(self) -> None:
@@ -237,7 +236,7 @@ class Connection(Protocol):
                 buffer.release()
             raise
         self._process(requests, sealed, buffer)
-        self._throttle()
+        self.workload.limit()
 
     def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
         """The requests in a frame, and the session whose key it was encrypted with."""
@@ -292,15 +291,15 @@ class Connection(Protocol):
         payload: Payload | None = None,
     ) -> None:
         compound = Compound(self, requests, sealed, payload)
-        self._running.add(compound)
+        self.workload.running.add(compound)
         compound.done = lambda: self._done(compound, buffer, payload)
         compound.run()
 
     def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
-        self._running.discard(compound)
+        self.workload.running.discard(compound)
         if buffer is not None:
             buffer.release()
-        self.unthrottle()
+        self.workload.ease()
         if payload is not None and not self._lost:
             payload.finish()
 
@@ -360,7 +359,7 @@ class Connection(Protocol):
 
     def _payload_done(self) -> None:
         self._payload = None
-        if self._throttled:
+        if self.workload.held_back:
             self.transport.pauseProducing()
         self._go_on()
 
@@ -370,89 +369,26 @@ class Connection(Protocol):
         except (ConnectionBroken, MalformedMessage) as error:
             self.abort(str(error))
 
-    # Not taking more than can be worked on
+    def _hold_back(self) -> None:
+        self._receiver.pause()
+        self.transport.pauseProducing()
 
-    @property
-    def _overloaded(self) -> bool:
-        return self._unsent > self._backlog or len(self._running) - len(self._async) > self._parallel
-
-    @property
-    def swamped(self) -> bool:
-        """Whether more replies wait for the client to take them than may."""
-        return self.outbox.pending > self._backlog
-
-    @property
-    def _unsent(self) -> int:
-        return self.outbox.pending + self._sender.in_thread
-
-    def _throttle(self) -> None:
-        """Do not read on while replies are not taken, or requests come faster than they are worked on."""
-        if not self._throttled and not self._lost and self._overloaded:
-            self._throttled = True
-            self._receiver.pause()
-            self.transport.pauseProducing()
-            self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
+    def _read_on(self) -> None:
+        if self._payload is None:
+            self.transport.resumeProducing()
+        self._go_on()
 
     def unthrottle(self) -> None:
-        """Replies have left, or requests have been answered or begun to wait: perhaps it is time to read on, or to end."""
-        if self._finishing:
-            self._finish_if_done()
-            return
-        if not self._throttled or self._lost:
-            return
-        if self.swamped:
-            self.outbox.flushed().addCallbacks(lambda _: self.unthrottle(), lambda _: None)
-        elif not self._overloaded:
-            self._throttled = False
-            if self._payload is None:
-                self.transport.resumeProducing()
-            self._go_on()
-
-    # Requests in progress
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request is being worked on, those that wait for something to happen aside."""
-        waiting = {call.compound for call in self._async.values()}
-        return self._running <= waiting
+        """Replies have left the worker threads."""
+        self.workload.ease()
 
     def finish(self, now: bool) -> None:
         """The server ends: take no more requests, and close when all replies have left; or C{now}."""
         if now:
             self.transport.abortConnection()
-            return
-        self._finishing = True
-        self._receiver.pause()
-        self._finish_if_done()
-
-    def _finish_if_done(self) -> None:
-        if self._lost or not self.idle:
-            return
-        if not self._unsent:
-            self.transport.loseConnection()
-        elif self.outbox.pending:
-            self.outbox.flushed().addCallbacks(lambda _: self._finish_if_done(), lambda _: None)
-
-    @property
-    def may_wait(self) -> bool:
-        """Whether one more request may wait for something to happen."""
-        return len(self._async) < self.settings.limits.waiting
-
-    def register_async(self, call: Call) -> int:
-        """Connection.AsyncCommandList: give a request that waits an id."""
-        self._last_async_id += 1
-        self._async[self._last_async_id] = call
-        return self._last_async_id
-
-    def forget_async(self, call: Call) -> None:
-        """A request waits no longer."""
-        self._async.pop(call.async_id, None)
-
-    def find_request(self, header: Header) -> Call | None:
-        """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16)."""
-        if header.flags & _ASYNC:
-            return self._async.get(header.async_id)
-        return next((call for call in self._async.values() if call.header.message_id == header.message_id), None)
+        else:
+            self._receiver.pause()
+            self.workload.finish(self.transport.loseConnection)
 
     # Sending
 

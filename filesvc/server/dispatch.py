@@ -107,7 +107,7 @@ class Compound:
 
     def _advance(self) -> None:
         while self._index < len(self._messages):
-            if self._index and self.connection.swamped:
+            if self._index and self.connection.workload.swamped:
                 self._flush()
                 self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
                 return
@@ -133,13 +133,13 @@ class Compound:
         last = self._index == len(self._messages) - 1
         if not last and call.header.command != Command.CREATE:
             raise StatusError(Status.INTERNAL_ERROR)
-        if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.may_wait:
+        if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.workload.may_wait:
             raise StatusError(Status.INSUFFICIENT_RESOURCES)
-        call.async_id = connection.register_async(call)
+        call.async_id = connection.workload.wait(call)
         if last:
             self._flush()
             connection.send([(call, error_reply(Status.PENDING))], self.sealed)
-        connection.unthrottle()
+        connection.workload.ease()
 
     def _process(self, call: Call) -> Reply | Deferred[Reply]:
         try:
@@ -162,7 +162,7 @@ class Compound:
 
     def _late(self, result: Reply | Failure, call: Call) -> None:
         if call.async_id:
-            self.connection.forget_async(call)
+            self.connection.workload.wait_no_more(call)
         try:
             self._finish(call, self._settle(call, result))
         except ConnectionBroken as error:

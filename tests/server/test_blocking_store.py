@@ -274,12 +274,12 @@ def test_shutdown_takes_no_more_requests_when_there_is_room_for_them_again(
     slow.may_go_on.clear()
     for _ in range(8):
         patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
-    running = len(patient.connection._running)
+    running = len(patient.connection.workload.running)
     assert running == 4
     patient.server.shutdown()
     slow.may_go_on.set()
     answers: list[Any] = []
-    while not patient.connection.idle:
+    while not patient.connection.workload.idle:
         calls.run()
         answers += patient.receive()
     assert len(answers) == running

@@ -8,7 +8,7 @@ from filesvc.smb2.cancel import CancelRequest
 
 def cancel(request: CancelRequest, call: Call) -> Reply:
     """Cancel the request that the header names, if it still waits. A CANCEL itself is never answered."""
-    waiting = call.connection.find_request(call.header)
+    waiting = call.connection.workload.find(call.header)
     if waiting is not None and waiting.cancel is not None:
         waiting.cancel()
     return Reply(b"")
