@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -295,6 +296,24 @@ def test_hang_up_reloads_users(site, tmp_path):
     server.wait_for(SERVING, 2)
     assert "hello.txt" in smbclient(port, "docs", "bob%two", "ls")
     assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "docs", ALICE, "ls")
+
+
+def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded(site, docs):
+    server, _, port = site
+    shutil.rmtree(docs)
+    assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "docs", ALICE, "ls")
+    assert f"share docs: its folder {docs} has been removed; make it anew and reload" in server.output
+    docs.mkdir()
+    (docs / "new.txt").touch()
+    server.signal(signal.SIGHUP)
+    server.wait_for(SERVING, 2)
+    assert "new.txt" in smbclient(port, "docs", ALICE, "ls")
+
+
+def test_the_log_tells_which_share_there_is_not(site):
+    server, _, port = site
+    assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "dosc", ALICE, "ls")
+    assert "there is no share 'dosc'" in server.output
 
 
 def test_hang_up_with_a_mistake_changes_nothing(site, pub):

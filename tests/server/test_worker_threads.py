@@ -152,16 +152,16 @@ def test_a_connection_that_is_lost_ends_its_copy(client: Any, server: Server, co
 
 
 class UnreadStore(LocalStore):
-    """A folder that must be read before any path leads somewhere."""
+    """A folder that must be read before names in it lead somewhere."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.ready: Future[None] = Future()
 
-    def open(self, *arguments: Any) -> LocalFile:
-        if not self.ready.done():
+    def open(self, path: Any, *arguments: Any) -> LocalFile:
+        if path and not self.ready.done():
             raise TakesLong(self.ready)
-        return super().open(*arguments)
+        return super().open(path, *arguments)
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from filesvc.interfaces import Creation, Kind
 from filesvc.server import access
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.session import SessionState
 from filesvc.server.settings import Share
 from filesvc.server.tree import TreeConnect
 from filesvc.smb2.status import Status
@@ -17,7 +19,7 @@ log = Logger()
 _PIPES = "ipc$"
 
 
-def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
+async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     """Enter the share that the last part of the path names, if this user may."""
     connection, session = call.connection, call.session
     share = _find_share(request.path, call)
@@ -28,6 +30,10 @@ def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     else:
         maximal = access.OF_GUESTS if session.guest or session.anonymous else access.ALL
     tree = TreeConnect(session.next_tree_id(), session, connection.server, share, maximal)
+    if share is not None:
+        await _require_folder(tree, share)
+        if session.state is SessionState.EXPIRED:
+            raise StatusError(Status.USER_SESSION_DELETED)
     session.trees[tree.tree_id] = tree
     call.header.tree_id = tree.tree_id
     assert session.user is not None
@@ -37,6 +43,26 @@ def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     flags = ShareFlags.ENCRYPT_DATA if share.encrypt else ShareFlags.MANUAL_CACHING
     capabilities = ShareCapabilities.CONTINUOUS_AVAILABILITY if tree.is_continuous and connection.is_3x else ShareCapabilities(0)
     return Reply(TreeConnectResponse(ShareType.DISK, flags, capabilities, maximal).encode())
+
+
+async def _require_folder(tree: TreeConnect, share: Share) -> None:
+    """
+    A folder that somebody has removed would look like an empty one.
+
+    @raise StatusError: BAD_NETWORK_NAME.
+    """
+    try:
+        root = await tree.run(tree.store.open, (), Creation.EXISTING, Kind.DIRECTORY, False)
+        try:
+            removed = not (await tree.run(root.stat)).links
+        finally:
+            await tree.run(root.close)
+    except OSError:
+        # The client is told what is wrong when it looks.
+        return
+    if removed:
+        log.warn("share {share}: its folder {path} has been removed; make it anew and reload", share=share.name, path=share.path)
+        raise StatusError(Status.BAD_NETWORK_NAME)
 
 
 def _find_share(path: str, call: Call) -> Share | None:
@@ -53,6 +79,7 @@ def _find_share(path: str, call: Call) -> Share | None:
         return None
     share = call.connection.server.shares.get(name)
     if share is None:
+        log.info("{peer}: there is no share {name!r}", peer=call.connection.peer, name=parts[3])
         raise StatusError(Status.BAD_NETWORK_NAME)
     session = call.session
     if (session.guest or session.anonymous) and not call.connection.server.lets_guests_into(share):
