@@ -107,9 +107,10 @@ def _check(chosen: argparse.Namespace) -> None:
     mistakes: list[str] = []
     config = read(chosen.config, mistakes)
     endpoints((*config.listen, *config.status), reactor, mistakes, activated=False)
-    provide(config, {}, mistakes).close()
+    provision = provide(config, {}, mistakes)
+    provision.close()
     print(f"{chosen.config}: would serve {describe(config)}")
-    for note in notes(config):
+    for note in [*notes(config), *provision.notes]:
         print(note)
 
 

@@ -15,6 +15,7 @@ from filesvc.server.settings import DataPath, Limits, Settings
 T = TypeVar("T")
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_PLACE = re.compile(r"(.*) \(at line ([0-9]+), column [0-9]+\)", re.DOTALL)
 
 
 def read(path: str, mistakes: list[str]) -> Config:
@@ -28,12 +29,18 @@ def read(path: str, mistakes: list[str]) -> Config:
     except UnicodeDecodeError:
         mistakes.append(f"{path}: not UTF-8, which TOML must be")
     except tomllib.TOMLDecodeError as error:
-        mistakes.append(f"{path}: not TOML: {error}")
+        mistakes.append(_not_toml(path, str(error)))
     else:
         config = _read(path, top)
         mistakes.extend(mistake for _, mistake in sorted(top.source.mistakes))
         return config
     return Config(where=path)
+
+
+def _not_toml(path: str, message: str) -> str:
+    """With the line where all mistakes have it."""
+    found = _PLACE.fullmatch(message)
+    return f"{path}:{found[2]}: not TOML: {found[1]}" if found else f"{path}: not TOML: {message}"
 
 
 def _read(path: str, top: _Table) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,10 +13,12 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.plugin import getPlugins
 
+from filesvc.auth.checkers import SmbpasswdChecker
 from filesvc.auth.credentials import IKerberosPrincipal
 from filesvc.config import Config, ConfigError, Said, ShareConfig, judge
 from filesvc.interfaces import IFileStore, IStorePlugin
 from filesvc.keys import TARGET
+from filesvc.obstacles import require_entry, why_not_serving
 from filesvc.server.settings import Share
 from filesvc.store.local import LocalStore
 from filesvc.users import make_checkers
@@ -38,11 +41,16 @@ class StoreKey(NamedTuple):
 
 @dataclass(slots=True)
 class Provision:
-    """The shares and checkers that a configuration asks for, and the open stores below the shares."""
+    """
+    The shares and checkers that a configuration asks for, and the open stores below the shares.
+
+    C{notes} tell what there is, but perhaps not as it was meant.
+    """
 
     shares: list[Share] = field(default_factory=list)
     stores: dict[StoreKey, IFileStore] = field(default_factory=dict)
     checkers: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def close(self) -> None:
         """Give back the stores."""
@@ -69,6 +77,9 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
         mistakes.append(f'{config.where}: state: "{state}" is no folder that can be written to')
     provision = Provision(checkers=make_checkers(config.auth, mistakes))
     _check_kerberos(config, provision.checkers, mistakes)
+    for checker in provision.checkers:
+        if isinstance(checker, SmbpasswdChecker) and not checker.lets_anybody_in:
+            provision.notes.append(f"auth: {checker.path} has no user who may log on; filesvc passwd {checker.path} USER adds one")
     for share in config.shares:
         if not share.target.value:
             continue
@@ -79,6 +90,8 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
             mistakes.append(f"{share.target.where}: {_sentence(share.target.value, error)}")
             continue
         provision.stores[key] = store
+        if key.inode and (note := why_not_serving(key.target, key.read_only)):
+            provision.notes.append(f"{share.target.where}: {note}")
         provision.shares.append(
             Share(
                 share.name,
@@ -129,6 +142,8 @@ def _key(share: ShareConfig) -> StoreKey:
         return StoreKey(target, share.read_only)
     path = os.path.abspath(target)
     found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        require_entry(path)
     return StoreKey(path, share.read_only, found.st_dev, found.st_ino)
 
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from filesvc.auth.users import UserRealm
 from filesvc.config import Config, ConfigError, describe, notes
+from filesvc.obstacles import why_not_listening
 from filesvc.open_files import too_few
 from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.server import Server
@@ -74,7 +75,7 @@ class FileService(Service):
         self._endpoints = endpoints(config.listen, reactor, mistakes)
         self._status_endpoints = endpoints(config.status, reactor, mistakes)
         provision = provide(config, {}, mistakes)
-        self._stores = provision.stores
+        self._stores, self._found = provision.stores, provision.notes
         self._ports: list[IListeningPort] = []
         self._status_ports: list[IListeningPort] = []
         self._started = False
@@ -108,7 +109,7 @@ class FileService(Service):
         failures: list[str] = []
 
         def failed(failure: Failure, text: str) -> None:
-            failures.append(f"Cannot listen on {text}: {failure.getErrorMessage()}")
+            failures.append(f"Cannot listen on {text}: {why_not_listening(failure.value)}")
             log.critical("{problem}", problem=failures[-1])
 
         waiting = [endpoint.listen(factory).addCallback(ports.append).addErrback(failed, text) for text, endpoint in listens]
@@ -121,6 +122,7 @@ class FileService(Service):
             self._reactor.stop()
         else:
             self._tell()
+            self._tell_of_limits()
             self._listening(self._ports)
 
     def _listen_for_status(self) -> None:
@@ -169,6 +171,7 @@ class FileService(Service):
         self._users.checkers = tuple(provision.checkers)
         self.server.reload(provision.shares)
         self._stores |= provision.stores
+        self._found = provision.notes
         self._close_unused(provision)
         if config.settings != self._config.settings or _listens(config) != _listens(self._config):
             log.warn("Reloaded shares and users only; what else is new in {where} waits for a restart", where=config.where)
@@ -185,8 +188,10 @@ class FileService(Service):
 
     def _tell(self) -> None:
         log.info("Serving {what}", what=describe(self._config))
-        for note in notes(self._config):
+        for note in [*notes(self._config), *self._found]:
             log.warn("{note}", note=note)
+
+    def _tell_of_limits(self) -> None:
         if few := too_few(self._config.settings.limits):
             log.warn("{few}", few=few)
 

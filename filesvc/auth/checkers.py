@@ -44,6 +44,11 @@ class SmbpasswdChecker:
         self._no_hash = os.urandom(KEY_LENGTH)
         self._read()
 
+    @property
+    def lets_anybody_in(self) -> bool:
+        """Whether there is a user who may log on."""
+        return any(entry.may_log_on for entry in self._users.values())
+
     def requestAvatarId(self, credentials: NTLMv2Response) -> Deferred[bytes | tuple[()]]:
         """Gives the name, UTF-8 and as the file spells it, of the user whose response this is, or fails with C{UnauthorizedLogin}."""
         self._read_if_changed()

@@ -214,6 +214,15 @@ def test_check_notes_a_share_that_no_guest_reaches(filesvc, config, users, tmp_p
     assert f"{config}:2: share.docs: says guest" in shown.stdout
 
 
+def test_check_notes_a_file_of_users_that_lets_nobody_in(filesvc, config, tmp_path):
+    users = tmp_path / "users"
+    users.touch()
+    config.write_text(f'auth = "smbpasswd:{users}"\n[share.docs]\ntarget = "{tmp_path}"\n')
+    shown = filesvc("check", config)
+    assert shown.returncode == 0
+    assert f"auth: {users} has no user who may log on; filesvc passwd {users} USER adds one\n" in shown.stdout
+
+
 def test_check_tells_every_mistake(filesvc, config, tmp_path):
     (tmp_path / "file").touch()
     config.write_text(
