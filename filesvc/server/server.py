@@ -239,9 +239,13 @@ class Server(Factory):
 
     def shutdown(self) -> Deferred[None]:
         """Finish the replies in flight, then close every connection; fires when all are closed, or the time for it is over."""
-        gone = self._all_gone = Deferred()
-        late = self.reactor.callLater(self.settings.limits.shutdown_timeout, self._finish, True)
+        gone, timeout = Deferred[None](), self.settings.limits.shutdown_timeout
+        self._all_gone = gone
+        late = self.reactor.callLater(timeout, self._finish_late)
         self._finish(False)
+        if self.connections:
+            count = len(self.connections)
+            log.info("finishing the last replies, for {seconds} s at most; connections: {count}", seconds=timeout, count=count)
 
         def end(_: None) -> Deferred[None]:
             if late.active():
@@ -249,6 +253,11 @@ class Server(Factory):
             return Deferred.fromCoroutine(self._close_opens())
 
         return gone.addCallback(end)
+
+    def _finish_late(self) -> None:
+        for connection in self.connections:
+            log.warn("{peer}: has not been answered in time", peer=connection.peer)
+        self._finish(True)
 
     def _finish(self, now: bool) -> None:
         for connection in list(self.connections):
