@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from filesvc.store.local import LocalStore
+from filesvc.zerocopy import reserve
+
 from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
 from .conftest import Victim
+from .in_thread import connect, serving
 
 DISK_FULL = 0xC000007F
 MEDIA_WRITE_PROTECTED = 0xC00000A2
@@ -42,6 +47,32 @@ def test_a_full_disk_leaves_the_old_data_as_it_was(victim: Victim, small_disk: P
     client.write(file_id, 0, b"fits")
     client.close_file(file_id)
     assert (small_disk / "file").read_bytes() == b"fits" + old[4:]
+
+
+@pytest.mark.parametrize("signing", [False, True], ids=["from the socket", "collected"])
+@pytest.mark.parametrize("length", [8 << 20, 300])
+def test_a_quota_that_is_used_up_leaves_the_old_data_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signing: bool, length: int
+) -> None:
+    """The kernel's answer is made up, for it takes a file system of its own kind to have a real quota."""
+
+    def over_quota(fd: int, mode: int, offset: int, length: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    old = os.urandom(5000)
+    (tmp_path / "file").write_bytes(old)
+    with serving(LocalStore(tmp_path)) as port:
+        client = connect(port)
+        client.signing = signing
+        file_id = client.create("file", FULL_ACCESS)
+        with monkeypatch.context() as full:
+            full.setattr(reserve, "allocate", over_quota)
+            assert status_of(client.write, file_id, 100, b"x" * length) == DISK_FULL
+        assert (tmp_path / "file").read_bytes() == old
+        client.write(file_id, 0, b"fits")
+        client.close_file(file_id)
+        client.close()
+    assert (tmp_path / "file").read_bytes() == b"fits" + old[4:]
 
 
 def test_a_disk_that_fills_up_holds_what_was_acknowledged(victim: Victim, small_disk: Path) -> None:
