@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from errno import EAGAIN
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from zope.interface import Attribute, Interface
 
@@ -307,6 +307,29 @@ class IFileStore(Interface):
 
     def close() -> None:
         """Give back what the store holds."""
+
+
+MACHINE: Final = "this machine"
+"""The C{space} of an L{IOverlappingStore} whose identities are the devices and inodes that this machine's kernel tells."""
+
+
+class IOverlappingStore(IFileStore):
+    """
+    A store that may hold files of other stores too, as the folders of a machine do that are or lie in each other.
+
+    What is open of a file through one of its stores counts in all. Without this, a store's files are its own.
+    """
+
+    space = Attribute("Hashable, and equal for all stores that may hold the same files: there, L{FileIdentity} tells files apart.")
+
+    def identity(path: Path) -> FileIdentity:
+        """What C{path} leads to; raises what C{open} does if it leads nowhere."""
+
+    def is_within(path: Path, directory: FileIdentity) -> bool:
+        """Whether what is at C{path} is in a directory, or in one below that. The directory may be above this store's root."""
+
+    def path_of(file: IOpenFile) -> Path:
+        """By what name an open file goes now that it was perhaps renamed in another store; its C{path} if it has none in this one."""
 
 
 class IWatcher(Interface):

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import IFileStore, Path
+from collections.abc import Hashable
+
+from filesvc.interfaces import IFileStore, IOverlappingStore, Path
 from filesvc.server.caching import RW
 from filesvc.server.lease import Lease
+from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
 
 
 class DirectoryCaching:
-    """The leases of all directories, by their paths."""
+    """The leases of all directories: by path, or by identity where a directory may have another path in another store."""
 
     def __init__(self) -> None:
-        self._leases: dict[tuple[IFileStore, Path], set[Lease]] = {}
+        self._leases: dict[Hashable, set[Lease]] = {}
 
     def __len__(self) -> int:
         return len(self._leases)
 
     def add(self, open: Open, lease: Lease) -> None:
         """Watch over a lease that was granted to an open, until that is closed."""
-        key = (open.tree.store, _folded(open.path))
+        key = _key_of(open)
         self._leases.setdefault(key, set()).add(lease)
         open.on_close.append(lambda: self._remove(key, lease))
 
-    def _remove(self, key: tuple[IFileStore, Path], lease: Lease) -> None:
+    def _remove(self, key: Hashable, lease: Lease) -> None:
         leases = self._leases.get(key, set())
-        if not any(_folded(open.path) == key[1] for open in lease.opens if not open.closed):
+        if not any(_key_of(open) == key for open in lease.opens if not open.closed):
             leases.discard(lease)
         if not leases:
             self._leases.pop(key, None)
@@ -37,17 +40,30 @@ class DirectoryCaching:
         Nobody waits for an answer.
         """
         if self._leases:
-            for lease in list(self._leases.get((store, _folded(directory)), ())):
+            for lease in list(self._leases.get(_key_at(store, directory), ())):
                 if lease.key != parent_key:
                     lease.take(RW)
 
-    def moved(self, store: IFileStore, directory: Path) -> None:
-        """A directory has another name: nothing that was cached by the old one, or below it, is true any more."""
-        old = _folded(directory)
-        for kept_by, path in list(self._leases):
-            if kept_by is store and path[: len(old)] == old:
-                for lease in self._leases.pop((kept_by, path)):
-                    lease.take(RW)
+    def moved(self, open: Open, before: Path) -> None:
+        """A directory, in which nothing is open, has another name: nothing that was cached by the old one is true any more."""
+        by_path = not IOverlappingStore.providedBy(open.tree.store)
+        leases = self._leases.pop((open.tree.store, _folded(before)), ()) if by_path else self._leases.get(open.node.key, ())
+        for lease in list(leases):
+            lease.take(RW)
+
+
+def _key_of(open: Open) -> Hashable:
+    store = open.tree.store
+    return open.node.key if IOverlappingStore.providedBy(store) else (store, _folded(open.path))
+
+
+def _key_at(store: IFileStore, path: Path) -> Hashable:
+    if not IOverlappingStore.providedBy(store):
+        return store, _folded(path)
+    try:
+        return NodeKey(store.space, store.identity(path))
+    except OSError:
+        return None
 
 
 def _folded(path: Path) -> Path:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from filesvc.interfaces import FileAttributes, Kind, Path, Times
-from filesvc.server import sharemode
+from filesvc.interfaces import FileAttributes, Kind, Times
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
-from filesvc.server.names import parse_name
+from filesvc.server.node import Deletion
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
-from filesvc.server.replacing import give_name
-from filesvc.server.stream_rename import rename_stream
+from filesvc.server.renaming import link, rename
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.file_information import (
@@ -30,7 +28,6 @@ from filesvc.smb2.file_information import (
     FileValidDataLengthInformation,
 )
 from filesvc.smb2.filetime import NO_CHANGE, RESUME_UPDATES, STOP_UPDATES, from_filetime
-from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.smb2.status import Status
 
 _MAX_SIZE = 0x7FFFFFFFFFFFFFFF
@@ -97,76 +94,6 @@ def _time(filetime: int) -> int | None:
     return from_filetime(filetime)
 
 
-async def _rename(open: Open, buffer: memoryview) -> None:
-    rename = FileRenameInformation.parse(buffer)
-    if rename.file_name.startswith(":"):
-        await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
-        return
-    path = target_path(open, rename)
-    _check_replaceable(open, path, rename.replace_if_exists)
-    _check_no_stream(open, rename.file_name)
-    descriptors = open.tree.server.descriptors
-    await descriptors.require_addable(open.tree, path, open.is_directory)
-    before = open.path
-    await give_name(open, open.tree.store.rename, path, rename.replace_if_exists)
-    for other in open.node.opens:
-        if other is not open and other.path == before:
-            other.file.moved(open.path)
-    if open.node.deleted_path == before:
-        open.node.deleted_path = open.path
-    open.tree.server.notifier.renamed(open, before)
-    open.entries_changed(before, open.parent_key)
-    if path[:-1] != before[:-1]:
-        open.entries_changed(path, open.parent_key)
-    if open.is_directory:
-        open.tree.server.directory_caching.moved(open.tree.store, before)
-    descriptors.forget()
-
-
-async def _link(open: Open, buffer: memoryview) -> None:
-    link = FileLinkInformation.parse(buffer)
-    if open.is_directory:
-        raise StatusError(Status.FILE_IS_A_DIRECTORY)
-    path = target_path(open, link)
-    _check_no_stream(open, link.file_name)
-    await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
-    await give_name(open, open.tree.store.link, path, link.replace_if_exists)
-    open.tree.server.notifier.linked(open, path)
-    open.entries_changed(path, open.parent_key)
-
-
-def target_path(open: Open, rename: FileRenameInformation) -> Path:
-    """Where a rename or link leads to, which is always told from the share's root (MS-FSCC, FileRenameInformation for SMB2)."""
-    if rename.root_directory:
-        raise StatusError(Status.INVALID_PARAMETER)
-    if not rename.file_name:
-        raise StatusError(Status.OBJECT_NAME_INVALID)
-    if not open.path:
-        raise StatusError(Status.ACCESS_DENIED)
-    return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
-
-
-def _check_no_stream(open: Open, name: str) -> None:
-    """Only whole files have names in directories."""
-    if open.node.key.stream or parse_name(name).stream is not None:
-        raise StatusError(Status.INVALID_PARAMETER)
-
-
-def _check_replaceable(open: Open, target: Path, replace: bool) -> None:
-    """
-    What has open streams or, being a directory, holds open files stays where it is, and open files are not replaced (MS-FSA 2.1.5.15.11).
-    """
-    store = open.tree.store
-    nodes = open.tree.server.nodes
-    parent = nodes.at(store, target[:-1])
-    if parent is not None and sharemode.keeps_entries(parent.opens):
-        raise StatusError(Status.SHARING_VIOLATION)
-    if open.node.file.streams or (open.is_directory and nodes.any_below(store, open.path)):
-        raise StatusError(Status.ACCESS_DENIED)
-    if replace and target != open.path and nodes.any_at(store, target, besides=open.node):
-        raise StatusError(Status.ACCESS_DENIED)
-
-
 async def _disposition(open: Open, buffer: memoryview) -> None:
     await _set_delete_pending(open, FileDispositionInformation.parse(buffer).delete_pending)
 
@@ -188,8 +115,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         if open.is_directory and await open.run(_has_entries, open):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
-    open.node.delete_pending = pending
-    open.node.deleted_with, open.node.deleted_path = open.parent_key, open.path
+    open.node.deletion = Deletion(open.tree, open.path, open.parent_key) if pending else None
 
 
 def _has_entries(open: Open) -> bool:
@@ -250,8 +176,8 @@ _DELETE = int(AccessMask.DELETE)
 
 SETTINGS: dict[int, FileSetting] = {
     FileInformationClass.BASIC: FileSetting(_basic, 40, _WRITE_ATTRIBUTES),
-    FileInformationClass.RENAME: FileSetting(_rename, 20, _DELETE, Operation.RENAME),
-    FileInformationClass.LINK: FileSetting(_link, 20, 0, Operation.RENAME),
+    FileInformationClass.RENAME: FileSetting(rename, 20, _DELETE, Operation.RENAME),
+    FileInformationClass.LINK: FileSetting(link, 20, 0, Operation.RENAME),
     FileInformationClass.DISPOSITION: FileSetting(_disposition, 1, _DELETE, Operation.DELETE),
     FileInformationClass.DISPOSITION_EX: FileSetting(_disposition_ex, 4, _DELETE, Operation.DELETE),
     FileInformationClass.POSITION: FileSetting(_position, 8),

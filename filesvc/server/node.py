@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from filesvc.interfaces import FileIdentity, IFileStore, Path
+from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
 from filesvc.server.caching import Caching
 from filesvc.server.locks import ByteRangeLocks
 from filesvc.server.times import WriteTime
@@ -14,14 +14,31 @@ from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
     from filesvc.server.open import Open
+    from filesvc.server.tree import TreeConnect
 
 
 class NodeKey(NamedTuple):
-    """A file, or a stream of one, in a store."""
+    """A file, or a stream of one; C{space} is the store, or what it has in common with those that may hold the same files."""
 
-    store: IFileStore
+    space: Hashable
     identity: FileIdentity
     stream: str = ""
+
+
+def space_of(store: IFileStore) -> Hashable:
+    """Where a store's identities tell files apart."""
+    if IOverlappingStore.providedBy(store):
+        space: Hashable = store.space
+        return space
+    return store
+
+
+class Deletion(NamedTuple):
+    """Who has a file deleted: through which tree connect, by what name, and with which key of a lease of the directory."""
+
+    tree: TreeConnect
+    path: Path
+    parent_key: bytes | None
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +46,8 @@ class FileNode:
     """
     One file (or stream) that is open.
 
-    C{deleted_with} is the key of the directory's lease that whoever set C{delete_pending} has, C{deleted_path} the name by which it was
-    opened, as a file may have several. A stream's C{base} is its file; C{streams} are those of a file that are open.
+    It is deleted when its last open is closed if C{deletion} says how. A stream's C{base} is its file; C{streams} are those of a file that
+    are open.
     """
 
     key: NodeKey
@@ -40,10 +57,8 @@ class FileNode:
     caching: Caching = field(default_factory=Caching)
     reservation: Reservation = field(default_factory=Reservation)
     put_aside: int = 0
-    delete_pending: bool = False
+    deletion: Deletion | None = None
     pending_notifications: int = 0
-    deleted_with: bytes | None = None
-    deleted_path: Path | None = None
     base: FileNode | None = None
     streams: list[FileNode] = field(default_factory=list)
 
@@ -51,6 +66,11 @@ class FileNode:
     def file(self) -> FileNode:
         """The node of the file that this is or is a stream of."""
         return self.base or self
+
+    @property
+    def delete_pending(self) -> bool:
+        """Whether it is to be deleted."""
+        return self.deletion is not None
 
     @property
     def unnamed(self) -> bool:
@@ -108,31 +128,3 @@ class NodeTable:
         del self._nodes[node.key]
         node.key = key
         self._nodes[key] = node
-
-    def any_below(self, store: IFileStore, path: Path) -> bool:
-        """Whether something inside a directory is open."""
-        return bool(self.below(store, path))
-
-    def below(self, store: IFileStore, path: Path) -> list[FileNode]:
-        """What is open inside a directory."""
-        length = len(path)
-        return [
-            node
-            for key, node in self._nodes.items()
-            if key.store is store and any(len(open.path) > length and open.path[:length] == path for open in node.opens)
-        ]
-
-    def at(self, store: IFileStore, path: Path) -> FileNode | None:
-        """The file that is open by a path, in any case of the letters."""
-        folded = [name.casefold() for name in path]
-        return next((open.node.file for open in self._opens(store) if [name.casefold() for name in open.path] == folded), None)
-
-    def any_at(self, store: IFileStore, path: Path, besides: FileNode) -> bool:
-        """Whether a file other than C{besides} is open by a path, in any case of the letters."""
-        node = self.at(store, path)
-        return node is not None and node is not besides
-
-    def _opens(self, store: IFileStore) -> Iterator[Open]:
-        for key, node in self._nodes.items():
-            if key.store is store:
-                yield from node.opens

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from filesvc.interfaces import Change, Happening, IFileStore, IWatchableStore, Kind, Path
 from filesvc.server.listening import Listener
 from filesvc.server.names import join_name
-from filesvc.server.node import FileNode, NodeKey, NodeTable
+from filesvc.server.node import FileNode, NodeKey, NodeTable, space_of
 from filesvc.server.watch import Memory, Watch
 from filesvc.smb2.change_notify import CompletionFilter
 from filesvc.smb2.notify_information import FileNotifyInformation, NotifyAction
@@ -118,8 +118,8 @@ class StoreWatches:
                     watch.tell([])
 
     def _modified(self, change: Change, completion_filter: CompletionFilter) -> None:
-        node = self._nodes.find(NodeKey(self._store, change.identity)) if change.identity is not None else None
-        if node is not None and node.pending_notifications:
+        node = self._nodes.find(NodeKey(space_of(self._store), change.identity)) if change.identity is not None else None
+        if node is not None and node.pending_notifications and any(open.tree.store is self._store for open in node.opens):
             # Most likely our own write; it is told of when the file is closed.
             node.pending_notifications |= completion_filter
         else:
@@ -232,7 +232,8 @@ class Notifier:
         """An open of a file that still is there was closed."""
         pending, open.node.pending_notifications = open.node.pending_notifications, 0
         if pending:
-            self.modified(open, pending)
+            for one in {each.tree.store: each for each in (*open.node.opens, open)}.values():
+                self.modified(one, pending)
 
     def deleting(self, node: FileNode) -> None:
         """A directory is going to be removed: nobody need wait for changes in it (MS-FSA 2.1.5.15.3)."""

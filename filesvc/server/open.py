@@ -16,9 +16,10 @@ from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
 from filesvc.server.names import join_name
+from filesvc.server.node import Deletion
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
-from filesvc.server.streams import StreamFile, remove
+from filesvc.server.streams import StreamFile, remove, remove_found
 from filesvc.server.tree import FREED_IN_THREAD
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
@@ -205,9 +206,8 @@ class Open:
         node.locks.release(self)
         self.settle_write_time()
         if self.delete_on_close:
-            node.delete_pending = True
             tree.server.notifier.deleting(node)
-            node.deleted_with, node.deleted_path = self.parent_key, self.path
+            node.deletion = Deletion(tree, self.path, self.parent_key)
             node.caching.take(Operation.DELETE, self.holder)
         ended = tree.server.nodes.detach(self)
         removed: list[FileNode] = []
@@ -227,7 +227,7 @@ class Open:
             self.descriptor = None
             await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
             for each in removed:
-                tree.server.notifier.removed(self, each)
+                self._tell_of_removal(each)
             if not removed:
                 tree.server.notifier.closed(self)
             if self.holder is not None:
@@ -252,16 +252,29 @@ class Open:
 
     async def _delete(self, node: FileNode) -> bool:
         """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""
-        if not node.key.stream and node.deleted_path is not None:
-            self.file.moved(node.deleted_path)
+        assert node.deletion is not None
+        tree, path, parent_key = node.deletion
+        stream = bool(node.key.stream)
         try:
-            await self.tree.run(remove, self.tree.store, self.file, bool(node.key.stream))
+            if tree.store is self.tree.store:
+                if not stream:
+                    self.file.moved(path)
+                await self.tree.run(remove, tree.store, self.file, stream)
+            else:
+                await tree.run(remove_found, tree.store, path, node.key)
         except OSError as error:
             log.info("could not delete {path}: {error}", path=join_name(self.full_path), error=error)
             return False
-        if not node.key.stream:
-            self.entries_changed(self.path, self.parent_key if self.parent_key == node.deleted_with else None)
+        if not stream and path:
+            caching = tree.server.directory_caching
+            caching.changed(tree.store, path[:-1], parent_key if self.parent_key == parent_key else None)
         return True
+
+    def _tell_of_removal(self, node: FileNode) -> None:
+        """Those who watch hear of it; of what another store did, from theirs."""
+        assert node.deletion is not None
+        if node.deletion.tree.store is self.tree.store:
+            self.tree.server.notifier.removed(self, node)
 
 
 @dataclass(slots=True, eq=False)

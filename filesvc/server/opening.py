@@ -15,7 +15,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import remove_extended_attributes
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
-from filesvc.server.node import FileNode, NodeKey
+from filesvc.server.node import FileNode, NodeKey, space_of
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
@@ -174,7 +174,7 @@ class Opening:
         try:
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
         except FileBusy as busy:
-            drained = tree.server.leases.drain(NodeKey(store, busy.identity))
+            drained = tree.server.leases.drain(NodeKey(space_of(store), busy.identity))
             if drained is not None:
                 await drained
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)

@@ -27,11 +27,12 @@ from filesvc.server.caching import NONE, RW, RWH, R
 from filesvc.server.durable import Durability
 from filesvc.server.lease import Lease, LeaseRequest
 from filesvc.server.locks import ByteRange
-from filesvc.server.node import NodeKey
+from filesvc.server.node import Deletion
 from filesvc.server.open import Open
 from filesvc.server.oplock import OplockRequest
 from filesvc.server.replay import Origin
 from filesvc.server.session import Session, SessionState
+from filesvc.server.streams import node_key
 from filesvc.server.tree import TreeConnect
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateAction, OplockLevel
@@ -261,7 +262,7 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
         session,
         TreeConnect(0, session, server, share, record.granted_access),
         file,
-        server.nodes.get(NodeKey(store, file.identity)),
+        server.nodes.get(node_key(store, file)),
         file.fileno() if IDescriptorFile.providedBy(file) else None,
         record.granted_access,
         record.share_access,
@@ -272,7 +273,8 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
         open.lock_sequences.succeeded(index, sequence)
     open.durability = Durability(record.owner, record.timeout, version=2, persistent=True)
     open.on_close.append(open.durability.reconnected)
-    open.node.delete_pending |= record.delete_pending
+    if record.delete_pending:
+        open.node.deletion = Deletion(open.tree, open.path, None)
     server.nodes.attach(open)
     server.opens.add_created(open, _origin(record))
     return open

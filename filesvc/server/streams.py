@@ -14,8 +14,8 @@ from typing import Final
 
 from zope.interface import implementer
 
-from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
-from filesvc.server.node import NodeKey
+from filesvc.interfaces import Creation, Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
+from filesvc.server.node import NodeKey, space_of
 from filesvc.smb2.name_information import FileStreamInformation
 from filesvc.store.upcase import upcase
 
@@ -286,9 +286,27 @@ def remove(store: IFileStore, file: IOpenFile, stream: bool) -> None:
         store.remove(file.base)
 
 
+def remove_found(store: IFileStore, path: Path, key: NodeKey) -> None:
+    """
+    Remove a file, or a stream of it, that is not open in this store.
+
+    @raise FileNotFoundError: the path leads to another file now.
+    """
+    file: IOpenFile = store.open(path, Creation.EXISTING, None, False)
+    try:
+        if file.identity != key.identity:
+            raise _error(errno.ENOENT, path)
+        if key.stream:
+            StreamFile.find(file, key.stream).remove()
+        else:
+            store.remove(file)
+    finally:
+        file.close()
+
+
 def node_key(store: IFileStore, file: IOpenFile) -> NodeKey:
     """What tells the opens of one file, or of one stream, from all others."""
-    return NodeKey(store, file.identity, upcase(file.name) if isinstance(file, StreamFile) else "")
+    return NodeKey(space_of(store), file.identity, upcase(file.name) if isinstance(file, StreamFile) else "")
 
 
 def copy_range(store: IFileStore, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:

@@ -11,19 +11,21 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from ctypes import c_char_p, c_int, c_uint
 from secrets import token_hex
 
 from zope.interface import implementer
 
 from filesvc.interfaces import (
+    MACHINE,
     Creation,
     FileAttributes,
     FileBusy,
     FileIdentity,
     IOpenFile,
+    IOverlappingStore,
     IWatchableStore,
     Kind,
     ParentNotFound,
@@ -34,7 +36,7 @@ from filesvc.store import dosattrib, space
 from filesvc.store.caseless import CaselessIndex
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
-from filesvc.store.names import to_disk
+from filesvc.store.names import from_disk, to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.statx import kind_of, statx
 from filesvc.store.watch import TEMPORARY, LocalWatcher
@@ -78,7 +80,7 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-@implementer(IWatchableStore)
+@implementer(IWatchableStore, IOverlappingStore)
 class LocalStore:
     """
     The folder C{root} and all below it.
@@ -90,6 +92,7 @@ class LocalStore:
     """
 
     blocking = False
+    space = MACHINE
 
     def __init__(self, root: str | os.PathLike[str], read_only: bool = False) -> None:
         self._label = os.path.basename(os.path.abspath(root))
@@ -123,6 +126,49 @@ class LocalStore:
     def watcher(self) -> LocalWatcher:
         """See L{IWatchableStore.watcher}."""
         return LocalWatcher(self._root)
+
+    # What it has in common with other folders
+
+    def identity(self, path: Path) -> FileIdentity:
+        """See L{IOverlappingStore.identity}."""
+        _, handle = self._find(tuple(map(to_disk, path)))
+        with _closing(handle):
+            return _identity(handle)
+
+    def is_within(self, path: Path, directory: FileIdentity) -> bool:
+        """See L{IOverlappingStore.is_within}. What is above a directory that this process may not leave upwards is not known."""
+        with closing(self._directories_above(tuple(map(to_disk, path)))) as above, suppress(OSError):
+            return directory in above
+        return False
+
+    def _directories_above(self, names: _Names) -> Generator[FileIdentity, None, None]:
+        """The directories that a name is in, from its own to the machine's root."""
+        fd = self._find_directory(names[:-1])[1]
+        try:
+            below = _identity(fd)
+            if names:
+                yield below
+            while True:
+                above = os.open("..", _FIND_DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd, here = above, _identity(above)
+                if here == below:
+                    break
+                yield here
+                below = here
+        finally:
+            os.close(fd)
+
+    def path_of(self, file: IOpenFile) -> Path:
+        """See L{IOverlappingStore.path_of}. The kernel knows, even where another program has renamed it."""
+        ours = self._ours(file)
+        root, now = (os.readlink(f"/proc/self/fd/{fd}".encode()).rstrip(b"/") for fd in (self._root.fd, ours.fileno()))
+        names = now.split(b"/")[root.count(b"/") + 1 :]
+        try:
+            with _closing(self._root.open(names, os.O_PATH)) as handle:
+                return tuple(map(from_disk, names)) if _identity(handle) == ours.identity else ours.path
+        except OSError:
+            return ours.path
 
     # Opening
 

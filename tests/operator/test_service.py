@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -11,16 +13,26 @@ from twisted.internet.testing import MemoryReactorClock
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.provision import Listen
+from filesvc.server.node import Deletion, FileNode, NodeKey
 from filesvc.service import CannotListen, FileService
 
 
 class Reactor(MemoryReactorClock):
-    """A reactor whose stop is noticed."""
+    """A reactor whose stop is noticed, and whose threads are none."""
 
     stopped = False
 
     def stop(self) -> None:
         self.stopped = True
+
+    def getThreadPool(self) -> Reactor:
+        return self
+
+    def callInThreadWithCallback(self, on_result, function) -> None:
+        on_result(True, function())
+
+    def callFromThread(self, function, *args) -> None:
+        function(*args)
 
 
 class Endpoint:
@@ -121,3 +133,21 @@ def test_an_endpoint_that_fails_at_once_is_told(service, late):
         service.startService()
     assert refused.value.code == 1
     service.startService()
+
+
+def test_a_store_that_has_a_file_to_delete_stays_open(reactor, service, tmp_path):
+    (tmp_path / "f").touch()
+    store = next(iter(service.server.shares.values())).store
+    identity = store.identity(("f",))
+    node = FileNode(NodeKey(store.space, identity), deletion=Deletion(SimpleNamespace(store=store), ("f",), None))
+    elsewhere = SimpleNamespace(node=node)
+    service.server.nodes.attach(elsewhere)
+    (tmp_path / "other").mkdir()
+    other = ShareConfig("other", Said(str(tmp_path / "other"), "here"), "here")
+    service._load = lambda mistakes: replace(service._config, shares=(other,))
+    service.reload()
+    assert store.identity(("f",)) == identity
+    service.server.nodes.detach(elsewhere)
+    service.reload()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        store.identity(("f",))

@@ -67,8 +67,8 @@ def content(tmp_path: Path) -> bytes:
 
 @pytest.fixture
 def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, content: bytes) -> Iterator[Server]:
-    store = LocalStore(tmp_path)
-    server = make_server(Settings(), [Share("files", store)])
+    store, again = LocalStore(tmp_path), LocalStore(tmp_path)
+    server = make_server(Settings(), [Share("files", store), Share("again", again)])
     server.leases.start()
     yield server
     pool.finish()
@@ -79,6 +79,7 @@ def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, c
     assert not server.nodes
     server.leases.stop()
     store.close()
+    again.close()
 
 
 @pytest.fixture
@@ -155,7 +156,11 @@ def test_a_copy_that_waits_is_refused_as_well(
     assert answer(client, reading).status is (Status.FILE_LOCK_CONFLICT if command == "lock" else Status.FILE_CLOSED)
 
 
-def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(client: Any, another: Any, server: Server, content: bytes) -> None:
+@pytest.mark.parametrize("share", ["files", "again"])
+def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(
+    client: Any, another: Any, server: Server, content: bytes, share: str
+) -> None:
+    another.enter(share)
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
     assert server.leases.held == 1
     writer = another.open("file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.server.durable import TIMEOUT
 from filesvc.server.persistence import Database, LeaseRecord, OpenRecord
 from filesvc.server.settings import Settings, Share
+from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.create_contexts import CreateContext, DurableHandleFlags
 from filesvc.smb2.file_id import FileId
@@ -26,6 +28,7 @@ from filesvc.smb2.read import ReadRequest
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import ShareCapabilities, TreeConnectResponse
+from filesvc.store.local import LocalStore
 
 from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, response, rqls
 from .test_replay import replay
@@ -44,8 +47,8 @@ class Site:
         self.reactor = reactor
         self.start()
 
-    def start(self, continuous: bool = True) -> None:
-        shares = [Share("files", self._store, continuous=continuous)]
+    def start(self, continuous: bool = True, others: Sequence[Share] = ()) -> None:
+        shares = [Share("files", self._store, continuous=continuous), *others]
         self.server = self._make_server(Settings(state=str(self._folder)), shares)
         self.server.persistence.restore(self.server)
 
@@ -229,6 +232,27 @@ def test_nobody_else_has_the_file_meanwhile(site: Site) -> None:
     assert other.create("f").status is Status.FILE_NOT_AVAILABLE
     create(site.client(), BACK(file_id))
     assert create(other, level=0).status is Status.PENDING
+
+
+def test_it_counts_in_every_share_of_its_folder(make_server: Any, client: Any, reactor: Any, tmp_path: Path) -> None:
+    folder, state = tmp_path / "folder", tmp_path / "state"
+    folder.mkdir()
+    state.mkdir()
+    stores = [LocalStore(folder), LocalStore(folder)]
+    site = Site(make_server, type(client), reactor, stores[0], state)
+    file_id = response(create(site.client(), ASKED, level=0, access=AccessMask.FILE_READ_DATA, share=0)).file_id
+    site.kill(others=[Share("again", stores[1])])
+    other = site.client(client_guid=STRANGER)
+    other.enter("again")
+    assert other.create("f").status is Status.FILE_NOT_AVAILABLE
+    create(site.client(), BACK(file_id))
+    assert other.create("f").status is Status.SHARING_VIOLATION
+    site.server.persistence.close()
+    for connection in list(site.server.connections):
+        connection.transport.loseConnection()
+    reactor.advance(TIMEOUT)
+    for store in stores:
+        store.close()
 
 
 def test_who_does_not_come_back_in_time_finds_nothing(site: Site) -> None:

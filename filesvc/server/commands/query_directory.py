@@ -8,7 +8,7 @@ from filesvc.server.call import Call, Reply
 from filesvc.server.enumeration import DOTS, Enumeration
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import extended_attributes_length
-from filesvc.server.node import NodeKey
+from filesvc.server.node import NodeKey, space_of
 from filesvc.server.open import Open
 from filesvc.server.short_names import ShortNames
 from filesvc.server.tree import TreeConnect
@@ -79,11 +79,11 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
 
 def _encode(entries: list[Entry], enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
     """The buffer with the entries that fit; the others come with the next request."""
-    store, show = tree.store, tree.server.show
+    space, show = space_of(tree.store), tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
     for index, entry in enumerate(entries):
-        show(NodeKey(store, entry.stat.identity), entry.stat)
+        show(NodeKey(space, entry.stat.identity), entry.stat)
         if not encoder.add(_wire_entry(entry, short_names)):
             enumeration.push_back(entries[index:])
             if not index:

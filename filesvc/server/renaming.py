@@ -1,0 +1,168 @@
+"""Files and directories get other names, or more of them (MS-FSA 2.1.5.15.6, 2.1.5.15.11)."""
+
+from __future__ import annotations
+
+from filesvc.interfaces import FileIdentity, IOverlappingStore, Path
+from filesvc.server import sharemode
+from filesvc.server.caching import Operation
+from filesvc.server.call import Call
+from filesvc.server.errors import StatusError
+from filesvc.server.names import parse_name
+from filesvc.server.node import Deletion, FileNode, NodeKey
+from filesvc.server.open import Open
+from filesvc.server.replacing import give_name
+from filesvc.server.stream_rename import rename_stream
+from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.smb2.status import Status
+
+
+async def before_rename(buffer: memoryview, open: Open, call: Call) -> None:
+    """
+    Get out of the way what is open only because its handle is cached: the directory to rename into, where share modes forbid that, the
+    file to replace, and whatever is in a directory that moves.
+
+    The information for a link has the same form.
+    """
+    rename = FileRenameInformation.parse(buffer)
+    if rename.file_name.startswith(":"):
+        return
+    target = _target(open, rename)
+    parent = await _node_at(open, target[:-1])
+    if parent is not None and sharemode.keeps_entries(parent.opens):
+        await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+    replaced = await _node_at(open, target)
+    if replaced is not None and replaced is not open.node and rename.replace_if_exists:
+        await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+    if open.is_directory:
+        for node in await _nodes_below(open):
+            await node.caching.give_way(Operation.RENAME, None, call)
+
+
+async def rename(open: Open, buffer: memoryview) -> None:
+    """
+    Give what is open another name, or the stream that is.
+
+    @raise StatusError: something that is open is in the way, or the user may not.
+    """
+    rename = FileRenameInformation.parse(buffer)
+    if rename.file_name.startswith(":"):
+        await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
+        return
+    path = _target(open, rename)
+    await _check_movable(open, path, rename.replace_if_exists)
+    _check_no_stream(open, rename.file_name)
+    server, store = open.tree.server, open.tree.store
+    await server.descriptors.require_addable(open.tree, path, open.is_directory)
+    before = open.path
+    await give_name(open, store.rename, path, rename.replace_if_exists)
+    await _follow(open, before)
+    server.notifier.renamed(open, before)
+    open.entries_changed(before, open.parent_key)
+    if path[:-1] != before[:-1]:
+        open.entries_changed(path, open.parent_key)
+    if open.is_directory:
+        server.directory_caching.moved(open, before)
+    server.descriptors.forget()
+
+
+async def link(open: Open, buffer: memoryview) -> None:
+    """
+    Give the file that is open one more name.
+
+    @raise StatusError: it is a directory, or the user may not.
+    """
+    link = FileLinkInformation.parse(buffer)
+    if open.is_directory:
+        raise StatusError(Status.FILE_IS_A_DIRECTORY)
+    path = _target(open, link)
+    _check_no_stream(open, link.file_name)
+    await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
+    await give_name(open, open.tree.store.link, path, link.replace_if_exists)
+    open.tree.server.notifier.linked(open, path)
+    open.entries_changed(path, open.parent_key)
+
+
+def _target(open: Open, rename: FileRenameInformation) -> Path:
+    """Where a rename or link leads to, which is always told from the share's root (MS-FSCC, FileRenameInformation for SMB2)."""
+    if rename.root_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if not rename.file_name:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    if not open.path:
+        raise StatusError(Status.ACCESS_DENIED)
+    return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
+
+
+def _check_no_stream(open: Open, name: str) -> None:
+    """Only whole files have names in directories."""
+    if open.node.key.stream or parse_name(name).stream is not None:
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
+async def _check_movable(open: Open, target: Path, replace: bool) -> None:
+    """
+    What has open streams or, being a directory, holds open files stays where it is, and open files are not replaced.
+    """
+    parent = await _node_at(open, target[:-1])
+    if parent is not None and sharemode.keeps_entries(parent.opens):
+        raise StatusError(Status.SHARING_VIOLATION)
+    if open.node.file.streams or (open.is_directory and await _nodes_below(open)):
+        raise StatusError(Status.ACCESS_DENIED)
+    if replace and target != open.path and await _node_at(open, target) not in (None, open.node):
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+async def _node_at(open: Open, path: Path) -> FileNode | None:
+    """What is open of the file or directory at a path, in any case of the letters, through whatever store."""
+    store, nodes = open.tree.store, open.tree.server.nodes
+    if IOverlappingStore.providedBy(store):
+        try:
+            identity = await open.run(store.identity, path)
+        except OSError:
+            return None
+        return nodes.find(NodeKey(store.space, identity))
+    folded = [name.casefold() for name in path]
+    opens = (one for node in nodes for one in node.opens if one.tree.store is store)
+    return next((one.node.file for one in opens if [name.casefold() for name in one.path] == folded), None)
+
+
+async def _nodes_below(open: Open) -> list[FileNode]:
+    """What is open of all that is in a directory, through whatever store."""
+    key, nodes = open.node.key, open.tree.server.nodes
+    return [node for node in list(nodes) if node.key.space == key.space and any([await _is_below(one, open) for one in list(node.opens)])]
+
+
+async def _is_below(other: Open, open: Open) -> bool:
+    store, path = other.tree.store, open.path
+    if store is open.tree.store:
+        return len(other.path) > len(path) and other.path[: len(path)] == path
+    assert IOverlappingStore.providedBy(store)
+    return not other.closed and await other.run(store.is_within, other.path, open.node.key.identity)
+
+
+async def _follow(open: Open, before: Path) -> None:
+    """The other opens of what was renamed go by the new name if they went by the old one, and so does its deletion."""
+    node, tree = open.node, open.tree
+    for other in [other for other in node.opens if other is not open]:
+        store = other.tree.store
+        if store is tree.store:
+            if other.path == before:
+                other.file.moved(open.path)
+        elif not other.closed:
+            assert IOverlappingStore.providedBy(store)
+            other.file.moved(await other.run(store.path_of, other.file))
+    if node.deletion is not None and await _was_deleted_by(node.deletion, open, before):
+        node.deletion = node.deletion._replace(tree=tree, path=open.path)
+
+
+async def _was_deleted_by(deletion: Deletion, open: Open, name: Path) -> bool:
+    """Whether the name that a file lost was the one to be removed."""
+    store = deletion.tree.store
+    if store is open.tree.store:
+        return deletion.path == name
+    assert IOverlappingStore.providedBy(store)
+    try:
+        identity: FileIdentity = await deletion.tree.run(store.identity, deletion.path)
+        return identity != open.node.key.identity
+    except OSError:
+        return True

@@ -1,0 +1,422 @@
+"""Several shares that hold the same files: what is open through one counts in all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from filesvc.interfaces import FileIdentity
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.smb2.header import Command
+from filesvc.smb2.lease import LeaseState, LeaseV2
+from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.smb2.notify_information import NotifyAction, parse_notify_information
+from filesvc.smb2.oplock_break import OplockBreak
+from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.set_info import SetInfoRequest
+from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
+from filesvc.store.local import LocalStore
+from filesvc.store.memory import MemoryStore
+
+R = LeaseState.READ_CACHING
+RH = R | LeaseState.HANDLE_CACHING
+RWH = RH | LeaseState.WRITE_CACHING
+READ, WRITE = AccessMask.FILE_READ_DATA, AccessMask.FILE_WRITE_DATA
+LIST = AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_READ_ATTRIBUTES
+DIRECTORY = {"create_options": CreateOptions.DIRECTORY_FILE}
+
+WAYS = pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f"), ("link", r"linked")])
+"""Other ways to the file that the share C{files} has as C{sub\\f}."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "f").write_bytes(b"0123456789")
+    (tmp_path / "elsewhere").mkdir()
+    os.link(tmp_path / "sub" / "f", tmp_path / "elsewhere" / "linked")
+    return tmp_path
+
+
+@pytest.fixture
+def stores(folder: Path) -> Iterator[dict[str, LocalStore]]:
+    """One folder, the same again and read-only, a folder in it, and one with a hard link to a file in that."""
+    where = {"files": folder, "again": folder, "readonly": folder, "sub": folder / "sub", "link": folder / "elsewhere"}
+    stores = {name: LocalStore(path, read_only=name == "readonly") for name, path in where.items()}
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.fixture
+def server(make_server: Any, reactor: Any, stores: dict[str, LocalStore]) -> Iterator[Any]:
+    reactor.addReader = reactor.removeReader = lambda reader: None
+    server = make_server(Settings(), [Share(name, store) for name, store in stores.items()])
+    server.local_changes.start()
+    yield server
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    server.local_changes.stop()
+
+
+@pytest.fixture
+def enter(make_client: Any) -> Callable[[str], Any]:
+    """Makes a client in a share, another than C{client}."""
+
+    def enter(share: str) -> Any:
+        client = make_client(client_guid=UUID(int=2))
+        assert client.enter(share).status is Status.SUCCESS
+        return client
+
+    return enter
+
+
+def set_info(client: Any, file_id: FileId, what: int, information: Any) -> Status:
+    request = SetInfoRequest(file_id, InfoType.FILE, what, information.encode())
+    status: Status = client.ask(Command.SET_INFO, request.encode()).status
+    return status
+
+
+def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> Status:
+    return set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
+
+
+def delete(client: Any, file_id: FileId) -> Status:
+    return set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+
+
+def lease(client: Any, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
+    context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
+    answer = client.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
+    response = CreateResponse.parse(answer.message)
+    assert response.oplock_level == OplockLevel.LEASE
+    return response.file_id
+
+
+def kept(client: Any) -> list[int]:
+    """What the client is to keep, for each break that it was told of."""
+    return [told.new_lease_state for told in client.breaks()]
+
+
+# What is open
+
+
+@WAYS
+def test_share_modes(client: Any, enter: Any, share: str, name: str) -> None:
+    client.open(r"sub\f", access=READ, share=0)
+    assert enter(share).create(name, access=READ).status is Status.SHARING_VIOLATION
+
+
+def test_files_of_other_stores_are_others_whatever_their_identities(make_server: Any, make_client: Any, folder: Path) -> None:
+    found = (folder / "sub" / "f").stat()
+
+    class Alike(MemoryStore):
+        """A store whose own identities happen to be those of files of this machine."""
+
+        def identity_of(self, node: Any) -> FileIdentity:
+            return FileIdentity(found.st_dev, found.st_ino)
+
+    shares = [Share(name, Alike()) for name in ("files", "memory")] + [Share("local", LocalStore(folder))]
+    for share in shares[:2]:
+        share.store.add("sub/f")
+    server = make_server(shares=shares)
+    for name in ("files", "memory", "local"):
+        client = type(make_client())(server)
+        client.negotiate()
+        client.log_on()
+        client.enter(name)
+        client.open(r"sub\f", share=0)
+    assert len(server.nodes) == 3
+    for connection in list(server.connections):
+        connection.transport.loseConnection()
+    shares[2].store.close()
+
+
+@WAYS
+def test_locks(client: Any, enter: Any, share: str, name: str) -> None:
+    def lock(client: Any, file_id: FileId) -> Status:
+        elements = [LockElement(2, 4, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
+        status: Status = client.ask(Command.LOCK, LockRequest(file_id, elements).encode()).status
+        return status
+
+    other = enter(share)
+    assert lock(client, client.open(r"sub\f")) is Status.SUCCESS
+    there = other.open(name)
+    assert lock(other, there) is Status.LOCK_NOT_GRANTED
+    assert other.ask(Command.WRITE, WriteRequest(there, 3, b"x").encode()).status is Status.FILE_LOCK_CONFLICT
+
+
+@WAYS
+def test_oplocks(client: Any, enter: Any, share: str, name: str) -> None:
+    file_id = client.open(r"sub\f", requested_oplock_level=OplockLevel.EXCLUSIVE)
+    assert enter(share).create(name).status is Status.PENDING
+    assert client.breaks() == [OplockBreak(file_id, OplockLevel.II)]
+
+
+@WAYS
+def test_leases(client: Any, enter: Any, share: str, name: str) -> None:
+    lease(client, r"sub\f")
+    assert enter(share).create(name).status is Status.PENDING
+    assert kept(client) == [RH]
+
+
+def test_a_folder_that_is_opened_anew_has_the_same_files(server: Any, client: Any, enter: Any, folder: Path) -> None:
+    client.open(r"sub\f", share=0)
+    anew = LocalStore(folder)
+    server.reload([Share("files", anew)])
+    other = enter("files")
+    assert other.create(r"sub\f").status is Status.SHARING_VIOLATION
+    other.transport.loseConnection()
+    anew.close()
+
+
+def test_local_programs_break_what_is_cached_through_each(client: Any, enter: Any, server: Any, folder: Path) -> None:
+    other = enter("sub")
+    lease(client, r"sub\f", R)
+    lease(other, "f", R, b"o" * 16)
+    assert os.system(f"echo more >> {folder}/sub/f") == 0
+    server.local_changes.doRead()
+    assert kept(client) == kept(other) == [0]
+
+
+# What is to be deleted
+
+
+@WAYS
+def test_nobody_opens_what_is_to_be_deleted(client: Any, enter: Any, share: str, name: str) -> None:
+    assert delete(client, client.open(r"sub\f")) is Status.SUCCESS
+    assert enter(share).create(name).status is Status.DELETE_PENDING
+
+
+@pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("readonly", r"sub\f"), ("sub", "f"), ("link", "linked")])
+def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    other = enter(share)
+    here, there = client.open(r"sub\f"), other.open(name, access=READ)
+    delete(client, here)
+    client.close(here)
+    assert (folder / "sub" / "f").exists()
+    other.close(there)
+    assert not (folder / "sub" / "f").exists()
+    assert (folder / "elsewhere" / "linked").exists()
+
+
+def test_a_stream_goes_too(client: Any, enter: Any, folder: Path) -> None:
+    client.close(client.open(r"sub\f:stream"))
+    other = enter("readonly")
+    here, there = client.open(r"sub\f:stream"), other.open(r"sub\f:stream", access=READ)
+    delete(client, here)
+    client.close(here)
+    other.close(there)
+    assert client.create(r"sub\f:stream", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert (folder / "sub" / "f").read_bytes() == b"0123456789"
+
+
+def test_a_file_that_took_the_name_stays(client: Any, enter: Any, folder: Path) -> None:
+    other = enter("sub")
+    here, there = client.open(r"sub\f"), other.open("f")
+    delete(client, here)
+    client.close(here)
+    os.replace(folder / "sub" / "f", folder / "moved")
+    (folder / "sub" / "f").write_bytes(b"new")
+    other.close(there)
+    assert (folder / "sub" / "f").read_bytes() == b"new"
+
+
+def test_the_deleter_whose_share_is_gone_is_remembered(client: Any, enter: Any, server: Any, folder: Path) -> None:
+    other = enter("readonly")
+    here, there = client.open(r"sub\f"), other.open(r"sub\f", access=READ)
+    delete(client, here)
+    client.transport.loseConnection()
+    other.close(there)
+    assert not (folder / "sub" / "f").exists()
+
+
+# Other names
+
+
+@pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f"), ("sub", "")])
+def test_a_directory_stays_where_something_in_it_is_open(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    (folder / "top").mkdir()
+    os.rename(folder / "sub", folder / "top" / "sub")
+    enter(share).open(rf"top\{name}" if share == "again" else name, access=READ)
+    assert rename(client, client.open("top", **DIRECTORY), "other") is Status.ACCESS_DENIED
+    assert rename(client, client.open("elsewhere", **DIRECTORY), "other") is Status.SUCCESS
+
+
+def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Any, enter: Any, folder: Path) -> None:
+    other = enter("sub")
+    there = lease(other, "f", RH)
+    assert rename(client, client.open("sub", **DIRECTORY), "other") is Status.PENDING
+    assert kept(other) == [R]
+    other.close(there)
+    assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
+    assert (folder / "other" / "f").exists()
+
+
+@pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f")])
+def test_the_other_opens_follow_a_rename(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    other = enter(share)
+    there = other.open(name)
+    assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
+    delete(other, there)
+    client.transport.loseConnection()
+    other.close(there)
+    assert not (folder / "sub" / "g").exists()
+
+
+def test_what_was_opened_by_another_link_keeps_its_name(client: Any, enter: Any, folder: Path) -> None:
+    other = enter("link")
+    there = other.open("linked")
+    assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
+    delete(other, there)
+    client.transport.loseConnection()
+    other.close(there)
+    assert (folder / "sub" / "g").exists()
+    assert not (folder / "elsewhere" / "linked").exists()
+
+
+def test_what_left_a_share_has_no_name_there(client: Any, enter: Any, folder: Path) -> None:
+    other = enter("sub")
+    there = other.open("f")
+    assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
+    (folder / "sub" / "f").write_bytes(b"new")
+    assert rename(other, there, "g") is Status.OBJECT_NAME_NOT_FOUND
+    assert (folder / "sub" / "f").read_bytes() == b"new"
+
+
+def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Any, enter: Any, folder: Path) -> None:
+    other = enter("sub")
+    here, there = client.open(r"sub\f"), other.open("f")
+    delete(client, here)
+    assert rename(other, there, "g") is Status.SUCCESS
+    client.close(here)
+    other.close(there)
+    assert not (folder / "sub" / "g").exists()
+
+
+@WAYS
+def test_what_is_open_is_not_replaced(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    (folder / "new").write_bytes(b"new")
+    enter(share).open(name)
+    assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.ACCESS_DENIED
+
+
+@WAYS
+def test_what_only_a_cache_keeps_open_is_replaced(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    (folder / "new").write_bytes(b"new")
+    other = enter(share)
+    there = lease(other, name, RH)
+    assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.PENDING
+    assert kept(other) == [R]
+    other.close(there)
+    assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
+    assert (folder / "sub" / "f").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(("share", "name"), [("again", "sub"), ("sub", "")])
+def test_nobody_renames_into_a_directory_whose_deletion_is_not_shared(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+    (folder / "new").write_bytes(b"new")
+    enter(share).open(name, access=AccessMask.DELETE, share=3, **DIRECTORY)
+    assert rename(client, client.open("new"), r"sub\new") is Status.SHARING_VIOLATION
+
+
+# What is cached of directories
+
+
+@pytest.fixture(params=[("again", "sub"), ("sub", "")])
+def holder(request: Any, enter: Any) -> Any:
+    """A client that caches what is in the directory that the share C{files} has as C{sub}."""
+    share, name = request.param
+    client = enter(share)
+    lease(client, name, RH, access=LIST, **DIRECTORY)
+    return client
+
+
+def test_a_new_name_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+    client.open(r"sub\new")
+    assert kept(holder) == [0]
+
+
+def test_a_write_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+    file_id = client.open(r"sub\f", access=WRITE)
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    client.close(file_id)
+    assert kept(holder) == [0]
+
+
+def test_a_rename_out_of_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+    assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
+    assert kept(holder) == [0]
+
+
+def test_a_link_into_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+    link = FileLinkInformation(False, r"sub\link")
+    assert set_info(client, client.open("file"), FileInformationClass.LINK, link) is Status.SUCCESS
+    assert kept(holder) == [0]
+
+
+def test_a_deletion_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+    file_id = client.open(r"sub\f")
+    delete(client, file_id)
+    client.close(file_id)
+    assert kept(holder) == [0]
+
+
+def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Any, holder: Any) -> None:
+    client.open("new")
+    client.open(r"elsewhere\new")
+    assert kept(holder) == []
+
+
+# What is told of changes
+
+
+@pytest.fixture
+def watch(enter: Any) -> Any:
+    """Somebody who watches the directory that the share C{files} has as C{sub}, through a share of that directory."""
+    client = enter("sub")
+    directory = client.open("", access=LIST)
+    request = ChangeNotifyRequest(directory, 0xFFF, 1000, 0).encode()
+    client.pending = client.ask(Command.CHANGE_NOTIFY, request)
+
+    def told() -> list[tuple[int, str]]:
+        client.server.notifier.listen()
+        (answer,) = client.receive()
+        return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
+
+    client.told = told
+    return client
+
+
+def test_watchers_hear_of_names(client: Any, watch: Any) -> None:
+    client.open(r"sub\new")
+    assert watch.told()[0] == (NotifyAction.ADDED, "new")
+
+
+def test_watchers_hear_of_writes(client: Any, watch: Any) -> None:
+    file_id = client.open(r"sub\f")
+    client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
+    assert watch.told() == [(NotifyAction.MODIFIED, "f")]
+
+
+def test_watchers_hear_of_writes_to_what_is_open_in_their_share_at_the_next_close(client: Any, watch: Any) -> None:
+    there = watch.open("f", access=READ)
+    here = client.open(r"sub\f")
+    client.ask(Command.WRITE, WriteRequest(here, 0, b"x").encode())
+    watch.close(there)
+    assert watch.unasked[0].status is Status.SUCCESS
+    changes = parse_notify_information(ChangeNotifyResponse.parse(watch.unasked[0].message).buffer)
+    assert [tuple(change) for change in changes] == [(NotifyAction.MODIFIED, "f")]
