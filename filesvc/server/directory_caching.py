@@ -9,6 +9,7 @@ from filesvc.server.caching import RW
 from filesvc.server.lease import Lease
 from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
+from filesvc.server.session import Session
 
 
 class DirectoryCaching:
@@ -33,15 +34,15 @@ class DirectoryCaching:
         if not leases:
             self._leases.pop(key, None)
 
-    def changed(self, store: IFileStore, directory: Path, parent_key: bytes | None) -> None:
+    def changed(self, store: IFileStore, directory: Path, session: Session, parent_key: bytes | None) -> None:
         """
-        What is in a directory changed, by a client that has the directory's lease itself if it gave that lease's key.
+        What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key.
 
         Nobody waits for an answer.
         """
         if self._leases:
             for lease in list(self._leases.get(_key_at(store, directory), ())):
-                if lease.key != parent_key:
+                if lease.key != parent_key or not lease.is_for(session):
                     lease.take(RW)
 
     def moved(self, open: Open, before: Path) -> None:

@@ -118,12 +118,10 @@ def grant(open: Open, asked: Asked, call: Call) -> None:
 
     Who is nobody in particular cannot come back.
     """
-    session = call.session
-    if open.is_directory or session.guest or session.anonymous:
+    owner = call.session.owner
+    if open.is_directory or owner is None:
         return
     assert call.tree is not None
-    assert session.user is not None
-    owner = session.user.name
     if isinstance(asked, DurableHandleRequest):
         if keeps_handle(open):
             open.durability = Durability(owner, TIMEOUT, 1)
@@ -259,8 +257,7 @@ def check_replayed_lease(open: Open, contexts: Contexts) -> None:
 
 def _check_owner(open: Open, call: Call) -> None:
     assert open.durability is not None
-    assert call.session.user is not None
-    if open.durability.owner != call.session.user.name:
+    if open.durability.owner != call.session.owner:
         raise StatusError(Status.ACCESS_DENIED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -20,8 +21,10 @@ from filesvc.smb2.status import Status
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
     from filesvc.server.node import FileNode
     from filesvc.server.server import Server
+    from filesvc.server.session import Session
 
 _NO_KEY = bytes(16)
 _EPOCHS = 1 << 16
@@ -31,15 +34,17 @@ class Lease(Holder):
     """
     One lease.
 
+    @ivar owner: the user whose it is; C{None} if nobody in particular.
     @ivar epoch: counts the changes of state, for version 2.
     """
 
     breaks = LEASE_BREAKS
     offers = LEASE_OFFERS
 
-    def __init__(self, server: Server, node: FileNode, client_guid: UUID, asked: wire.Lease | wire.LeaseV2) -> None:
+    def __init__(self, server: Server, node: FileNode, client_guid: UUID, owner: str | None, asked: wire.Lease | wire.LeaseV2) -> None:
         super().__init__(server.reactor, node.caching)
         self.node = node
+        self.owner = owner
         self.client_guid = client_guid
         self.key = asked.lease_key
         self.delete_on_close = False
@@ -58,19 +63,37 @@ class Lease(Holder):
         if not self.opens:
             self._server.client_leases.remove(self)
 
+    def is_for(self, session: Session) -> bool:
+        """
+        Whether a session is of the client whose lease this is: one that is used for the file, of the same user, or on the same connection.
+
+        The client's GUID and the key do not tell, because anybody can say them.
+        """
+        if session.owner is not None and session.owner == self.owner:
+            return True
+        used = [open.session for open in self.opens]
+        return session in used or any(connection in session.connections for one in used for connection in one.connections)
+
     def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
         """Send the notification on the client's first connection; false if no session of the opens has one."""
-        reachable = [connection for open in self.opens for connection in open.session.channels]
+        reachable = [(connection, open.session) for open in self.opens for connection in open.session.connections]
         if not reachable:
             return False
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
         notification = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
-        connection = next((one for one in self._server.connections if one.serves(self.client_guid)), reachable[0])
-        sessions = (open.session for open in self.opens if connection in open.session.channels)
+        connection, session = next(self._ways(), reachable[0])
         self._server.counts.breaks["lease"] += 1
-        connection.notify(notification, next(sessions, None))
+        connection.notify(notification, session)
         return True
+
+    def _ways(self) -> Iterator[tuple[Connection, Session]]:
+        """The client's connections, each with a session that makes it one."""
+        for connection in self._server.connections:
+            if connection.serves(self.client_guid):
+                for channel in connection.channels.values():
+                    if not channel.binding and self.is_for(channel.session):
+                        yield connection, channel.session
 
     def acknowledge(self, state: int) -> None:
         """
@@ -109,25 +132,28 @@ def parent_key(asked: wire.Lease | wire.LeaseV2) -> bytes | None:
 
 
 class ClientLeases:
-    """GlobalLeaseTableList: all leases, by client and key."""
+    """GlobalLeaseTableList: all leases, by client and key; more than one where several say to be that client."""
 
     def __init__(self) -> None:
-        self._leases: dict[tuple[UUID, bytes], Lease] = {}
+        self._leases: dict[tuple[UUID, bytes], list[Lease]] = {}
 
     def __len__(self) -> int:
-        return len(self._leases)
+        return sum(map(len, self._leases.values()))
 
-    def find(self, client_guid: UUID, key: bytes) -> Lease | None:
-        """A client's lease of that key."""
-        return self._leases.get((client_guid, key))
+    def find(self, client_guid: UUID, key: bytes, session: Session) -> Lease | None:
+        """The lease of that key of the client who has a session."""
+        return next((lease for lease in self._leases.get((client_guid, key), ()) if lease.is_for(session)), None)
 
     def add(self, lease: Lease) -> None:
         """Remember a lease with its first open."""
-        self._leases[lease.client_guid, lease.key] = lease
+        self._leases.setdefault((lease.client_guid, lease.key), []).append(lease)
 
     def remove(self, lease: Lease) -> None:
         """Forget a lease with its last open."""
-        del self._leases[lease.client_guid, lease.key]
+        leases = self._leases[lease.client_guid, lease.key]
+        leases.remove(lease)
+        if not leases:
+            del self._leases[lease.client_guid, lease.key]
 
 
 @dataclass(slots=True)
@@ -137,11 +163,12 @@ class LeaseRequest:
     server: Server
     dialect: Dialect
     client_guid: UUID
+    session: Session
     asked: wire.Lease | wire.LeaseV2
 
     def find(self) -> Lease | None:
         """The lease of that key, if it is there."""
-        return self.server.client_leases.find(self.client_guid, self.asked.lease_key)
+        return self.server.client_leases.find(self.client_guid, self.asked.lease_key, self.session)
 
     def check_name(self, name: FileName) -> None:
         """
@@ -160,10 +187,10 @@ class LeaseRequest:
             return
         caching, lease = open.node.caching, self.find()
         if lease is None:
-            lease = Lease(self.server, open.node, self.client_guid, self.asked)
+            lease = Lease(self.server, open.node, self.client_guid, self.session.owner, self.asked)
             caching.holders.append(lease)
-            self.server.client_leases.add(lease)
             lease.admit(open)
+            self.server.client_leases.add(lease)
             caching.acquire(lease, open, wanted)
         elif lease.node is open.node:
             lease.admit(open)

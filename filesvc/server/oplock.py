@@ -32,7 +32,7 @@ class Oplock(Holder):
     def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
         """Send the notification on a connection of the open's session."""
         (open,) = self.opens
-        for connection in open.session.channels:
+        for connection in open.session.connections:
             connection.server.counts.breaks["oplock"] += 1
             connection.notify(OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), open.session, open.session.session_id)
             return True

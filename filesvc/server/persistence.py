@@ -20,6 +20,7 @@ from uuid import UUID
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
+from filesvc.auth.users import User
 from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, ILockableFile, IOpenFile, Kind
 from filesvc.server import durable
 from filesvc.server.application import Application
@@ -256,7 +257,7 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
     if file.identity != FileIdentity(*record.identity):
         file.close()
         raise ValueError(f"{'/'.join(record.path)} is another file now")
-    session = Session(0, SessionState.EXPIRED)
+    session = Session(0, SessionState.EXPIRED, User(record.owner, os.geteuid(), os.getegid()))
     open = Open(
         FileId(number, number),
         session,
@@ -300,6 +301,6 @@ def _restore_caching(open: Open, record: OpenRecord, server: Server) -> None:
         parent = record.lease.parent_key
         flags = LeaseFlags.PARENT_LEASE_KEY_SET if parent is not None else LeaseFlags(0)
         asked = LeaseV2(key, state, flags, bytes.fromhex(parent) if parent is not None else _NO_KEY, record.lease.epoch)
-    LeaseRequest(server, Dialect.SMB_3_1_1, UUID(record.client_guid), asked).acquire(open)
+    LeaseRequest(server, Dialect.SMB_3_1_1, UUID(record.client_guid), open.session, asked).acquire(open)
     if isinstance(open.holder, Lease):
         open.holder.epoch = record.lease.epoch

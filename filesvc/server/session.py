@@ -105,6 +105,16 @@ class Session:
             self._expiry.cancel()
             self._expiry = None
 
+    @property
+    def owner(self) -> str | None:
+        """The user to whom what the session leaves behind belongs; C{None} for who is nobody in particular."""
+        return None if self.user is None or self.guest or self.anonymous else str(self.user.name)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that carry the session, but for those where it has still to be logged on."""
+        return [connection for connection, channel in self.channels.items() if not channel.binding]
+
     def next_tree_id(self) -> int:
         """A tree id not in use in this session."""
         while True:

@@ -28,6 +28,8 @@ from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
 
+from .conftest import ANOTHER_USER
+
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
 RWH = RH | LeaseState.WRITE_CACHING
@@ -223,3 +225,14 @@ def test_nothing_is_kept_of_what_is_closed(client: Any, server: Any) -> None:
     assert len(server.directory_caching) == 1
     client.close(file_id)
     assert len(server.directory_caching) == 0
+
+
+@pytest.mark.parametrize(("user", "theirs"), [("alice", []), (ANOTHER_USER, [OF_D])])
+def test_whoever_makes_a_change_has_the_lease_only_as_its_user(make_client: Any, holder: Any, user: str, theirs: list[bytes]) -> None:
+    other = make_client(user=user)
+    lease(other, "d\\file", OF_F, parent=OF_D, disposition=CreateDisposition.OVERWRITE_IF)
+    assert broken(holder) == theirs
+    file_id = lease(other, "d\\new", b"n" * 16, parent=OF_D, create_options=CreateOptions.DELETE_ON_CLOSE).file_id
+    assert broken(holder) == theirs
+    other.close(file_id)
+    assert broken(holder) == theirs

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from filesvc.server.settings import Encryption, Settings, Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
@@ -22,6 +23,8 @@ from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
+
+from .conftest import ANOTHER_USER
 
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
 STRANGER = UUID(int=2)
@@ -290,3 +293,106 @@ def test_a_compound_waits_in_the_middle_for_a_create_only(client: Any, another: 
     assert not another.receive()
     acknowledge(client, "RH")
     assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
+
+
+# Whose lease it is, whoever else says to be that client
+
+
+@pytest.fixture
+def impostor(make_client: Any) -> Any:
+    """Another user, whose client says that it is the first one's."""
+    return make_client(user=ANOTHER_USER)
+
+
+def test_another_user_has_a_lease_of_its_own(client: Any, impostor: Any) -> None:
+    create(client, "RWH")
+    answer = create(impostor, "RWH")
+    assert answer.status is Status.PENDING
+    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
+    assert not impostor.breaks()
+    acknowledge(client, "RH")
+    assert lease_of(last(impostor)).lease_state == state("RH")
+
+
+def test_another_user_is_not_told_of_a_break(make_client: Any, another: Any) -> None:
+    impostor, client = make_client(user=ANOTHER_USER), make_client()
+    create(client, "RWH")
+    create(another, "", OTHER_KEY)
+    assert not impostor.breaks()
+    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_another_user_answers_no_break(client: Any, impostor: Any, another: Any, holds: bool) -> None:
+    create(client, "RWH")
+    if holds:
+        create(impostor, "R", name="g")
+    assert create(another, "", OTHER_KEY).status is Status.PENDING
+    assert acknowledge(impostor, "").status is (Status.UNSUCCESSFUL if holds else Status.OBJECT_NAME_NOT_FOUND)
+    assert not another.receive()
+    assert acknowledge(client, "RH").status is Status.SUCCESS
+    assert last(another).status is Status.SUCCESS
+
+
+def test_another_users_key_may_be_for_another_file(client: Any, impostor: Any, server: Any) -> None:
+    first = file_of(create(client, "RWH"))
+    answer = create(impostor, "RWH", name="g")
+    assert lease_of(answer).lease_state == state("RWH")
+    assert len(server.client_leases) == 2
+    client.close(first)
+    assert acknowledge(client, "").status is Status.OBJECT_NAME_NOT_FOUND
+    assert acknowledge(impostor, "").status is Status.UNSUCCESSFUL
+    impostor.close(file_of(answer))
+    assert len(server.client_leases) == 0
+
+
+def test_users_on_one_connection_are_one_clients(client: Any, another: Any) -> None:
+    """As those of a machine with several users are: nobody else can send on its connection."""
+    create(client, "RWH")
+    client.session_id = 0
+    assert client.log_on(ANOTHER_USER).status is Status.SUCCESS
+    client.enter()
+    assert lease_of(create(client, "R")).lease_state == state("RWH")
+    create(another, "", OTHER_KEY)
+    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
+    assert acknowledge(client, "RH").status is Status.SUCCESS
+    assert last(another).status is Status.SUCCESS
+
+
+def test_guests_have_nothing_in_common(make_server: Any, client: Any, store: Any) -> None:
+    server = make_server(Settings(guest=True), [Share("files", store, guest=True)])
+
+    def guest() -> Any:
+        guest = type(client)(server)
+        guest.negotiate()
+        guest.log_on("whoever", "whatever")
+        guest.enter()
+        return guest
+
+    one, other = guest(), guest()
+    create(one, "RWH", access=AccessMask.FILE_READ_DATA)
+    assert create(other, "RWH", access=AccessMask.FILE_READ_DATA).status is Status.PENDING
+    assert acknowledge(other, "RH").status is Status.OBJECT_NAME_NOT_FOUND
+    assert [each.new_lease_state for each in one.breaks()] == [state("RH")]
+    assert acknowledge(one, "RH").status is Status.SUCCESS
+    assert lease_of(last(other)).lease_state == state("RH")
+
+
+def test_a_break_on_another_connection_is_encrypted_there(make_server: Any, client: Any) -> None:
+    server = make_server(Settings(encryption=Encryption.REQUIRED))
+
+    def connect(**fields: Any) -> Any:
+        other = type(client)(server, **fields)
+        other.negotiate()
+        other.log_on()
+        other.seal = True
+        other.enter()
+        return other
+
+    first, holder, another = connect(), connect(), connect(client_guid=STRANGER)
+    create(holder, "RWH")
+    create(another, "", OTHER_KEY)
+    (told,) = first.receive()
+    assert told.sealed
+    assert not holder.receive()
+    assert acknowledge(holder, "RH").status is Status.SUCCESS

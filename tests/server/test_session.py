@@ -16,10 +16,12 @@ from filesvc.server.open import Open
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions
+from filesvc.smb2.create import CreateOptions, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.keys import signing_key
+from filesvc.smb2.lease import Lease, LeaseState
 from filesvc.smb2.logoff import LogoffRequest
 from filesvc.smb2.negotiate import Dialect, SecurityMode
 from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
@@ -218,6 +220,16 @@ def test_a_session_has_so_many_channels(make_server: Any, client: Any) -> None:
 
 def test_another_machine_may_carry_a_session_as_well(client: Any) -> None:
     assert bind(client, connect(client, client_guid=UUID(int=2))).status is Status.SUCCESS
+
+
+def test_a_break_is_told_where_the_session_still_is(client: Any, make_client: Any) -> None:
+    other = connect(client, client_guid=UUID(int=2))
+    bind(client, other)
+    context = CreateContext(REQUEST_LEASE, Lease(b"k" * 16, LeaseState.READ_CACHING | LeaseState.WRITE_CACHING).encode())
+    client.create("a", contexts=[context], requested_oplock_level=OplockLevel.LEASE)
+    client.transport.loseConnection()
+    assert make_client(client_guid=UUID(int=3)).create("a").status is Status.PENDING
+    assert [told.new_lease_state for told in other.breaks()] == [LeaseState.READ_CACHING]
 
 
 def test_interim_answers_are_not_signed(client: Any) -> None:

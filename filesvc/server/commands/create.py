@@ -160,7 +160,7 @@ async def _open(
         await open.close()
         raise
     if action is not CreateAction.OPENED:
-        open.entries_changed(open.path, open.parent_key)
+        open.entries_changed(open.path)
     return reply
 
 
@@ -210,7 +210,7 @@ def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRe
     asked = parse_lease(contexts[REQUEST_LEASE])
     if isinstance(asked, LeaseV2) and connection.dialect < Dialect.SMB_3_0:
         return None
-    return LeaseRequest(connection.server, connection.dialect, connection.negotiated.client_guid, asked)
+    return LeaseRequest(connection.server, connection.dialect, connection.negotiated.client_guid, call.session, asked)
 
 
 async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName, token: TimewarpToken) -> FileName:

@@ -22,7 +22,8 @@ def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:
 
 
 def _acknowledge_lease(request: LeaseBreak, call: Call) -> Reply:
-    lease = call.connection.server.client_leases.find(call.connection.negotiated.client_guid, request.lease_key)
+    leases, client_guid = call.connection.server.client_leases, call.connection.negotiated.client_guid
+    lease = leases.find(client_guid, request.lease_key, call.session)
     if lease is None:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     lease.acknowledge(request.lease_state)
