@@ -49,7 +49,7 @@ async def rename(open: Open, buffer: memoryview) -> None:
         await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
         return
     path = _target(open, rename)
-    await _check_movable(open, path, rename.replace_if_exists)
+    await _check_movable(open, path)
     _check_no_stream(open, rename.file_name)
     server, store = open.tree.server, open.tree.store
     await server.descriptors.require_addable(open.tree, path, open.is_directory)
@@ -99,16 +99,12 @@ def _check_no_stream(open: Open, name: str) -> None:
         raise StatusError(Status.INVALID_PARAMETER)
 
 
-async def _check_movable(open: Open, target: Path, replace: bool) -> None:
-    """
-    What has open streams or, being a directory, holds open files stays where it is, and open files are not replaced.
-    """
+async def _check_movable(open: Open, target: Path) -> None:
+    """What has open streams or, being a directory, holds open files stays where it is."""
     parent = await _node_at(open, target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
     if open.node.file.streams or (open.is_directory and await _nodes_below(open)):
-        raise StatusError(Status.ACCESS_DENIED)
-    if replace and target != open.path and await _node_at(open, target) not in (None, open.node):
         raise StatusError(Status.ACCESS_DENIED)
 
 

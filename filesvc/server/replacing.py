@@ -1,12 +1,16 @@
-"""Giving a file a name that another may have."""
+"""Giving a file a name that another may have (MS-FSA 2.1.5.15.6, 2.1.5.15.11)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from filesvc.interfaces import Creation, IOpenFile, Kind, Path
+from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
+from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
+from filesvc.server.streams import node_key
 from filesvc.server.tree import TreeConnect
+from filesvc.smb2.access import AccessMask
+from filesvc.smb2.status import Status
 
 
 async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool) -> None:
@@ -15,18 +19,39 @@ async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], p
 
     What is replaced is kept open meanwhile: a file that loses its last name while nobody has it open is freed on the spot, however large.
 
+    @raise StatusError: ACCESS_DENIED. Somebody has open what would be replaced, or the user may not delete it.
     @raise OSError: the store says no.
     """
-    replaced = await _find(open.tree, path) if replace and open.descriptor is not None else None
+    replaced = await _find(open, path) if replace else None
     try:
+        if replaced is not None:
+            await _check_replaceable(open.tree, replaced)
+            if not IDescriptorFile.providedBy(replaced):
+                file, replaced = replaced, None
+                await open.tree.run(file.close)
         await open.run(give, open.file, path, replace)
     finally:
         if replaced is not None:
             await open.tree.close_unnamed(replaced)
 
 
-async def _find(tree: TreeConnect, path: Path) -> IOpenFile | None:
+async def _find(open: Open, path: Path) -> IOpenFile | None:
+    """What would be replaced, unless that is the file itself."""
+    store = open.tree.store
     try:
-        return await tree.run(tree.store.open, path, Creation.EXISTING, Kind.FILE, False)
-    except OSError:
+        found: IOpenFile = await open.run(store.open, path, Creation.EXISTING, None, False)
+    except FileNotFoundError:
         return None
+    if found.identity == open.file.identity:
+        await open.tree.run(found.close)
+        return None
+    return found
+
+
+async def _check_replaceable(tree: TreeConnect, file: IOpenFile) -> None:
+    """A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's."""
+    stat = await tree.run(file.stat)
+    kept = file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY
+    in_use = tree.server.nodes.find(node_key(tree.store, file)) is not None
+    if kept or in_use or not await tree.server.descriptors.maximal_access(tree, file) & AccessMask.DELETE:
+        raise StatusError(Status.ACCESS_DENIED)

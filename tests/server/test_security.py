@@ -41,6 +41,7 @@ from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.sid import Sid
 from filesvc.smb2.status import Status
 from filesvc.smb2.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+from filesvc.smb2.write import WriteRequest
 from filesvc.store.local_file import LocalFile
 
 OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
@@ -256,6 +257,25 @@ def test_no_name_comes_into_a_folder_that_one_may_not_add_to(alice: Any, carol: 
     rename = FileRenameInformation(False, r"f\mine").encode()
     for kind in (FileInformationClass.RENAME, FileInformationClass.LINK):
         assert carol.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, rename).encode()).status is Status.ACCESS_DENIED
+
+
+@pytest.mark.parametrize("kind", [FileInformationClass.RENAME, FileInformationClass.LINK])
+@pytest.mark.parametrize(("of_file", "of_folder", "status"), [
+    (READ | WRITE, READ, Status.ACCESS_DENIED),
+    (READ | WRITE | AccessMask.DELETE, READ, Status.SUCCESS),
+    (READ | WRITE, READ | AccessMask.FILE_DELETE_CHILD, Status.SUCCESS),
+    (0, READ | AccessMask.FILE_DELETE_CHILD, Status.SUCCESS),
+])  # fmt: skip
+def test_only_what_one_may_delete_is_replaced(alice: Any, carol: Any, kind: int, of_file: int, of_folder: int, status: Status) -> None:
+    folder(alice, "f", allow(EVERYONE, of_folder | AccessMask.FILE_ADD_FILE))
+    theirs = alice.open(r"f\theirs")
+    alice.ask(Command.WRITE, WriteRequest(theirs, 0, b"old").encode())
+    put(alice, theirs, listing(allow(EVERYONE, of_file)))
+    alice.close(theirs)
+    request = SetInfoRequest(carol.open("mine"), InfoType.FILE, kind, FileRenameInformation(True, r"f\theirs").encode())
+    assert carol.ask(Command.SET_INFO, request.encode()).status is status
+    left = CreateResponse.parse(alice.create(r"f\theirs", OPEN, AccessMask.READ_CONTROL).message).end_of_file
+    assert left == (0 if status is Status.SUCCESS else 3)
 
 
 def maximal(answer: Any) -> QueryMaximalAccessResponse:

@@ -373,11 +373,6 @@ def test_rename_to_what_is_there(client: Any, another: Any, store: Any) -> None:
     assert standard(client, client.open("b")).end_of_file == 0
 
 
-def test_rename_over_a_folder(client: Any, store: Any) -> None:
-    store.add("d/f")
-    assert rename(client, client.open("a"), "d", replace=True) is Status.ACCESS_DENIED
-
-
 def test_rename_of_a_folder(client: Any, another: Any, store: Any) -> None:
     store.add("d/f")
     folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
@@ -444,6 +439,42 @@ def test_a_link_to_what_is_there(client: Any, store: Any) -> None:
     assert link(client, file_id, "b") is Status.OBJECT_NAME_COLLISION
     assert link(client, file_id, "b", replace=True) is Status.SUCCESS
     assert standard(client, client.open("b")).end_of_file == 0
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_what_is_open_is_not_replaced(client: Any, another: Any, change: Any) -> None:
+    held = another.open("b", access=AccessMask.FILE_READ_ATTRIBUTES)
+    file_id = client.open("a")
+    assert change(client, file_id, "B", replace=True) is Status.ACCESS_DENIED
+    another.close(held)
+    held = another.open("b:stream")
+    assert change(client, file_id, "B", replace=True) is Status.ACCESS_DENIED
+    another.close(held)
+    assert change(client, file_id, "B", replace=True) is Status.SUCCESS
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_a_read_only_file_is_not_replaced(client: Any, change: Any) -> None:
+    client.close(client.open("b", file_attributes=FileAttributes.READONLY))
+    file_id = client.open("a")
+    assert change(client, file_id, "b", replace=True) is Status.ACCESS_DENIED
+    assert change(client, file_id, "b") is Status.OBJECT_NAME_COLLISION
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_a_name_of_the_file_itself_is_replaced(client: Any, change: Any) -> None:
+    file_id = client.open("a", file_attributes=FileAttributes.READONLY)
+    assert link(client, file_id, "b") is Status.SUCCESS
+    assert change(client, file_id, "b", replace=True) is Status.SUCCESS
+    assert change(client, file_id, "B", replace=True) is Status.SUCCESS
+    assert exists(client, "b")
+    assert exists(client, "a") is (change is link)
+
+
+@pytest.mark.parametrize("change", [rename, link])
+def test_a_folder_is_not_replaced(client: Any, store: Any, change: Any) -> None:
+    store.add("d/f")
+    assert change(client, client.open("a"), "d", replace=True) is Status.ACCESS_DENIED
 
 
 def test_a_folder_has_one_name(client: Any) -> None:
