@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 
 from twisted.cred.portal import Portal
@@ -80,6 +81,16 @@ class Conversation:
         self._mechanism: Mechanism | None = None
         self._answered = False
         self._signed = False
+
+    def fork(self) -> Conversation | None:
+        """One that goes on by itself from here, after a first step, with the challenge that this one has given. See L{Mechanism.fork}."""
+        assert self._mechanism is not None
+        mechanism = self._mechanism.fork()
+        if mechanism is None:
+            return None
+        other = copy(self)
+        other._mechanism = mechanism
+        return other
 
     async def step(self, token: bytes | memoryview) -> Continue | Accepted:
         """

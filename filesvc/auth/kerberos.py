@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from gssapi import OID, Credentials, MechType, Name, NameType, SecurityContext
@@ -128,6 +129,10 @@ class KerberosLogon:
             log.warn("{peer}: a Kerberos ticket is refused: {reason}", peer=self._peer, reason=_reason(error))
             raise LogonFailure(_reason(error)) from None
         return bytes(result.token or b"")
+
+    def fork(self) -> KerberosLogon | None:
+        """Another, unless this one has begun: GSS-API cannot copy a context, nor could it take the same ticket twice."""
+        return None if self._context is not None or self.complete else copy(self)
 
     def _establish(self, result: AcceptSecContextResult) -> None:
         # It takes the context over; the other is empty then.

@@ -61,6 +61,9 @@ class Mechanism(Protocol):
         @raise LogonFailure: the client may not log on.
         """
 
+    def fork(self) -> Mechanism | None:
+        """One that goes on by itself from here, before it is C{complete}; C{None} if only this one can go on."""
+
     async def log_on(self) -> Accepted:
         """
         Ask the portal for the user, without a token for the client.

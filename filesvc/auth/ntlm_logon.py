@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import Anonymous
@@ -58,6 +59,12 @@ class NtlmLogon:
         claim = self._claim = self._ntlm.authenticate(message)
         log.debug("{peer}: {user} wants to log on from {at}", peer=self._peer, user=claim.account or "anonymous", at=claim.workstation)
         return b""
+
+    def fork(self) -> NtlmLogon:
+        """Another that has given the same challenge."""
+        other = copy(self)
+        other._ntlm = copy(self._ntlm)
+        return other
 
     async def log_on(self) -> Accepted:
         """

@@ -75,7 +75,8 @@ class Call:
     A request being processed.
 
     C{file_id} is the one that a related request of a compound inherits. C{payload} stands for the bytes of a WRITE that are still on the
-    way. C{replayable} says that the client can find out what became of it if its connection is lost.
+    way. C{replayable} says that the client can find out what became of it if its connection is lost, C{binds} that it is to bind a session
+    to one more connection.
     """
 
     connection: Connection
@@ -90,6 +91,7 @@ class Call:
     async_id: int = 0
     admitted: tuple[ChannelSequence, int | None] | None = None
     replayable: bool = False
+    binds: bool = False
 
     @property
     def session(self) -> Session:

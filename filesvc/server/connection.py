@@ -182,15 +182,16 @@ class Connection(Protocol):
         """
         What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it.
 
-        Where the session never was, only who has its key gets such a signature: nobody is to collect signatures of what he likes.
+        Only who has its key gets such a signature: nobody is to collect signatures of what he likes.
         """
         session = self.server.whose_signature(call.header.session_id)
         if session is None:
             return None
-        signer = session.past_signers.get(self)
-        if signer is None and session.signer is not None and call.header.flags & _SIGNED and call.is_signed_by(session.signer):
-            signer = session.signer
-        return Channel(session, self, signer) if signer is not None else None
+        past = session.past_signers.get(self)
+        signer = past or session.signer
+        if signer is None or not call.header.flags & _SIGNED or not call.is_signed_by(signer):
+            return None
+        return Channel(session, self, signer, binding=past is None)
 
     @property
     def zero_copy(self) -> bool:

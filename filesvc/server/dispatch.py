@@ -284,6 +284,9 @@ class Compound:
         elif header.flags & _SIGNED:
             if not call.is_signed_by(signer):
                 log.info("{peer}: bad signature", peer=self.connection.peer)
+                if channel.session.bindings is not None and signer is channel.session.signer:
+                    # The key signs nothing for who does not have it; see Bindings.
+                    call.channel = None
                 raise StatusError(Status.ACCESS_DENIED)
         elif channel.session.signing_required:
             raise StatusError(Status.ACCESS_DENIED)

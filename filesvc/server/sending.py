@@ -24,8 +24,6 @@ _SIGNED = int(HeaderFlags.SIGNED)
 _ECHOED = int(HeaderFlags.RELATED_OPERATIONS | HeaderFlags.PRIORITY_MASK | HeaderFlags.REPLAY_OPERATION)
 _ALIGNMENT = 8
 _PENDING = int(Status.PENDING)
-_SUCCESS = int(Status.SUCCESS)
-_SESSION_SETUP = int(Command.SESSION_SETUP)
 _NO_MESSAGE_ID = 0xFFFFFFFFFFFFFFFF
 _FLAGS_OFFSET = 16
 _PROTECTED_IN_THREAD = 256 * 1024
@@ -65,9 +63,13 @@ class Sender:
             if padding:
                 message.append(bytes(padding))
             if head[_FLAGS_OFFSET] & _SIGNED:
-                signer = call.channel.signer if call.channel is not None else None
-                assert signer is not None
-                head[SIGNATURE_OFFSET:HEADER_LENGTH] = signer.sign(message, call.header.message_id, is_response=True)
+                channel = call.channel
+                assert channel is not None
+                assert channel.signer is not None
+                if channel.binding or call.binds:
+                    _sign_binding(call, head, message)
+                else:
+                    head[SIGNATURE_OFFSET:HEADER_LENGTH] = channel.signer.sign(message, call.header.message_id, is_response=True)
             if reply.on_encoded is not None:
                 reply.on_encoded(b"".join(message))
             parts += message
@@ -185,9 +187,30 @@ class Sender:
 
         Never an interim response: the final one has its message id too, and two signatures of one id give a GMAC key away.
         """
-        channel = call.channel
+        channel, request = call.channel, call.header
         if channel is None or channel.signer is None or reply.status == _PENDING:
             return False
-        if call.header.command == _SESSION_SETUP and reply.status == _SUCCESS:
-            return True
-        return bool(call.header.flags & _SIGNED) or channel.session.signing_required
+        return bool(request.flags & _SIGNED) or request.message_id == channel.logon_id
+
+
+def _sign_binding(call: Call, head: bytearray, message: list[bytes | bytearray | memoryview]) -> None:
+    """
+    Sign an answer on a connection that has no key of its own yet.
+
+    What a session's GMAC key must not sign is not signed. A refusal goes back with the signature of its request then, which proves nothing;
+    so does Windows answer what it refuses before it looks at signatures.
+    """
+    channel, request = call.channel, call.header
+    assert channel is not None
+    session, signer = channel.session, channel.signer
+    assert signer is not None
+    if (
+        session.bindings is None
+        or signer is not session.signer
+        or (call.binds and session.bindings.may_sign(request.message_id, bytes(call.message), b"".join(message)))
+    ):
+        head[SIGNATURE_OFFSET:HEADER_LENGTH] = signer.sign(message, request.message_id, is_response=True)
+    elif channel.conversation is None:
+        head[SIGNATURE_OFFSET:HEADER_LENGTH] = request.signature
+    else:
+        head[_FLAGS_OFFSET] &= ~_SIGNED

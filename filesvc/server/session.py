@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from filesvc.auth.users import IUser
 from filesvc.server import durable
+from filesvc.server.binding import Binding, Bindings
 from filesvc.server.open import AnyOpen, Open
 from filesvc.server.token import NOBODY, Token
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
@@ -49,22 +50,30 @@ class Negotiated:
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A session on one connection, with the key that signs there; the session's own as long as it is C{binding}."""
+    """
+    A session on one connection, with the key that signs there; the session's own as long as it is C{binding}.
+
+    @ivar logon_id: the id of the message that ended the logon, whose answer is signed even if nobody asks for it.
+    """
 
     session: Session
     connection: Connection
     signer: Signer | None = None
     preauth: PreauthIntegrity | None = None
-    conversation: Conversation | None = None
+    conversation: Conversation | Binding | None = None
     binding: bool = False
+    logon_id: int | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Session:
     """
-    One user's logon. C{past_signers} are those of the channels that it had when it ended.
+    One user's logon.
 
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
+
+    @ivar bindings: where its key may sign besides the connection where it logged on, if that is a GMAC key.
+    @ivar past_signers: those of the channels that it had when it ended.
     """
 
     session_id: int
@@ -84,6 +93,7 @@ class Session:
     trees: dict[int, TreeConnect] = field(default_factory=dict)
     opens: dict[int, AnyOpen] = field(default_factory=dict)
     channels: dict[Connection, Channel] = field(default_factory=dict)
+    bindings: Bindings | None = None
     past_signers: WeakKeyDictionary[Connection, Signer] = field(default_factory=WeakKeyDictionary)
     last_tree_id: int = 0
     _expiry: IDelayedCall | None = field(default=None, init=False, repr=False)

@@ -39,7 +39,7 @@ from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, PreauthInteg
 from filesvc.smb2.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
 from filesvc.smb2.preauth import PreauthIntegrity
 from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import Signer, signed_parts, signer_for
+from filesvc.smb2.signing import Signer, SigningAlgorithm, signed_parts, signer_for
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
 from filesvc.store.local import LocalStore
@@ -135,6 +135,7 @@ class Client:
     seal: bool = False
     sealer: Sealer | None = None
     opener: Opener | None = None
+    signing: list[int] = field(default_factory=lambda: [SigningAlgorithm.AES_GMAC, SigningAlgorithm.AES_CMAC])
     ciphers: list[int] = field(default_factory=lambda: [EncryptionAlgorithm.AES_128_GCM, EncryptionAlgorithm.AES_128_CCM])
     preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
     negotiated: NegotiateResponse = field(init=False)
@@ -225,7 +226,11 @@ class Client:
         """Agree on C{dialect}."""
         contexts: list[Any] = []
         if self.dialect == Dialect.SMB_3_1_1:
-            contexts = [PreauthIntegrityCapabilities([1], bytes(32)), EncryptionCapabilities(self.ciphers), SigningCapabilities([2, 1])]
+            contexts = [
+                PreauthIntegrityCapabilities([1], bytes(32)),
+                EncryptionCapabilities(self.ciphers),
+                SigningCapabilities(self.signing),
+            ]
         capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
         request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
         header = self.header(Command.NEGOTIATE, charge=1)

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.rpc.facts import Caller
+from filesvc.server.connection import Connection
 from filesvc.server.open import Open
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
 from filesvc.smb2.cancel import CancelRequest
@@ -19,13 +20,13 @@ from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
 from filesvc.smb2.create import CreateOptions, OplockLevel
 from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.echo import EchoRequest
-from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, HeaderFlags
 from filesvc.smb2.keys import signing_key
 from filesvc.smb2.lease import Lease, LeaseState
 from filesvc.smb2.logoff import LogoffRequest
 from filesvc.smb2.negotiate import Dialect, SecurityMode
 from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import signer_for
+from filesvc.smb2.signing import SigningAlgorithm, signer_for
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
 
@@ -146,8 +147,15 @@ def bind(client: Any, other: Any, sign: bool = True, user: str = "alice") -> Any
             other.signer = signer_for(other.connection.signing_algorithm, key)
             assert other.verifies(answer)
             return answer
-        assert other.verifies(answer)
+        assert other.verifies(answer) or not answer.header.flags & HeaderFlags.SIGNED
         preauth.update(answer.message)
+
+
+def begin_binding(client: Any, other: Any) -> Any:
+    """The first step of that."""
+    other.session_id, other.signer, other.sign = client.session_id, client.signer, True
+    token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
+    return other.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
 
 
 def test_a_session_spans_connections(client: Any) -> None:
@@ -189,12 +197,157 @@ def test_a_signed_request_for_a_session_that_ended_gets_a_signed_refusal(client:
     assert client.verifies(answer)
 
 
-def test_a_signed_request_for_a_session_elsewhere_gets_a_signed_refusal(client: Any) -> None:
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.HMAC_SHA256, SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
+def test_a_signed_request_for_a_session_elsewhere_gets_a_signed_refusal(make_client: Any, algorithm: int) -> None:
+    """With GMAC it only looks so, as with Windows: the key must not sign here, where message ids are those of other messages."""
+    client = make_client(signing=[algorithm])
     other = connect(client)
     other.session_id, other.tree_id, other.signer, other.sign = client.session_id, client.tree_id, client.signer, True
+    request = other.encode(other.header(Command.ECHO), EchoRequest().encode())
+    other.send(request)
+    (echo,) = other.receive()
+    assert echo.status is Status.SUCCESS
     answer = other.create("a")
     assert answer.status is Status.USER_SESSION_DELETED
-    assert other.verifies(answer)
+    assert answer.header.flags & HeaderFlags.SIGNED
+    assert other.verifies(answer) is (algorithm != SigningAlgorithm.AES_GMAC)
+    assert (bytes(echo.header.signature) == request[SIGNATURE_OFFSET:HEADER_LENGTH]) is (algorithm == SigningAlgorithm.AES_GMAC)
+
+
+class Tap:
+    """Hears what a client sends, and what GMAC keys sign for the server."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.frames: list[bytes] = []
+        self.signed: dict[tuple[object, int], set[bytes]] = {}
+        gmac = type(signer_for(SigningAlgorithm.AES_GMAC, bytes(16)))
+        sign, receive = gmac.sign, Connection.dataReceived
+
+        def verify(signer: Any, signature: Any, *signed: Any, **how: Any) -> bool:
+            return sign(signer, *signed, **how) == bytes(signature)
+
+        def hear_signing(signer: Any, parts: Any, message_id: int, is_response: bool, is_cancel: bool = False) -> bytes:
+            if is_response:
+                self.signed.setdefault((signer, message_id), set()).add(b"".join(parts))
+            return sign(signer, parts, message_id, is_response, is_cancel)
+
+        def hear_receiving(connection: Connection, data: bytes) -> None:
+            self.frames.append(bytes(data))
+            receive(connection, data)
+
+        monkeypatch.setattr(gmac, "verify", verify)
+        monkeypatch.setattr(gmac, "sign", hear_signing)
+        monkeypatch.setattr(Connection, "dataReceived", hear_receiving)
+
+    def check(self) -> None:
+        """No key has signed two messages with one id."""
+        twice = [message_id for (_, message_id), messages in self.signed.items() if len(messages) > 1]
+        assert not twice
+
+
+@pytest.fixture
+def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
+    return Tap(monkeypatch)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_was_heard_is_sent_again_on_other_connections(tap: Tap, client: Any, ends: bool) -> None:
+    """With two messages that have one id, the key that signed them could be had, and with it any message changed."""
+    client.sign = True
+    other = connect(client)
+    assert bind(client, other).status is Status.SUCCESS
+    begun = len(tap.frames) - 2
+    for name in ("a", "b", "c"):
+        client.close(client.open(name))
+    client.ask(Command.SESSION_SETUP, SessionSetupRequest(b"no token").encode(), tree_id=0)
+    if ends:
+        client.ask(Command.LOGOFF, LogoffRequest().encode())
+    assert len(tap.signed) > 6
+    heard = list(tap.frames)
+    for frame in heard:
+        connect(client).connection.dataReceived(frame)
+        fresh = connect(client)
+        fresh.connection.dataReceived(heard[begun])
+        fresh.connection.dataReceived(frame)
+    tap.check()
+
+
+def test_a_binding_is_sent_again_where_the_session_logged_on(tap: Tap, client: Any) -> None:
+    other = connect(client)
+    other.message_id = client.message_id + 5
+    assert begin_binding(client, other).status is Status.MORE_PROCESSING_REQUIRED
+    client.connection.dataReceived(tap.frames[-1])
+    (answer,) = client.receive()
+    assert answer.status is Status.REQUEST_NOT_ACCEPTED
+    tap.check()
+
+
+def test_many_connections_are_bound_with_the_same_message_ids(tap: Tap, client: Any) -> None:
+    """Clients begin all with the same message, and want a signed answer: it is the same then, to the last bit."""
+    answers = [begin_binding(client, connect(client)) for _ in range(3)]
+    assert all(client.verifies(answer) for answer in answers)
+    assert len({bytes(answer.message) for answer in answers}) == 1
+    tap.check()
+    assert [bind(client, connect(client)).status for _ in range(5)] == [Status.SUCCESS] * 5
+
+
+def test_an_answer_that_would_be_another_is_not_signed(tap: Tap, client: Any) -> None:
+    first, second = connect(client), connect(client)
+    begin_binding(client, first)
+    second.connection.window.limit = second.connection.window.available
+    answer = begin_binding(client, second)
+    assert tap.frames[-1] == tap.frames[-2]
+    assert answer.status is Status.MORE_PROCESSING_REQUIRED
+    assert not answer.header.flags & HeaderFlags.SIGNED
+    tap.check()
+
+
+def test_nobody_is_bound_by_what_another_connection_was_bound_by(tap: Tap, client: Any) -> None:
+    assert bind(client, connect(client)).status is Status.SUCCESS
+    heard = tap.frames[-2:]
+    other = connect(client)
+    for frame in heard:
+        other.connection.dataReceived(frame)
+    assert [answer.status for answer in other.receive()] == [Status.MORE_PROCESSING_REQUIRED, Status.LOGON_FAILURE]
+    assert len(client.server.sessions[client.session_id].channels) == 2
+
+
+def test_the_id_of_the_logons_last_message(tap: Tap, client: Any) -> None:
+    """The answer to that is signed, but not the message."""
+    other = connect(client)
+    other.message_id += 1
+    answer = begin_binding(client, other)
+    assert answer.status is Status.MORE_PROCESSING_REQUIRED
+    assert not answer.header.flags & HeaderFlags.SIGNED
+    tap.check()
+
+
+def test_a_key_that_its_client_gave_away_signs_all(client: Any) -> None:
+    """The second messages of several bindings are different, and have one id."""
+    for _ in range(2):
+        bind(client, connect(client))
+    other = connect(client)
+    other.message_id += 1
+    assert client.verifies(begin_binding(client, other))
+
+
+def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: Any) -> None:
+    assert bind(client, connect(client), user="carol").status is Status.ACCESS_DENIED
+    client.sign = True
+    client.open("a")
+    tap.check()
+
+
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
+def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: Any, algorithm: int) -> None:
+    client = make_client(signing=[algorithm])
+    client.server.sessions[client.session_id].signing_required = True
+    answer = client.ask(Command.ECHO, EchoRequest().encode())
+    assert answer.status is Status.ACCESS_DENIED
+    assert not answer.header.flags & HeaderFlags.SIGNED
+    answer = client.ask(Command.ECHO, EchoRequest().encode(), flags=HeaderFlags.SIGNED, signature=bytes(16))
+    assert answer.status is Status.ACCESS_DENIED
+    assert client.verifies(answer) is (algorithm == SigningAlgorithm.AES_CMAC)
 
 
 def test_a_signed_cancel_is_understood(client: Any) -> None:
@@ -257,11 +410,7 @@ def test_nobody_gets_signatures_of_a_session_whose_key_he_has_not(client: Any, e
 def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Any) -> None:
     """Who sends the first step of somebody's binding again does not have the session."""
     other = connect(client)
-    other.session_id, other.signer = client.session_id, client.signer
-    other.sign = True
-    token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
-    answer = other.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
-    assert answer.status is Status.MORE_PROCESSING_REQUIRED
+    assert begin_binding(client, other).status is Status.MORE_PROCESSING_REQUIRED
     other.sign, other.tree_id = False, client.tree_id
     assert other.create("a").status is Status.USER_SESSION_DELETED
 

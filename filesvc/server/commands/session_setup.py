@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from filesvc.auth.acceptor import Accepted, Continue
+from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure, MalformedToken
+from filesvc.server.binding import Binding, Bindings
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.session import Channel, Session, SessionState
@@ -33,9 +34,12 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     connection = call.connection
     if connection.settings.encryption is Encryption.REQUIRED and connection.cipher is None:
         raise StatusError(Status.ACCESS_DENIED)
+    call.binds = bool(request.flags & SessionSetupFlags.BINDING)
     channel = _find_channel(request, call)
+    if channel.session.bindings is not None and call.binds and call.header.flags & HeaderFlags.SIGNED:
+        channel.session.bindings.asked(call.header.message_id, bytes(call.message))
     if channel.conversation is None:
-        channel.conversation = connection.server.acceptor.start(connection.peer)
+        channel.conversation = _converse(channel, call)
     if channel.preauth is not None:
         channel.preauth.update(call.message)
     try:
@@ -65,10 +69,16 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         await _refuse(channel)
         raise StatusError(Status.ACCESS_DENIED)
     if channel.binding:
-        await _bound(connection, channel, outcome)
+        await _bound(call, channel, outcome)
     else:
-        await _logged_on(request, connection, channel, outcome, token)
+        await _logged_on(request, call, channel, outcome, token)
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
+
+
+def _converse(channel: Channel, call: Call) -> Conversation | Binding:
+    conversation = call.connection.server.acceptor.start(call.connection.peer)
+    bindings = channel.session.bindings if channel.binding else None
+    return conversation if bindings is None else Binding(bindings, bytes(call.message), conversation)
 
 
 async def _refuse(channel: Channel) -> None:
@@ -132,9 +142,9 @@ def _bind(call: Call, session: Session) -> Channel:
     return channel
 
 
-async def _bound(connection: Connection, channel: Channel, outcome: Accepted) -> None:
+async def _bound(call: Call, channel: Channel, outcome: Accepted) -> None:
     """The user has logged on here too: from now on this channel has a key of its own."""
-    session = channel.session
+    session, connection = channel.session, call.connection
     outcome.log_off()
     assert session.user is not None
     if outcome.guest or outcome.anonymous or outcome.user.name != session.user.name:
@@ -145,12 +155,14 @@ async def _bound(connection: Connection, channel: Channel, outcome: Accepted) ->
     channel.signer = signer_for(negotiated.signing, signing_key(negotiated.dialect, outcome.session_key, preauth))
     channel.preauth = None
     channel.binding = False
+    channel.logon_id = call.header.message_id
     connection.logged_on(known=True)
     log.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
 
 
-async def _logged_on(request: SessionSetupRequest, connection: Connection, channel: Channel, outcome: Accepted, token: Token) -> None:
-    session, server = channel.session, connection.server
+async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel, outcome: Accepted, token: Token) -> None:
+    session, connection = channel.session, call.connection
+    server = connection.server
     again = session.state is not SessionState.IN_PROGRESS
     if session.log_off is not None:
         session.log_off()
@@ -158,6 +170,7 @@ async def _logged_on(request: SessionSetupRequest, connection: Connection, chann
     session.token = token
     session.renew(server.reactor, outcome.lifetime)
     if not again:
+        channel.logon_id = call.header.message_id
         _make_keys(request, connection, channel, outcome.session_key)
         server.sessions[session.session_id] = session
     channel.preauth = None
@@ -179,6 +192,8 @@ def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Ch
     keys = session_keys(negotiated.dialect, session_key, preauth, negotiated.cipher or EncryptionAlgorithm.AES_128_CCM)
     session.negotiated = negotiated
     session.signer = channel.signer = signer_for(negotiated.signing, keys.signing)
+    if negotiated.signing is SigningAlgorithm.AES_GMAC and channel.logon_id is not None:
+        session.bindings = Bindings(channel.logon_id)
     session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
     if negotiated.cipher is not None:
         session.sealer = Sealer(negotiated.cipher, keys.server_to_client, session.session_id)
