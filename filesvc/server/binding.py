@@ -15,6 +15,7 @@ from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure
 
 _MOST = 64
+_MOST_LOGONS = 1024
 
 
 @dataclass(slots=True)
@@ -30,18 +31,25 @@ class Bindings:
     """
     What was asked and answered to bind connections to one session.
 
-    C{logon_id} is the id of the message that ended the session's logon: the key signed the answer to that, though not the message.
-
     @ivar spent: the client has signed two different messages with one id itself, so that there is nothing left to protect. MS-SMB2 makes it
         do so from the third connection on.
     """
 
-    def __init__(self, logon_id: int) -> None:
+    def __init__(self) -> None:
         self.spent = False
-        self._logon_id = logon_id
+        self._logons: set[int] = set()
         self._asked: dict[int, bytes] = {}
         self._answered: dict[bytes, bytes] = {}
+        self._signed: set[int] = set()
         self._begun: dict[bytes, _Begun] = {}
+
+    def logged_on(self, message_id: int) -> bool:
+        """Whether the key may sign the answer to what ended a logon where the session began, though the client may not have signed that."""
+        if not self.spent:
+            if message_id in self._signed or len(self._logons) >= _MOST_LOGONS:
+                return False
+            self._logons.add(message_id)
+        return True
 
     def asked(self, message_id: int, request: bytes) -> None:
         """The client has signed a step with the session's key."""
@@ -52,8 +60,9 @@ class Bindings:
         """Whether the session's key may sign the answer to a step that it has signed."""
         if self.spent:
             return True
-        if message_id == self._logon_id or (len(self._answered) >= _MOST and request not in self._answered):
+        if message_id in self._logons or (len(self._answered) >= _MOST and request not in self._answered):
             return False
+        self._signed.add(message_id)
         return self._answered.setdefault(request, answer) == answer
 
     def find(self, request: bytes) -> _Begun | None:

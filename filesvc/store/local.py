@@ -30,6 +30,7 @@ from filesvc.interfaces import (
     Kind,
     ParentNotFound,
     Path,
+    TakesLong,
     Volume,
 )
 from filesvc.store import dosattrib, space
@@ -137,9 +138,13 @@ class LocalStore:
 
     def is_within(self, path: Path, directory: FileIdentity) -> bool:
         """See L{IOverlappingStore.is_within}. What is above a directory that this process may not leave upwards is not known."""
-        with closing(self._directories_above(tuple(map(to_disk, path)))) as above, suppress(OSError):
-            return directory in above
-        return False
+        try:
+            with closing(self._directories_above(tuple(map(to_disk, path)))) as above:
+                return directory in above
+        except TakesLong:
+            raise
+        except OSError:
+            return False
 
     def _directories_above(self, names: _Names) -> Generator[FileIdentity, None, None]:
         """The directories that a name is in, from its own to the machine's root."""

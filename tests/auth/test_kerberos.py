@@ -23,6 +23,7 @@ from filesvc.auth.kerberos import Keytab, KeytabError
 from filesvc.auth.realms import RealmChecker
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp, parse
 from filesvc.auth.users import UserRealm
+from filesvc.server.binding import Binding, Bindings
 
 from ..conformance.kdc import HOST, Kdc
 from ..conformance.peers import free_port
@@ -157,6 +158,25 @@ def test_three_messages_where_the_client_wants_them(acceptor: Acceptor) -> None:
     last = context.step(first.response_token)
     accepted = finish(conversation.step(NegTokenResp(response_token=last).encode()))
     assert accepted.session_key == key_of(context)
+
+
+def test_what_waits_for_a_ticket_can_be_gone_on_with_more_than_once(acceptor: Acceptor) -> None:
+    conversation = acceptor.start("here")
+    finish(conversation.step(init(KERBEROS, NTLMSSP)))
+    for fork in [conversation.fork(), conversation.fork(), conversation]:
+        assert finish(fork.step(NegTokenResp(response_token=client().step()).encode())).user.name == USER
+
+
+def test_a_context_that_has_begun_cannot_be_copied_and_binds_one_connection(acceptor: Acceptor) -> None:
+    context = client(flags=FLAGS | gssapi.RequirementFlag.dce_style)
+    bindings, request, conversation = Bindings(), init(KERBEROS, token=context.step()), acceptor.start("here")
+    binding = Binding(bindings, request, conversation)
+    first = parse(finish(binding.step(request)).token)
+    assert isinstance(first, NegTokenResp)
+    assert conversation.fork() is None
+    assert "replay" in refusal(Binding(bindings, request, acceptor.start("there")).step(request))
+    last = NegTokenResp(response_token=context.step(first.response_token)).encode()
+    assert finish(binding.step(last)).session_key == key_of(context)
 
 
 def test_mit_s_own_negotiation(acceptor: Acceptor) -> None:

@@ -322,6 +322,41 @@ def test_the_id_of_the_logons_last_message(tap: Tap, client: Any) -> None:
     tap.check()
 
 
+def log_on_again(client: Any) -> Any:
+    signer = client.signer
+    answer = client.log_on()
+    client.signer = signer
+    return answer
+
+
+def test_the_id_of_the_message_by_which_a_session_was_renewed(tap: Tap, client: Any) -> None:
+    """Clients want the answer to that signed even if they sign nothing."""
+    answer = log_on_again(client)
+    assert client.verifies(answer)
+    other = connect(client)
+    other.message_id = answer.header.message_id
+    assert not begin_binding(client, other).header.flags & HeaderFlags.SIGNED
+    tap.check()
+
+
+def test_a_session_is_renewed_with_an_id_by_which_another_connection_was_bound(tap: Tap, client: Any) -> None:
+    other = connect(client)
+    other.message_id = client.message_id + 1
+    assert client.verifies(begin_binding(client, other))
+    answer = log_on_again(client)
+    assert (answer.status, answer.header.message_id) == (Status.SUCCESS, other.message_id - 1)
+    assert not answer.header.flags & HeaderFlags.SIGNED
+    tap.check()
+
+
+def test_a_renewal_on_another_connection_is_signed_with_the_key_of_that(tap: Tap, client: Any) -> None:
+    other = connect(client)
+    bind(client, other)
+    other.sign = False
+    assert other.verifies(log_on_again(other))
+    tap.check()
+
+
 def test_a_key_that_its_client_gave_away_signs_all(client: Any) -> None:
     """The second messages of several bindings are different, and have one id."""
     for _ in range(2):
@@ -548,12 +583,6 @@ def test_who_says_that_it_requires_signing_must_sign(client: Any) -> None:
     assert other.enter().status is Status.ACCESS_DENIED
     other.sign = True
     assert other.enter().status is Status.SUCCESS
-
-
-def test_a_wrong_signature_of_a_session_is_refused_with_a_signature(client: Any) -> None:
-    answer = client.ask(Command.ECHO, EchoRequest().encode(), flags=HeaderFlags.SIGNED, signature=bytes(16))
-    assert answer.status is Status.ACCESS_DENIED
-    assert client.verifies(answer)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from filesvc.interfaces import MACHINE, Creation, IOverlappingStore
+from filesvc.interfaces import MACHINE, Creation, IOverlappingStore, TakesLong
+from filesvc.store.caseless import AT_ONCE
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
@@ -134,3 +135,14 @@ def test_no_descriptor_is_kept(descriptors: None, tree: Path) -> None:
     store.path_of(file)
     file.close()
     store.close()
+
+
+def test_where_a_name_in_a_large_directory_is_takes_long(of: Store, tree: Path) -> None:
+    for number in range(AT_ONCE):
+        (tree / "a" / f"{number}").touch()
+    store = of(tree)
+    above = store.identity(("a",))
+    with pytest.raises(TakesLong) as raised:
+        store.is_within(("a", "B", "f"), above)
+    raised.value.ready.result()
+    assert store.is_within(("a", "B", "f"), above)

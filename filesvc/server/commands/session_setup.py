@@ -170,9 +170,10 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     session.token = token
     session.renew(server.reactor, outcome.lifetime)
     if not again:
-        channel.logon_id = call.header.message_id
         _make_keys(request, connection, channel, outcome.session_key)
         server.sessions[session.session_id] = session
+    if session.bindings is None or channel.signer is not session.signer or session.bindings.logged_on(call.header.message_id):
+        channel.logon_id = call.header.message_id
     channel.preauth = None
     connection.logged_on(known=not outcome.anonymous or connection.settings.guest)
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
@@ -192,8 +193,8 @@ def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Ch
     keys = session_keys(negotiated.dialect, session_key, preauth, negotiated.cipher or EncryptionAlgorithm.AES_128_CCM)
     session.negotiated = negotiated
     session.signer = channel.signer = signer_for(negotiated.signing, keys.signing)
-    if negotiated.signing is SigningAlgorithm.AES_GMAC and channel.logon_id is not None:
-        session.bindings = Bindings(channel.logon_id)
+    if negotiated.signing is SigningAlgorithm.AES_GMAC:
+        session.bindings = Bindings()
     session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
     if negotiated.cipher is not None:
         session.sealer = Sealer(negotiated.cipher, keys.server_to_client, session.session_id)
