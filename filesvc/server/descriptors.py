@@ -126,8 +126,12 @@ class Descriptors:
         """
         Go on only if the user of a tree connect may give a file the name C{path}, or make one there.
 
-        @raise StatusError: ACCESS_DENIED.
+        @raise StatusError: DELETE_PENDING if the folder is to be deleted; ACCESS_DENIED.
         """
+        if tree.server.nodes.any_pending:
+            folder = await tree.node_at(path[:-1])
+            if folder is not None and folder.delete_pending:
+                raise StatusError(Status.DELETE_PENDING)
         right = AccessMask.FILE_ADD_SUBDIRECTORY if directory else AccessMask.FILE_ADD_FILE
         if not await self.folder_access(tree, path[:-1]) & right:
             raise StatusError(Status.ACCESS_DENIED)

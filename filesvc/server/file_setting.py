@@ -11,7 +11,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
 from filesvc.server.node import Deletion
 from filesvc.server.notify import DATA
-from filesvc.server.open import Open
+from filesvc.server.open import Open, has_entries
 from filesvc.server.renaming import link, rename
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import CompletionFilter
@@ -112,14 +112,10 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
             raise StatusError(Status.CANNOT_DELETE)
-        if open.is_directory and await open.run(_has_entries, open):
+        if open.is_directory and await open.run(has_entries, open.file):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
-    open.node.deletion = Deletion(open.tree, open.path, open.parent_key) if pending else None
-
-
-def _has_entries(open: Open) -> bool:
-    return next(iter(open.file.list_names()), None) is not None
+    open.tree.server.nodes.set_deletion(open.node, Deletion(open.tree, open.path, open.parent_key) if pending else None)
 
 
 async def _position(open: Open, buffer: memoryview) -> None:

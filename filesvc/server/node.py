@@ -83,6 +83,7 @@ class NodeTable:
 
     def __init__(self) -> None:
         self._nodes: dict[NodeKey, FileNode] = {}
+        self._pending: set[FileNode] = set()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -121,7 +122,21 @@ class NodeTable:
             ended = [each for each in (node, node.base) if each is not None and not each.opens and not each.streams]
         for each in ended:
             del self._nodes[each.key]
+            self._pending.discard(each)
         return ended
+
+    @property
+    def any_pending(self) -> bool:
+        """Whether anything is to be deleted."""
+        return bool(self._pending)
+
+    def set_deletion(self, node: FileNode, deletion: Deletion | None) -> None:
+        """What is open is to be deleted, or not any more."""
+        node.deletion = deletion
+        if deletion is not None:
+            self._pending.add(node)
+        else:
+            self._pending.discard(node)
 
     def rename(self, node: FileNode, key: NodeKey) -> None:
         """A stream that is open has another name."""

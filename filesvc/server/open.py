@@ -205,9 +205,9 @@ class Open:
             notify()
         node.locks.release(self)
         self.settle_write_time()
-        if self.delete_on_close:
+        if self.delete_on_close and await self._is_deletable():
             tree.server.notifier.deleting(node)
-            node.deletion = Deletion(tree, self.path, self.parent_key)
+            tree.server.nodes.set_deletion(node, Deletion(tree, self.path, self.parent_key))
             node.caching.take(Operation.DELETE, self.holder)
         ended = tree.server.nodes.detach(self)
         removed: list[FileNode] = []
@@ -234,6 +234,16 @@ class Open:
                 self.holder.release(self)
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
                 await tree.server.persistence.forget(self)
+
+    async def _is_deletable(self) -> bool:
+        """Whether it is no directory with entries, which outlives its end (MS-FSA 2.1.5.5)."""
+        if not self.is_directory:
+            return True
+        try:
+            return not await self.tree.run(has_entries, self.file)
+        except OSError:
+            # It is for the store to say so when it is asked to remove it.
+            return True
 
     async def _stop_listing(self) -> None:
         """The directory may be being listed in a thread."""
@@ -275,6 +285,11 @@ class Open:
         assert node.deletion is not None
         if node.deletion.tree.store is self.tree.store:
             self.tree.server.notifier.removed(self, node)
+
+
+def has_entries(directory: IOpenFile) -> bool:
+    """Whether there is something in a directory."""
+    return next(iter(directory.list_names()), None) is not None
 
 
 @dataclass(slots=True, eq=False)

@@ -90,6 +90,12 @@ class Opening:
             if self.options & _DIRECTORY_FILE:
                 raise StatusError(Status.NOT_A_DIRECTORY)
             self.options |= _NON_DIRECTORY_FILE
+        elif self.name.directory:
+            if self.options & _NON_DIRECTORY_FILE:
+                raise StatusError(Status.FILE_IS_A_DIRECTORY)
+            if self.overwrites:
+                raise StatusError(Status.INVALID_PARAMETER)
+            self.options |= _DIRECTORY_FILE
         rights = desired_rights(self.desired_access)
         granted_rights(rights, self.tree.maximal_access)
         if self.disposition == CreateDisposition.CREATE:
@@ -180,6 +186,8 @@ class Opening:
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
 
     def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
+        if self.options & _DELETE_ON_CLOSE and not self.name.path and not self.name.stream:
+            raise StatusError(Status.CANNOT_DELETE)
         if file.kind is Kind.DIRECTORY:
             if self.options & _NON_DIRECTORY_FILE:
                 raise StatusError(Status.FILE_IS_A_DIRECTORY)

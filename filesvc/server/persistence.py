@@ -275,7 +275,7 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
     open.durability = Durability(record.owner, record.timeout, version=2, persistent=True)
     open.on_close.append(open.durability.reconnected)
     if record.delete_pending:
-        open.node.deletion = Deletion(open.tree, open.path, None)
+        open.tree.server.nodes.set_deletion(open.node, Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
     server.opens.add_created(open, _origin(record))
     return open

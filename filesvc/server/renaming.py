@@ -8,7 +8,7 @@ from filesvc.server.caching import Operation
 from filesvc.server.call import Call
 from filesvc.server.errors import StatusError
 from filesvc.server.names import parse_name
-from filesvc.server.node import Deletion, FileNode, NodeKey
+from filesvc.server.node import Deletion, FileNode
 from filesvc.server.open import Open
 from filesvc.server.replacing import give_name
 from filesvc.server.stream_rename import rename_stream
@@ -27,10 +27,10 @@ async def before_rename(buffer: memoryview, open: Open, call: Call) -> None:
     if rename.file_name.startswith(":"):
         return
     target = _target(open, rename)
-    parent = await _node_at(open, target[:-1])
+    parent = await open.tree.node_at(target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
-    replaced = await _node_at(open, target)
+    replaced = await open.tree.node_at(target)
     if replaced is not None and replaced is not open.node and rename.replace_if_exists:
         await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
     if open.is_directory:
@@ -101,25 +101,11 @@ def _check_no_stream(open: Open, name: str) -> None:
 
 async def _check_movable(open: Open, target: Path) -> None:
     """What has open streams or, being a directory, holds open files stays where it is."""
-    parent = await _node_at(open, target[:-1])
+    parent = await open.tree.node_at(target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
     if open.node.file.streams or (open.is_directory and await _nodes_below(open)):
         raise StatusError(Status.ACCESS_DENIED)
-
-
-async def _node_at(open: Open, path: Path) -> FileNode | None:
-    """What is open of the file or directory at a path, in any case of the letters, through whatever store."""
-    store, nodes = open.tree.store, open.tree.server.nodes
-    if IOverlappingStore.providedBy(store):
-        try:
-            identity = await open.run(store.identity, path)
-        except OSError:
-            return None
-        return nodes.find(NodeKey(store.space, identity))
-    folded = [name.casefold() for name in path]
-    opens = (one for node in nodes for one in node.opens if one.tree.store is store)
-    return next((one.node.file for one in opens if [name.casefold() for name in one.path] == folded), None)
 
 
 async def _nodes_below(open: Open) -> list[FileNode]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 
-from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, TakesLong
+from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
+from filesvc.server.node import FileNode, NodeKey
 from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
@@ -52,6 +53,19 @@ class TreeConnect:
         assert self.share is not None
         store: IFileStore = self.share.store
         return store
+
+    async def node_at(self, path: Path) -> FileNode | None:
+        """What is open of the file or directory at a path, in any case of the letters, through whatever store."""
+        store, nodes = self.store, self.server.nodes
+        if IOverlappingStore.providedBy(store):
+            try:
+                identity = await self.run(store.identity, path)
+            except OSError:
+                return None
+            return nodes.find(NodeKey(store.space, identity))
+        folded = [name.casefold() for name in path]
+        opens = (one for node in nodes for one in node.opens if one.tree.store is store)
+        return next((one.node.file for one in opens if [name.casefold() for name in one.path] == folded), None)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the store or of a file in it: here, or in the share's threads where the store may block."""

@@ -456,16 +456,37 @@ def test_a_lost_connection_deletes_as_well(client: Any, store: Any) -> None:
     assert size_of(store, "a") is None
 
 
-def test_a_folder_that_is_not_empty_outlives_delete_on_close(client: Any, store: Any) -> None:
+def test_a_folder_that_is_not_empty_outlives_delete_on_close(client: Any, another: Any, store: Any) -> None:
     store.add("d/f")
     folder = client.open("d", create_options=FOLDER | ON_CLOSE)
+    kept = another.open("d", create_options=FOLDER)
     assert client.close(folder).status is Status.SUCCESS
     assert size_of(store, "d/f") == 0
+    client.open("d", create_options=FOLDER)
+    client.open("d\\g")
+    assert another.close(kept).status is Status.SUCCESS
+
+
+def test_the_share_itself_is_not_deleted_on_close(client: Any, store: Any) -> None:
+    answer = client.create("", D.OPEN, create_options=FOLDER | ON_CLOSE)
+    assert answer.status is Status.CANNOT_DELETE
 
 
 def test_deletion_takes_the_right_to_it(client: Any, store: Any) -> None:
     store.add("a")
     assert client.create("a", D.OPEN, AccessMask.MAXIMUM_ALLOWED, create_options=ON_CLOSE).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("form", ["::$INDEX_ALLOCATION", ":$I30:$INDEX_ALLOCATION", ":$i30:$index_allocation"])
+def test_a_folder_by_the_name_of_its_index(client: Any, store: Any, form: str) -> None:
+    store.add("d/f")
+    folder = created(client.create(f"d{form}", D.OPEN))
+    assert folder.file_attributes & FileAttributes.DIRECTORY
+    assert created(client.create(form, D.OPEN)).file_attributes & FileAttributes.DIRECTORY
+    assert client.create(f"d{form}", D.OPEN, create_options=NO_FOLDER).status is Status.FILE_IS_A_DIRECTORY
+    assert client.create(f"d\\f{form}", D.OPEN).status is Status.NOT_A_DIRECTORY
+    assert client.create(f"d{form}", D.OVERWRITE_IF).status is Status.INVALID_PARAMETER
+    assert created(client.create(f"new{form}")).file_attributes & FileAttributes.DIRECTORY
 
 
 # What is left of what fails

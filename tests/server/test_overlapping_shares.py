@@ -201,6 +201,13 @@ def test_nobody_opens_what_is_to_be_deleted(client: Any, enter: Any, share: str,
     assert enter(share).create(name).status is Status.DELETE_PENDING
 
 
+@pytest.mark.parametrize(("share", "new"), [("again", r"SUB\new"), ("sub", "new")])
+def test_nothing_new_comes_into_a_folder_that_is_to_be_deleted(client: Any, enter: Any, folder: Path, share: str, new: str) -> None:
+    (folder / "sub" / "f").unlink()
+    assert delete(client, client.open("sub", **DIRECTORY)) is Status.SUCCESS
+    assert enter(share).create(new).status is Status.DELETE_PENDING
+
+
 @pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("readonly", r"sub\f"), ("sub", "f"), ("link", "linked")])
 def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
     other = enter(share)

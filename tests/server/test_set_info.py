@@ -338,6 +338,23 @@ def test_a_folder_is_deleted_when_it_is_empty(client: Any, store: Any) -> None:
     assert not exists(client, "d")
 
 
+def test_nothing_new_comes_into_a_folder_that_is_to_be_deleted(client: Any, another: Any) -> None:
+    folder = CreateOptions.DIRECTORY_FILE
+    kept = another.open("Going", access=AccessMask.FILE_READ_ATTRIBUTES, create_options=folder)
+    client.close(client.open("going", create_options=folder | CreateOptions.DELETE_ON_CLOSE))
+    assert client.create("going\\f").status is Status.DELETE_PENDING
+    assert client.create("GOING\\d", create_options=folder).status is Status.DELETE_PENDING
+    file_id = client.open("f")
+    assert rename(client, file_id, "going\\f") is Status.DELETE_PENDING
+    assert link(client, file_id, "going\\f") is Status.DELETE_PENDING
+    another.close(kept)
+    again = client.open("going", create_options=folder)
+    assert dispose(client, again) is Status.SUCCESS
+    assert client.create("going\\f").status is Status.DELETE_PENDING
+    assert dispose(client, again, False) is Status.SUCCESS
+    assert client.create("going\\f").status is Status.SUCCESS
+
+
 def test_the_share_itself_is_not_deleted(client: Any) -> None:
     root = client.open("")
     assert dispose(client, root) is Status.CANNOT_DELETE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from filesvc.interfaces import Stat
 from filesvc.server import durable
 from filesvc.server.access import READ_ONLY, desired_rights, granted_rights
@@ -112,7 +114,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
     opening = Opening(
         call,
         tree,
-        FileName(tree.server.short_names.expand(name.path), name.stream),
+        replace(name, path=tree.server.short_names.expand(name.path)),
         request.desired_access,
         request.share_access,
         request.create_disposition,
@@ -224,7 +226,7 @@ async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName
         raise StatusError(Status.MEDIA_WRITE_PROTECTED)
     request.create_disposition = CreateDisposition.OPEN
     request.desired_access = granted_rights(desired_rights(request.desired_access), tree.maximal_access & READ_ONLY)
-    return FileName((*snapshot.path, *name.path), name.stream)
+    return replace(name, path=(*snapshot.path, *name.path))
 
 
 def _check(request: CreateRequest, call: Call) -> None:
