@@ -109,7 +109,10 @@ class Times:
 
 @dataclass(slots=True)
 class Volume:
-    """The volume below a store. Sizes are bytes; C{available} is what an unprivileged writer may still use."""
+    """
+    The volume below a store. Sizes are bytes; C{available} is what an unprivileged writer may still use. C{xattrs}: its files keep named
+    values.
+    """
 
     label: str
     serial: int
@@ -119,6 +122,7 @@ class Volume:
     available: int
     block: int = 4096
     filesystem: str = "NTFS"
+    xattrs: bool = True
 
 
 class Happening(Enum):

@@ -87,6 +87,8 @@ class Opening:
         @raise OSError: the store says no.
         """
         if self.name.stream is not None:
+            if not (await self.tree.run(self.tree.store.volume)).xattrs:
+                raise StatusError(Status.OBJECT_NAME_INVALID)
             if self.options & _DIRECTORY_FILE:
                 raise StatusError(Status.NOT_A_DIRECTORY)
             self.options |= _NON_DIRECTORY_FILE

@@ -29,10 +29,10 @@ _ATTRIBUTES = (
     FileSystemAttributes.CASE_SENSITIVE_SEARCH
     | FileSystemAttributes.CASE_PRESERVED_NAMES
     | FileSystemAttributes.UNICODE_ON_DISK
-    | FileSystemAttributes.PERSISTENT_ACLS
     | FileSystemAttributes.SUPPORTS_SPARSE_FILES
-    | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES
-    | FileSystemAttributes.NAMED_STREAMS
+)
+_KEPT_IN_XATTRS = (
+    FileSystemAttributes.PERSISTENT_ACLS | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES | FileSystemAttributes.NAMED_STREAMS
 )
 _MAX_NAME = 255
 
@@ -80,7 +80,11 @@ async def _device(open: Open) -> bytes:
 async def _attribute(open: Open) -> bytes:
     volume = await _of(open)
     assert open.tree.share is not None
-    attributes = _ATTRIBUTES | (FileSystemAttributes.READ_ONLY_VOLUME if open.tree.share.read_only else FileSystemAttributes(0))
+    attributes = _ATTRIBUTES
+    if volume.xattrs:
+        attributes |= _KEPT_IN_XATTRS
+    if open.tree.share.read_only:
+        attributes |= FileSystemAttributes.READ_ONLY_VOLUME
     return FileFsAttributeInformation(attributes, _MAX_NAME, volume.filesystem).encode()
 
 

@@ -122,7 +122,15 @@ class LocalStore:
             free=status.f_bfree * unit,
             available=status.f_bavail * unit,
             block=unit,
+            xattrs=self._keeps_xattrs(),
         )
+
+    def _keeps_xattrs(self) -> bool:
+        try:
+            os.getxattr(f"/proc/self/fd/{self._root.fd}", dosattrib.XATTR)
+        except OSError as error:
+            return error.errno != errno.EOPNOTSUPP
+        return True
 
     def watcher(self) -> LocalWatcher:
         """See L{IWatchableStore.watcher}."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -297,11 +298,28 @@ def test_too_large_a_stream(client: Any) -> None:
     assert streams(client, "a")[":s:$DATA"] == MAX_SIZE
 
 
-def test_the_volume_has_streams(client: Any) -> None:
+def volume_attributes(client: Any) -> FileSystemAttributes:
     request = QueryInfoRequest(client.open("a"), InfoType.FILESYSTEM, FileSystemInformationClass.ATTRIBUTE, 4096)
     answer = client.ask(Command.QUERY_INFO, request.encode())
-    attributes = FileFsAttributeInformation.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
-    assert attributes.file_system_attributes & FileSystemAttributes.NAMED_STREAMS
+    told = FileFsAttributeInformation.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
+    return FileSystemAttributes(told.file_system_attributes)
+
+
+KEPT = FileSystemAttributes.NAMED_STREAMS | FileSystemAttributes.PERSISTENT_ACLS | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES
+
+
+def test_the_volume_has_streams(client: Any) -> None:
+    assert volume_attributes(client) & KEPT == KEPT
+
+
+def test_a_volume_without_streams(client: Any, store: Any, monkeypatch: Any) -> None:
+    store.add("a")
+    bare = replace(store.volume(), xattrs=False)
+    monkeypatch.setattr(store, "volume", lambda: bare)
+    for name in ("a::$DATA", "a:s", "a:s:$DATA", "a::foo"):
+        for disposition in (OPEN, CreateDisposition.OPEN_IF):
+            assert client.create(name, disposition).status is Status.OBJECT_NAME_INVALID
+    assert not volume_attributes(client) & KEPT
 
 
 class TestOnDisk:

@@ -377,6 +377,11 @@ def bare(mount: Mount) -> Iterator[LocalStore]:
     store.close()
 
 
+def test_a_file_system_says_whether_it_has_extended_attributes(bare: LocalStore, local: LocalStore) -> None:
+    assert not bare.volume().xattrs
+    assert local.volume().xattrs
+
+
 def test_a_bare_file_system_keeps_what_it_can(bare: LocalStore) -> None:
     file = make(bare, ".hidden")
     assert file.stat().attributes == FileAttributes.HIDDEN
