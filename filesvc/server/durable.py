@@ -189,9 +189,9 @@ def is_persistent(open: Open) -> bool:
 
 
 async def save(open: Open) -> None:
-    """Keep what an open has become over a restart of the server, if it is persistent."""
+    """Keep what an open has become over a restart of the server, if it is persistent and not closed meanwhile."""
     persistence = open.tree.server.persistence
-    if persistence is not None and is_persistent(open):
+    if persistence is not None and is_persistent(open) and not open.closed:
         await persistence.save(open)
 
 

@@ -1,11 +1,15 @@
 """A server that is killed, and the handles that clients find again in the next."""
 
 import os
+import random
 import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from smbprotocol.connection import Connection, Dialects
@@ -16,7 +20,7 @@ from smbprotocol.create_contexts import (
     SMB2CreateDurableHandleReconnectV2,
     SMB2CreateDurableHandleRequestV2,
 )
-from smbprotocol.exceptions import FileClosed, ObjectNameNotFound, SMBResponseException
+from smbprotocol.exceptions import FileClosed, ObjectNameNotFound, SMBException, SMBResponseException
 from smbprotocol.open import (
     CreateDisposition,
     FilePipePrinterAccessMask,
@@ -38,7 +42,14 @@ pytestmark = only_filesvc
 FILE_NOT_AVAILABLE = 0xC0000467
 LOCK_NOT_GRANTED = 0xC0000055
 EXCLUSIVE = LockFlags.SMB2_LOCKFLAG_EXCLUSIVE_LOCK | LockFlags.SMB2_LOCKFLAG_FAIL_IMMEDIATELY
+PLACES = 8
+"""That can be locked."""
 UNLOCK = LockFlags.SMB2_LOCKFLAG_UNLOCK
+
+
+def place(number: int) -> tuple[int, int]:
+    """The offset and length of one; no data is there."""
+    return (1 << 40) + 10 * number, 5
 
 
 class Continuous(Filesvc):
@@ -164,6 +175,51 @@ def test_a_handle_and_its_locks_survive_sigkill(server: Continuous) -> None:
     with pytest.raises(FileClosed):
         again.read(0, 1)
     client.close()
+
+
+@dataclass
+class Acknowledged:
+    """What a client was told that it has done. C{unsure} is the lock that it asked for and was not answered about."""
+
+    written: bytearray = field(default_factory=bytearray)
+    locked: set[int] = field(default_factory=set)
+    unsure: int | None = None
+
+    def work(self, client: Client, handle: Open, chance: random.Random) -> None:
+        """Write, flush, lock and unlock, until the server is gone."""
+        while True:
+            piece = chance.randbytes(chance.randrange(1, 5000))
+            handle.write(piece, len(self.written))
+            handle.flush()
+            self.written += piece
+            self.unsure = chance.randrange(PLACES)
+            client.lock(handle, *place(self.unsure), UNLOCK if self.unsure in self.locked else EXCLUSIVE)
+            self.locked ^= {self.unsure}
+            self.unsure = None
+
+
+def test_nothing_that_was_acknowledged_is_lost_whenever_the_server_is_killed(server: Continuous) -> None:
+    chance = random.Random(4)
+    for round_ in range(4):
+        name, create_guid, client, told = f"file{round_}", uuid.uuid4(), Client(server), Acknowledged()
+        handle = client.create_persistent(name, create_guid)
+        killer = Timer(chance.uniform(0.1, 0.8), server.kill)
+        killer.start()
+        with pytest.raises((SMBException, OSError)):
+            told.work(client, handle, chance)
+        killer.join()
+        server.start()
+
+        client.connect()
+        again = client.have_back(name, create_guid, handle.file_id)
+        assert (server.shares[0].path / name).read_bytes()[: len(told.written)] == told.written
+        other = client.create(name)
+        for number in set(range(PLACES)) - {told.unsure}:
+            status = status_of(partial(client.lock, other, *place(number), EXCLUSIVE))
+            assert status == (LOCK_NOT_GRANTED if number in told.locked else 0)
+        other.close(False)
+        again.close(False)
+        client.close()
 
 
 def test_nobody_else_opens_the_file_until_its_client_is_back_or_late(server: Continuous) -> None:

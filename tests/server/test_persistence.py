@@ -115,6 +115,23 @@ def test_one_that_was_closed_does_not(site: Site) -> None:
     assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
+def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkeypatch: Any) -> None:
+    client, other = site.client(), site.client()
+    file_id = response(create(client, ASKED, level=0, share=7)).file_id
+    closing = response(create(other, dh2q(OTHER_GUID, flags=PERSISTENT), level=0, share=7)).file_id
+    persistence = site.server.persistence
+    save = persistence.save
+
+    async def close_the_other(open: Any) -> None:
+        other.close(closing)
+        await save(open)
+
+    monkeypatch.setattr(persistence, "save", close_the_other)
+    assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(False)) is Status.SUCCESS
+    site.kill()
+    assert [open.file_id for open in site.server.opens] == [file_id]
+
+
 def test_it_survives_more_than_one(site: Site) -> None:
     file_id = response(create(site.client(), ASKED)).file_id
     site.kill()
