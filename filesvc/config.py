@@ -15,9 +15,9 @@ from filesvc.keys import SETTINGS, shown
 from filesvc.server.settings import Encryption, Settings
 from filesvc.smb2.negotiate import Dialect
 
-SHARE_FORM = "NAME=TARGET[,ro][,guest][,hidden][,encrypt]"
+SHARE_FORM = "NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based]"
 
-_SHARE_FLAGS = {"ro", "guest", "hidden", "encrypt"}
+_SHARE_FLAGS = {"ro", "guest", "hidden", "encrypt", "access-based"}
 _RESERVED_SHARES = {"ipc$", "pipe", "mailslot"}
 _NOT_IN_SHARE_NAMES = re.compile(r'[\x00-\x1f"/\\\[\]:|<>+=;,*?]')
 _SHARE_NAME_LENGTH = 80
@@ -59,6 +59,7 @@ class ShareConfig:
     comment: str = ""
     snapshots: str = ""
     continuous: bool = False
+    access_based: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -134,6 +135,7 @@ def parse_share(text: str) -> ShareConfig:
         guest="guest" in flags,
         hidden="hidden" in flags,
         encrypt="encrypt" in flags,
+        access_based="access-based" in flags,
     )
 
 
@@ -191,7 +193,13 @@ def describe(config: Config) -> str:
     """What is served, where and to whom, in a line."""
     shares = []
     for share in config.shares:
-        words = {"read-only": share.read_only, "guests": share.guest, "hidden": share.hidden, "encrypted": share.encrypt}
+        words = {
+            "read-only": share.read_only,
+            "guests": share.guest,
+            "hidden": share.hidden,
+            "encrypted": share.encrypt,
+            "by access": share.access_based,
+        }
         shares.append(f"{share.name} ({', '.join([share.target.value, *(word for word, said in words.items() if said)])})")
     users = [said.value if said.value.startswith(("smbpasswd:", "kerberos:")) else said.value.partition(":")[0] for said in config.auth]
     whom = ["guests"] * config.settings.guest + ([f"the users of {', '.join(users)}"] if users else [])

@@ -84,6 +84,7 @@ def _shares(top: _Table) -> tuple[ShareConfig, ...]:
                 "guest": ("guest", FLAG),
                 "hidden": ("hidden", FLAG),
                 "continuous": ("continuous", FLAG),
+                "access-based": ("access_based", FLAG),
                 "encrypt": ("encrypt", SHARE_ENCRYPT),
                 "comment": ("comment", TEXT),
                 "snapshots": ("snapshots", SNAPSHOTS),

@@ -104,6 +104,7 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
                 path=share.target.value,
                 snapshots=share.snapshots,
                 continuous=share.continuous,
+                access_based=share.access_based,
             )
         )
     if mistakes:
@@ -164,7 +165,7 @@ def _open(key: StoreKey) -> IFileStore:
 def _sentence(target: str, error: Exception) -> str:
     match error:
         case FileNotFoundError():
-            flags = "; flags after a comma are ro, guest, hidden and encrypt" if "," in target else ""
+            flags = "; flags after a comma are ro, guest, hidden, encrypt and access-based" if "," in target else ""
             return f'there is no folder "{target}"; give {TARGET.accepted}{flags}'
         case NotADirectoryError():
             return f'"{target}" is not a folder; give {TARGET.accepted}'

@@ -58,7 +58,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["listen"].append(endpoint)
 
     def opt_share(self, share: str) -> None:
-        """NAME=TARGET[,ro][,guest][,hidden][,encrypt], where TARGET is a folder, or scheme:... for a store plugin; repeatable."""
+        """NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based]; TARGET is a folder, or scheme:... for a plugin; repeatable."""
         self["share"].append(share)
 
     def opt_auth(self, description: str) -> None:

@@ -54,6 +54,7 @@ class ShareFacts:
     kind: ShareKind = ShareKind.DISKTREE
     hidden: bool = False
     encrypt: bool = False
+    access_based: bool = False
     max_users: int | None = None
     current_users: int = 0
     path: str = ""

@@ -17,6 +17,7 @@ _SERVER_TYPE = 0x9003
 """SV_TYPE_WORKSTATION, SERVER, NT and SERVER_NT (MS-SRVS 2.2.2.7)."""
 _STYPE_SPECIAL = 0x80000000
 _NO_LIMIT = 0xFFFFFFFF
+_FLAG_ACCESS_BASED = 0x800
 _FLAG_ENCRYPT_DATA = 0x8000
 _CLOCK_TICK = 310
 """In units of 0.1 ms; what Windows says."""
@@ -69,7 +70,7 @@ def _share_info_503(out: NdrEncoder, share: ShareFacts) -> None:
 
 
 def _share_info_1005(out: NdrEncoder, share: ShareFacts) -> None:
-    out.u32(_FLAG_ENCRYPT_DATA if share.encrypt else 0)
+    out.u32(_FLAG_ENCRYPT_DATA * share.encrypt | _FLAG_ACCESS_BASED * share.access_based)
 
 
 _ENUMERATED_SHARE_LEVELS: Levels[ShareFacts] = {

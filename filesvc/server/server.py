@@ -219,7 +219,7 @@ class Server(Factory):
 
     def _describe_shares(self, caller: Caller) -> list[ShareFacts]:
         return [
-            ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt)
+            ShareFacts(share.name, share.comment, hidden=share.hidden, encrypt=share.encrypt, access_based=share.access_based)
             for share in self.shares.values()
             if caller.name or self.lets_guests_into(share)
         ]

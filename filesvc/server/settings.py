@@ -89,7 +89,7 @@ class Settings:
 class Share:
     """
     A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests; C{continuous}: handles
-    may outlive the server.
+    may outlive the server; C{access_based}: who lists a folder sees what he may read (Share.DoAccessBasedDirectoryEnumeration).
 
     C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.snapshots}.
     """
@@ -104,3 +104,4 @@ class Share:
     path: str = ""
     snapshots: str = ""
     continuous: bool = False
+    access_based: bool = False

@@ -48,6 +48,11 @@ class TreeConnect:
         return self.share is not None and self.share.continuous and self.server.persistence is not None
 
     @property
+    def is_access_based(self) -> bool:
+        """Whether listings leave out what the user may not read."""
+        return self.share is not None and self.share.access_based
+
+    @property
     def store(self) -> IFileStore:
         """The store behind; only for trees of files."""
         assert self.share is not None

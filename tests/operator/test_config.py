@@ -79,6 +79,7 @@ def test_file_that_says_everything(write):
             encrypt = "required"
             comment = "Read only"
             continuous = true
+            access-based = true
             [limits]
             opens = 7
             logon-timeout = 3
@@ -95,9 +96,9 @@ def test_file_that_says_everything(write):
     assert [said.value for said in config.status] == ["unix:/run/filesvc/status"]
     docs, old = config.shares
     assert (docs.name, docs.target.value) == ("docs", "/srv/docs")
-    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt, docs.continuous))
+    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt, docs.continuous, docs.access_based))
     assert (old.name, old.target.value, old.comment) == ("old docs", "/srv/old", "Read only")
-    assert all((old.read_only, old.guest, old.hidden, old.encrypt, old.continuous))
+    assert all((old.read_only, old.guest, old.hidden, old.encrypt, old.continuous, old.access_based))
     assert config.settings == Settings(
         name="TOWER",
         state="/var/lib/filesvc",
@@ -132,7 +133,7 @@ def test_sample_file_says_every_key_with_its_default():
         assert list(values[section]) == [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
     names = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)} - {"encryption", "limits", "data-path"}
     assert values.keys() == names | {"encrypt", "listen", "auth", "share", "limits", "data-path"}
-    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt", "continuous"}
+    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt", "access-based", "continuous"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,8 @@ def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
 def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
     assert top.startswith(":1: sining: no such key; did you mean signing? accepted: auth, comment, data-path, ")
-    assert in_share == ":4: share.docs.readonly: no such key; accepted: comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
+    accepted = "access-based, comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
+    assert in_share == f":4: share.docs.readonly: no such key; accepted: {accepted}"
 
 
 def test_all_mistakes_are_told(write):
@@ -289,6 +291,7 @@ def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_facto
         ("docs=/srv/docs,ro", "docs", "/srv/docs", {"read_only"}),
         ("docs=/srv/docs,hidden,guest,ro", "docs", "/srv/docs", {"read_only", "guest", "hidden"}),
         ("docs=/srv/docs,encrypt", "docs", "/srv/docs", {"encrypt"}),
+        ("docs=/srv/docs,access-based", "docs", "/srv/docs", {"access_based"}),
         ("my docs=/srv/my docs", "my docs", "/srv/my docs", set()),
         ("a=/srv/x,y,ro", "a", "/srv/x,y", {"read_only"}),
         ("a=/srv/x=y", "a", "/srv/x=y", set()),
@@ -300,12 +303,12 @@ def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_facto
 def test_share_option(text, name, target, flags):
     parsed = parse_share(text)
     assert (parsed.name, parsed.target.value) == (name, target)
-    assert {flag for flag in ("read_only", "guest", "hidden", "encrypt") if getattr(parsed, flag)} == flags
+    assert {flag for flag in ("read_only", "guest", "hidden", "encrypt", "access_based") if getattr(parsed, flag)} == flags
 
 
 @pytest.mark.parametrize("text", ["", "docs", "docs=", "=/srv", "docs=,ro", "/srv/docs,ro"])
 def test_share_option_without_name_or_target(text):
-    with pytest.raises(ValueError, match=r"give NAME=TARGET\[,ro\]\[,guest\]\[,hidden\]\[,encrypt\]"):
+    with pytest.raises(ValueError, match=r"give NAME=TARGET\[,ro\]\[,guest\]\[,hidden\]\[,encrypt\]\[,access-based\]"):
         parse_share(text)
 
 
@@ -350,7 +353,7 @@ def test_mistakes_in_options_name_the_option():
     assert mistakes == [
         '--max-dialect: "4" is not accepted; give one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"',
         '--encrypt: "on" is not accepted; give one of "required", "when-asked", "off"',
-        '--share: "docs" is not accepted; give NAME=TARGET[,ro][,guest][,hidden][,encrypt]',
+        '--share: "docs" is not accepted; give NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based]',
     ]
 
 
@@ -395,7 +398,8 @@ def test_settings_that_contradict_each_other(settings, shares, expected):
 
 def test_no_share_tells_how_to_add_one():
     assert judged(dataclasses.replace(SERVED, shares=())) == [
-        "twistd filesvc: no share; add --share NAME=TARGET[,ro][,guest][,hidden][,encrypt], or a table [share.NAME] to a --config file"
+        "twistd filesvc: no share; add --share NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based], "
+        "or a table [share.NAME] to a --config file"
     ]
 
 
@@ -441,11 +445,11 @@ def test_a_status_that_others_may_see_is_noted(where, noted):
 def test_description_tells_what_where_to_whom_and_no_password():
     config = Config(
         listen=(Said("tcp:445", ""), Said("tcp:4455", "")),
-        shares=(share("docs"), share("pub", read_only=True, guest=True, hidden=True, encrypt=True)),
+        shares=(share("docs"), share("pub", read_only=True, guest=True, hidden=True, encrypt=True, access_based=True)),
         auth=(Said("smbpasswd:/etc/users", ""), Said("memory:alice:secret", "")),
         settings=Settings(guest=True),
     )
     assert describe(config) == (
-        "docs (/srv), pub (/srv, read-only, guests, hidden, encrypted) on tcp:445, tcp:4455 "
+        "docs (/srv), pub (/srv, read-only, guests, hidden, encrypted, by access) on tcp:445, tcp:4455 "
         "to guests and the users of smbpasswd:/etc/users, memory"
     )

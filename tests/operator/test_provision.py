@@ -40,9 +40,9 @@ def provided():
 
 
 def test_shares_are_as_asked(provided, tmp_path):
-    asked = share("docs", tmp_path, read_only=True, guest=True, hidden=True, encrypt=True, comment="Papers")
+    asked = share("docs", tmp_path, read_only=True, guest=True, hidden=True, encrypt=True, comment="Papers", access_based=True)
     (made,) = provided(config(asked)).shares
-    assert made == Share("docs", made.store, True, True, True, True, "Papers", str(tmp_path))
+    assert made == Share("docs", made.store, True, True, True, True, "Papers", str(tmp_path), access_based=True)
 
 
 def test_shares_of_one_folder_have_one_store_unless_one_is_read_only(provided, tmp_path):
@@ -81,7 +81,7 @@ def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path):
 
 
 def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path):
-    with pytest.raises(ConfigError, match="flags after a comma are ro, guest, hidden and encrypt"):
+    with pytest.raises(ConfigError, match="flags after a comma are ro, guest, hidden, encrypt and access-based"):
         provide(config(share("docs", f"{tmp_path},read-only")), {}, [])
 
 

@@ -38,7 +38,7 @@ class People:
 
 def shares_of(caller: Caller) -> list[ShareFacts]:
     shares = [
-        ShareFacts("docs", "Documents", path="C:\\docs", current_users=3, encrypt=True),
+        ShareFacts("docs", "Documents", path="C:\\docs", current_users=3, encrypt=True, access_based=True),
         ShareFacts("Grüße", "日本 🎉", max_users=7),
         ShareFacts("vault", "not listed", hidden=True),
     ]

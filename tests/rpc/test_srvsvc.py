@@ -99,10 +99,10 @@ def test_info_at_every_level(connect: Connect, level: int) -> None:
     assert info[f"shi{level}_netname"] == "docs\0"
 
 
-def test_info_says_which_shares_are_encrypted(connect: Connect) -> None:
+def test_info_says_which_shares_are_encrypted_and_which_list_by_access(connect: Connect) -> None:
     dce = connect("srvsvc")
     flags = [srvs.hNetrShareGetInfo(dce, name, 1005)["InfoStruct"]["ShareInfo1005"]["shi1005_flags"] for name in ("docs\0", "alice\0")]
-    assert flags == [0x8000, 0]
+    assert flags == [0x8800, 0]
 
 
 def test_another_callers_share_is_none(connect: Connect) -> None:

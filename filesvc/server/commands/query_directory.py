@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import deferLater
+
 from filesvc.interfaces import Entry
+from filesvc.server.access_based import select_readable
 from filesvc.server.attributes import network_times
 from filesvc.server.call import Call, Reply
 from filesvc.server.enumeration import DOTS, Enumeration
@@ -20,6 +23,7 @@ from filesvc.smb2.status import Status
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _MOST_AT_ONCE = 64 << 10
+_MOST_READABLE_AT_ONCE = 8 << 10
 _ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
@@ -40,13 +44,26 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
 
 async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
     enumeration = await _enumeration(request, open)
-    single = request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY
-    fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
-    entries = await open.run(enumeration.take, 0 if single else min(request.output_buffer_length, _MOST_AT_ONCE), fixed)
+    entries = await (_take_readable if open.tree.is_access_based else _take)(enumeration, request, open)
     first, enumeration.started = not enumeration.started, True
     if not entries:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
     return _encode(entries, enumeration, request, open.tree)
+
+
+async def _take(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open, most: int = _MOST_AT_ONCE) -> list[Entry]:
+    """The entries that come next; none at the end."""
+    room = 0 if request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY else min(request.output_buffer_length, most)
+    return await open.run(enumeration.take, room, DIRECTORY_MINIMUM_LENGTH[request.file_information_class])
+
+
+async def _take_readable(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open) -> list[Entry]:
+    """The same of those that the user is to see. Others have their turn while they are looked for."""
+    while entries := await _take(enumeration, request, open, _MOST_READABLE_AT_ONCE):
+        if readable := await select_readable(entries, open):
+            return readable
+        await deferLater(open.tree.server.reactor, 0)
+    return []
 
 
 def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:

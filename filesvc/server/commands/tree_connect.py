@@ -41,6 +41,8 @@ async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     if share is None:
         return Reply(TreeConnectResponse(ShareType.PIPE, ShareFlags.NO_CACHING, 0, maximal).encode())
     flags = ShareFlags.ENCRYPT_DATA if share.encrypt else ShareFlags.MANUAL_CACHING
+    if share.access_based:
+        flags |= ShareFlags.ACCESS_BASED_DIRECTORY_ENUM
     capabilities = ShareCapabilities.CONTINUOUS_AVAILABILITY if tree.is_continuous and connection.is_3x else ShareCapabilities(0)
     return Reply(TreeConnectResponse(ShareType.DISK, flags, capabilities, maximal).encode())
 
