@@ -27,13 +27,16 @@ SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """A folder under a name."""
+    """A folder under a name. C{forbidden}: only root may enter the folder, once the server runs."""
 
     name: str
     path: Path
     read_only: bool = False
     guest: bool = False
     encrypt: bool = False
+    access_based: bool = False
+    continuous: bool = False
+    forbidden: bool = False
 
 
 def free_port() -> int:
@@ -61,6 +64,10 @@ class Server:
     @ivar user: Who may log on, with L{PASSWORD}.
     @ivar environment: What its process finds in its environment, beside what is in ours; clients want the same.
     @ivar client_options: What Samba's clients must be told to log on, beside the user and the password.
+    @ivar second_user: Another one.
+    @ivar acl_xattr: The extended attribute in which it keeps security descriptors, without C{user.}.
+    @ivar must_sign: Whether clients must sign.
+    @ivar shows_locks: Whether local programs see its clients' locks, if that is to be said.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
     @ivar clean_exits: What L{stop} may return when all went well.
     @ivar last_words: What it logs when it has ended in order.
@@ -72,6 +79,10 @@ class Server:
     user = "alice"
     environment: Mapping[str, str] = {}
     client_options: Sequence[str] = ()
+    second_user = "carol"
+    acl_xattr = ""
+    must_sign = False
+    shows_locks = False
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
     last_words = ""
@@ -107,6 +118,9 @@ class Server:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                for share in self.shares:
+                    if share.forbidden:
+                        share.path.chmod(0)
                 return
             time.sleep(0.02)
         self.kill()
@@ -141,6 +155,7 @@ class Filesvc(Server):
 
     name = "filesvc"
     options: Sequence[str] = ()
+    acl_xattr = "filesvc.sd"
     clean_exits = (-signal.SIGTERM,)
     last_words = "Server Shut Down."
 
@@ -148,14 +163,31 @@ class Filesvc(Server):
         programs = Path(sys.executable).parent
         users = self.folder / "users.smbpasswd"
         if not users.exists():
-            subprocess.run([programs / "filesvc", "passwd", "--stdin", users, self.user], input=f"{PASSWORD}\n", text=True, check=True)
+            for user in (self.user, self.second_user):
+                subprocess.run([programs / "filesvc", "passwd", "--stdin", users, user], input=f"{PASSWORD}\n", text=True, check=True)
         arguments = ["--listen", f"tcp:{self.port}:interface=127.0.0.1", "--auth", f"smbpasswd:{users}"]
         for share in self.shares:
-            flags = ",ro" * share.read_only + ",guest" * share.guest + ",encrypt" * share.encrypt
-            arguments += ["--share", f"{share.name}={share.path}{flags}"]
+            if not share.continuous:
+                arguments += ["--share", f"{share.name}={share.path}{_flags(share)}"]
         if any(share.guest for share in self.shares):
             arguments.append("--guest")
+        if self.must_sign:
+            arguments += ["--signing", "required"]
+        if any(share.continuous for share in self.shares):
+            arguments += ["--config", str(self._write_config())]
         return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments, *self.options]
+
+    def _write_config(self) -> Path:
+        """What no option says: continuous shares, and where the state is kept."""
+        state, config = self.folder / "state", self.folder / "filesvc.toml"
+        state.mkdir(exist_ok=True)
+        tables = [f'[share.{share.name}]\ntarget = "{share.path}"\ncontinuous = true\n' for share in self.shares if share.continuous]
+        config.write_text("".join([f'state = "{state}"\n', *tables]))
+        return config
+
+
+def _flags(share: Share) -> str:
+    return ",ro" * share.read_only + ",guest" * share.guest + ",encrypt" * share.encrypt + ",access-based" * share.access_based
 
 
 class Custom(Server):
@@ -169,7 +201,7 @@ class Custom(Server):
 
     def command(self) -> list[str]:
         users = self.folder / "users.smbpasswd"
-        _write_smbpasswd(users, self.user)
+        _write_smbpasswd(users, self.user, self.second_user)
         shares = shlex.join(part for share in self.shares for part in ("--share", f"{share.name}={share.path}"))
         return ["/bin/sh", "-c", self.template.format(port=self.port, users=shlex.quote(str(users)), shares=shares)]
 
@@ -179,20 +211,22 @@ class Smbd(Server):
     Samba's smbd as whoever runs this: its one user is that user of the system.
 
     Its settings are the stock ones, and those that its makers test it with where the stock ones switch a part of the protocol off: stored
-    security descriptors, streams, durable handles.
+    security descriptors (where an ordinary user may keep them), streams, durable handles.
     """
 
     name = "smbd"
+    acl_xattr = "NTACL"
     clean_exits = (0, -signal.SIGTERM)
 
     def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
         super().__init__(folder, shares)
         self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.second_user = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != os.getuid())
 
     def options(self) -> dict[str, object]:
         """The global part of its configuration."""
         users = self.folder / "users.smbpasswd"
-        _write_smbpasswd(users, self.user)
+        _write_smbpasswd(users, self.user, self.second_user)
         private = self.folder / "state"
         private.mkdir(mode=0o700, exist_ok=True)
         options: dict[str, object] = {
@@ -211,10 +245,14 @@ class Smbd(Server):
             "load printers": "no",
             "printcap name": "/dev/null",
             "disable spoolss": "yes",
-            # only root may keep a security descriptor, which is in the xattr security.NTACL
-            "vfs objects": "acl_xattr streams_xattr" if os.getuid() == 0 else "streams_xattr",
-            "posix locking": "no",
+            "vfs objects": "acl_xattr streams_xattr",
+            # only root may write security.NTACL
+            "acl_xattr:security_acl_name": f"user.{self.acl_xattr}",
+            # it has no durable handles otherwise
+            "posix locking": "yes" if self.shows_locks else "no",
         }
+        if self.must_sign:
+            options["server signing"] = "mandatory"
         if any(share.guest for share in self.shares):
             options |= {"map to guest": "Bad User", "guest account": self.user}
         return options
@@ -224,6 +262,7 @@ class Smbd(Server):
         for share in self.shares:
             lines += [f"[{share.name}]", f"path = {share.path}", f"read only = {'yes' if share.read_only else 'no'}"]
             lines += ["guest ok = yes"] * share.guest + ["smb encrypt = required"] * share.encrypt
+            lines += ["hide unreadable = yes"] * share.access_based
         config = self.folder / "smb.conf"
         config.write_text("\n".join(lines) + "\n")
         program = next((path for path in SMBD_PATHS if Path(path).exists()), "smbd")
@@ -241,9 +280,9 @@ class Impacket(Server):
         return [sys.executable, str(program), str(self.port), self.user, PASSWORD_NT_HASH, *shares]
 
 
-def _write_smbpasswd(path: Path, user: str) -> None:
+def _write_smbpasswd(path: Path, *users: str) -> None:
     path.touch(mode=0o600)
-    path.write_text(f"{user}:{os.getuid()}:{'X' * 32}:{PASSWORD_NT_HASH}:[U          ]:LCT-65000000:\n")
+    path.write_text("".join(f"{user}:{os.getuid()}:{'X' * 32}:{PASSWORD_NT_HASH}:[U          ]:LCT-65000000:\n" for user in users))
 
 
 PEERS: dict[str, type[Server]] = {peer.name: peer for peer in (Filesvc, Smbd, Impacket)}

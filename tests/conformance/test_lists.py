@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from needs import Needs, needs_of
 from torture import list_tests
 
 HERE = Path(__file__).parent
@@ -17,3 +18,8 @@ def test_every_test_passes_or_has_a_reason() -> None:
     assert {whose for _, whose, _ in rows} <= {"ours", "test", "file system"}
     assert not passing & failing
     assert passing | failing == set(list_tests())
+
+
+def test_what_needs_something_is_there() -> None:
+    needing = {test: needs for test in list_tests() if (needs := needs_of(test)) != Needs()}
+    assert set(needing.values()) == {Needs(must_sign=True), Needs(shows_locks=True), Needs(continuous=True)}

@@ -65,6 +65,13 @@ def test_verbose_keeps_output_and_results(run, tmp_path) -> None:
     assert (tmp_path / "results" / "results.txt").read_text().splitlines() == [f"{PASSES}\tpass", f"{FAILS}\tfail"]
 
 
+def test_a_test_gets_the_server_and_the_shares_that_it_needs(run) -> None:
+    """In one run with one that needs nothing."""
+    needing = ["smb2.session-require-signing.bug15397.bug15397", "smb2.ioctl.bug14788.NETWORK_INTERFACE.NETWORK_INTERFACE", PASSES]
+    done = run("-j", "1", *(part for test in needing for part in ("--only", test)))
+    assert done.stdout.count("pass  ") == len(needing), done.stdout
+
+
 def test_a_server_can_be_any_command_and_its_log_says_why_it_does_not_start(run) -> None:
     done = run("--server", "test -s {users} && echo given {port} {shares}; exit 3", "--only", PASSES)
     assert done.returncode != 0

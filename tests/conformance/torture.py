@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from peers import PASSWORD, Server
+from peers import PASSWORD, Server, Share
 
 TOOLS = (
     "smb2.aio_delay.",
@@ -72,16 +72,23 @@ def read_outcome(output: str, status: int) -> Outcome:
     return Outcome.SKIPPED if "skip" in verdicts else Outcome.FAILED
 
 
-def run_test(name: str, server: Server, share: str, folder: Path, timeout_s: float) -> Result:
+def run_test(name: str, server: Server, share: Share, folder: Path, timeout_s: float) -> Result:
     """Ask one test of a share; C{folder} is where smbtorture may leave files of its own."""
+    settings = {
+        "progress": "no",
+        "user2name": server.second_user,
+        "user2password": PASSWORD,
+        "localdir": str(share.path),
+        "acl_xattr_name": server.acl_xattr,
+    }
     command = [
         "smbtorture",
-        f"//127.0.0.1/{share}",
+        f"//127.0.0.1/{share.name}",
         *("--configfile", os.devnull),
         *("--smb-ports", str(server.port)),
         *("--user", f"{server.user}%{PASSWORD}"),
         *server.client_options,
-        *("--option", "torture:progress=no"),
+        *(part for key, value in settings.items() if value for part in ("--option", f"torture:{key}={value}")),
         name,
     ]
     start = time.monotonic()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from needs import Needs, needs_of, shares_by_name
 from peers import Server, Share
 from torture import Outcome, Result, run_test
 
@@ -39,7 +40,7 @@ class Worker(threading.Thread):
     Does jobs one after another.
 
     A server is started with a few dozen shares and each test gets the next of them. It is replaced when they are used up, when
-    it has died, and when a test timed out (because of a request that may still be waiting in it).
+    it has died, when a test timed out (because of a request that may still be waiting in it), and when one needs another.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Worker(threading.Thread):
         self._folder = folder
         self._timeout_s = timeout_s
         self._server: Server | None = None
+        self._needs = Needs()
         self._unused: list[Share] = []
         self._servers_started = 0
 
@@ -66,10 +68,10 @@ class Worker(threading.Thread):
             self._stop_server()
 
     def _do(self, job: Job) -> Report:
-        server = self._server_for(job.peer)
+        server = self._server_for(job.peer, needs_of(job.test))
         share = self._unused.pop()
         logged = server.log.stat().st_size
-        result = run_test(job.test, server, share.name, server.folder, self._timeout_s)
+        result = run_test(job.test, server, share, server.folder, self._timeout_s)
         with server.log.open("rb") as log:
             log.seek(logged)
             server_log = log.read().decode(errors="replace")
@@ -77,19 +79,22 @@ class Worker(threading.Thread):
             self._stop_server()
         return Report(job, result, server_log)
 
-    def _server_for(self, peer: type[Server]) -> Server:
+    def _server_for(self, peer: type[Server], needs: Needs) -> Server:
         server = self._server
-        if server is None or type(server) is not peer or not self._unused or not server.running:
+        if server is None or type(server) is not peer or needs != self._needs or not self._unused or not server.running:
             self._stop_server()
             folder = self._folder / f"{peer.name}-{self._servers_started}"
             self._servers_started += 1
-            self._unused = [Share(f"share{number}", folder / "shares" / str(number)) for number in range(SHARES_OF_A_SERVER)]
-            for share in self._unused:
+            places, continuous = folder / "shares", needs.continuous
+            self._unused = [Share(f"share{number}", places / str(number), continuous=continuous) for number in range(SHARES_OF_A_SERVER)]
+            shares = [*self._unused, *shares_by_name(places)]
+            for share in shares:
                 share.path.mkdir(parents=True)
                 share.path.chmod(0o777)
-            server = peer(folder, tuple(self._unused))
+            server = peer(folder, shares)
+            server.must_sign, server.shows_locks = needs.must_sign, needs.shows_locks
             server.start()
-            self._server = server
+            self._server, self._needs = server, needs
         return server
 
     def _stop_server(self) -> None:

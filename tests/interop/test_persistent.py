@@ -52,19 +52,8 @@ def place(number: int) -> tuple[int, int]:
     return (1 << 40) + 10 * number, 5
 
 
-class Continuous(Filesvc):
-    """filesvc with a share that is continuous."""
-
-    def command(self) -> list[str]:
-        command = super().command()
-        state = self.folder / "state"
-        state.mkdir(exist_ok=True)
-        config = self.folder / "filesvc.toml"
-        config.write_text(
-            f'listen = "tcp:{self.port}:interface=127.0.0.1"\nauth = "smbpasswd:{self.folder}/users.smbpasswd"\nstate = "{state}"\n'
-            + "".join(f'[share.{share.name}]\ntarget = "{share.path}"\ncontinuous = true\n' for share in self.shares)
-        )
-        return [*command[: command.index("--listen")], "--config", str(config)]
+class Mortal(Filesvc):
+    """filesvc, which can be killed and started again."""
 
     def kill_and_start(self) -> None:
         """SIGKILL, and then the next one on the same port."""
@@ -143,16 +132,16 @@ def context(name: bytes, data: object) -> SMB2CreateContextRequest:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Continuous]:
+def server(tmp_path: Path) -> Iterator[Mortal]:
     folder = tmp_path / "share"
     folder.mkdir()
-    server = Continuous(tmp_path / "server", [Share("files", folder)])
+    server = Mortal(tmp_path / "server", [Share("files", folder, continuous=True)])
     server.start()
     yield server
     assert server.stop() in server.clean_exits
 
 
-def test_a_handle_and_its_locks_survive_sigkill(server: Continuous) -> None:
+def test_a_handle_and_its_locks_survive_sigkill(server: Mortal) -> None:
     client, create_guid = Client(server), uuid.uuid4()
     handle = client.create_persistent("file", create_guid)
     handle.write(b"acknowledged", 0)
@@ -198,7 +187,7 @@ class Acknowledged:
             self.unsure = None
 
 
-def test_nothing_that_was_acknowledged_is_lost_whenever_the_server_is_killed(server: Continuous) -> None:
+def test_nothing_that_was_acknowledged_is_lost_whenever_the_server_is_killed(server: Mortal) -> None:
     chance = random.Random(4)
     for round_ in range(4):
         name, create_guid, client, told = f"file{round_}", uuid.uuid4(), Client(server), Acknowledged()
@@ -222,7 +211,7 @@ def test_nothing_that_was_acknowledged_is_lost_whenever_the_server_is_killed(ser
         client.close()
 
 
-def test_nobody_else_opens_the_file_until_its_client_is_back_or_late(server: Continuous) -> None:
+def test_nobody_else_opens_the_file_until_its_client_is_back_or_late(server: Mortal) -> None:
     client, create_guid = Client(server), uuid.uuid4()
     handle = client.create_persistent("file", create_guid, timeout_s=2)
     server.kill_and_start()
