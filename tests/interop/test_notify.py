@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from .rawclient import DIRECTORY_FILE, READ_DATA, RawClient
 from .samba_client import SambaClient
-from .sites import Folder
+from .sites import Folder, Site, only_filesvc
 
 CHANGE_NOTIFY = 15
 ADDED, REMOVED, MODIFIED, OLD_NAME, NEW_NAME = range(1, 6)
 NAMES, ALL = 0x3, 0xFFF
 WATCH_TREE = 1
 DELETE_PENDING = 0xC0000056
+NOTIFY_ENUM_DIR = 0x10C
 
 Connect = Callable[..., RawClient]
 Changes = list[tuple[int, str]]
@@ -117,3 +121,22 @@ def test_a_watched_folder_that_a_local_program_removes(connect: Connect, folder:
         assert watcher.client.receive().status == DELETE_PENDING
     finally:
         folder.path.mkdir()
+
+
+@only_filesvc
+def test_more_than_the_kernel_keeps_is_told_to_be_too_much(connect: Connect, site: Site, folder: Folder) -> None:
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    watcher = Watcher(connect(), folder.name, NAMES)
+    settle(watcher, connect)
+    os.kill(site.server.pid, signal.SIGSTOP)
+    try:
+        subprocess.run(["sh", "-c", f"seq {queue + 100} | xargs touch"], cwd=folder.path, check=True)
+    finally:
+        os.kill(site.server.pid, signal.SIGCONT)
+    while (status := watcher.client.receive().status) == 0:
+        watcher.ask()
+    assert status == NOTIFY_ENUM_DIR
+    watcher.ask()
+    settle(watcher, connect)
+    (folder.path / "later").mkdir()
+    assert (ADDED, "later") in watcher.hear((ADDED, "later"))
