@@ -42,6 +42,10 @@ def _read_texts(value: object) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _read_names(value: object) -> tuple[str, ...]:
+    return _read_texts(value) if value != [] else ()
+
+
 def _choice(values: Mapping[str, T]) -> Kind[T]:
     def read(value: object) -> T:
         if not isinstance(value, str) or value not in values:
@@ -97,6 +101,7 @@ TEXT = Kind("a text in quotes", _exactly(str))
 TARGET = Kind("a folder, or scheme:... for a store plugin", _target)
 SNAPSHOTS = Kind("a path inside the share with fields of strftime in one name, such as .snapshots/%Y-%m-%d_%H%M", _snapshots)
 TEXTS = Kind("a text in quotes, or a list of them", _read_texts)
+NAMES = Kind("a name in quotes, or a list of them", _read_names)
 NETBIOS_NAME = Kind(f"1 to {_NETBIOS_LENGTH} letters, digits and hyphens", _netbios_name)
 DIALECT = _choice(
     {
@@ -147,6 +152,7 @@ SETTINGS: Mapping[str, tuple[str, Kind[Any]]] = {
     "guest": ("guest", FLAG),
     "state": ("state", TEXT),
     "keytab": ("keytab", TEXT),
+    "administrators": ("administrators", NAMES),
 }
 """The keys, and options, that become a field of L{Settings}."""
 

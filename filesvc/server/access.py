@@ -20,19 +20,20 @@ OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessM
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _ACCESS_SYSTEM_SECURITY = int(AccessMask.ACCESS_SYSTEM_SECURITY)
 _KNOWN = ALL | _ACCESS_SYSTEM_SECURITY | _MAXIMUM_ALLOWED | 0xF0000000
+_WRITE_OWNER = int(AccessMask.WRITE_OWNER)
 _OWNERS = int(AccessMask.READ_CONTROL | AccessMask.WRITE_DAC)
 
 
-def desired_rights(desired: int) -> int:
+def desired_rights(desired: int, token: Token) -> int:
     """
     What a request's DesiredAccess asks for, without generic rights; C{MAXIMUM_ALLOWED} stays.
 
-    @raise StatusError: ACCESS_DENIED if it asks for nothing, or for what is no right; PRIVILEGE_NOT_HELD if it asks for access to the SACL,
-        which takes a privilege that nobody has here.
+    @raise StatusError: ACCESS_DENIED if it asks for nothing, or for what is no right; PRIVILEGE_NOT_HELD if somebody who is no
+        administrator asks for access to the SACL, which no DACL can give.
     """
     if desired & ~_KNOWN or not desired:
         raise StatusError(Status.ACCESS_DENIED)
-    if desired & _ACCESS_SYSTEM_SECURITY:
+    if desired & _ACCESS_SYSTEM_SECURITY and not token.is_administrator:
         raise StatusError(Status.PRIVILEGE_NOT_HELD)
     return map_generic(desired)
 
@@ -44,7 +45,7 @@ def granted_rights(rights: int, maximal: int) -> int:
     @raise StatusError: ACCESS_DENIED if it desires more than it may have.
     """
     granted = rights & ~_MAXIMUM_ALLOWED
-    if granted & ~maximal:
+    if granted & ~_ACCESS_SYSTEM_SECURITY & ~maximal:
         raise StatusError(Status.ACCESS_DENIED)
     return granted | maximal if rights & _MAXIMUM_ALLOWED else granted
 
@@ -54,7 +55,7 @@ def allowed_rights(descriptor: SecurityDescriptor, token: Token) -> int:
     All that a descriptor lets a user do.
 
     Of two entries that contradict each other the first counts. The owner may read and change the list whatever it says, unless an entry for
-    OWNER RIGHTS says what the owner may.
+    OWNER RIGHTS says what the owner may. An administrator may become the owner.
     """
     if descriptor.dacl is None:
         return ALL
@@ -75,4 +76,6 @@ def allowed_rights(descriptor: SecurityDescriptor, token: Token) -> int:
             allowed |= mask & ~denied
         elif ace.type == AceType.ACCESS_DENIED:
             denied |= mask & ~allowed
+    if token.is_administrator:
+        implied |= _WRITE_OWNER
     return (allowed | implied) & ALL

@@ -99,14 +99,19 @@ class Descriptors:
             raise StatusError(Status.FILE_CORRUPT_ERROR) from error
 
     async def maximal_access(self, tree: TreeConnect, file: IOpenFile) -> int:
+        """All that the user of a tree connect may do with a file."""
+        _, maximal = await self.access(tree, file)
+        return maximal
+
+    async def access(self, tree: TreeConnect, file: IOpenFile) -> tuple[SecurityDescriptor | None, int]:
         """
-        All that the user of a tree connect may do with a file (MS-FSA 2.1.5.1.2.1).
+        The descriptor of a file, and all that it lets the user of a tree connect do (MS-FSA 2.1.5.1.2.1).
 
         Who may delete what is in a folder, or list it, may delete this file or read its attributes.
         """
         descriptor = await self.of_file(tree, file)
         if descriptor is None:
-            return tree.maximal_access
+            return None, tree.maximal_access
         token = tree.session.token
         allowed = allowed_rights(descriptor, token)
         if file.path and (_DELETE | _READ_ATTRIBUTES) & ~allowed:
@@ -115,7 +120,7 @@ class Descriptors:
                 allowed |= _DELETE
             if in_folder & AccessMask.FILE_LIST_DIRECTORY:
                 allowed |= _READ_ATTRIBUTES
-        return allowed & tree.maximal_access
+        return descriptor, allowed & tree.maximal_access
 
     async def folder_access(self, tree: TreeConnect, path: Path) -> int:
         """All that the user of a tree connect may do with a folder."""

@@ -22,6 +22,8 @@ _INHERITANCE = _OBJECT | _CONTAINER | _NO_PROPAGATE | _INHERIT_ONLY | _INHERITED
 _PRESENT = int(SecurityControl.DACL_PRESENT)
 _PROTECTED = int(SecurityControl.DACL_PROTECTED)
 _AUTO_INHERITED = int(SecurityControl.DACL_AUTO_INHERITED)
+_SACL_PROTECTED = int(SecurityControl.SACL_PROTECTED)
+_SACL_AUTO_INHERITED = int(SecurityControl.SACL_AUTO_INHERITED)
 
 
 def create_descriptor(
@@ -35,21 +37,45 @@ def create_descriptor(
     """
     owner = given.owner if given is not None and given.owner is not None else token.user
     group = given.group if given is not None and given.group is not None else token.group
+    created = _create_dacl(parent, given, owner, group, directory)
+    if created is not None:
+        _add_sacl(created, parent, given, directory)
+    return created
+
+
+def _create_dacl(
+    parent: SecurityDescriptor | None, given: SecurityDescriptor | None, owner: Sid, group: Sid, directory: bool
+) -> SecurityDescriptor | None:
     if given is not None and given.control & _PRESENT:
         created = SecurityDescriptor(owner, group, given.dacl, control=_PRESENT | given.control & _PROTECTED)
         if parent is not None and parent.control & _AUTO_INHERITED and given.dacl is not None and not given.control & _PROTECTED:
-            inherited = _inherit(parent, owner, group, directory)
+            inherited = _inherit(parent.dacl, parent.control & _AUTO_INHERITED, owner, group, directory)
             created.dacl = Acl(_explicit(given.dacl) + inherited, given.dacl.revision)
             created.control |= _AUTO_INHERITED
         return created
     if parent is None:
         return None
-    aces = _inherit(parent, owner, group, directory)
+    aces = _inherit(parent.dacl, parent.control & _AUTO_INHERITED, owner, group, directory)
     if parent.dacl is None:
         return SecurityDescriptor(owner, group, control=_PRESENT)
     if not aces:
         return SecurityDescriptor(owner, group, _default_dacl(owner), control=_PRESENT)
     return SecurityDescriptor(owner, group, Acl(aces), control=_PRESENT | parent.control & _AUTO_INHERITED)
+
+
+def _add_sacl(created: SecurityDescriptor, parent: SecurityDescriptor | None, given: SecurityDescriptor | None, directory: bool) -> None:
+    """What is noted of the new file: what its creator wants noted, and what the folder passes on."""
+    assert created.owner is not None
+    assert created.group is not None
+    wanted = given.sacl if given is not None else None
+    aces = _explicit(wanted) if wanted is not None else []
+    protected = given.control & _SACL_PROTECTED if given is not None else 0
+    if parent is not None and not protected:
+        aces += _inherit(parent.sacl, parent.control & _SACL_AUTO_INHERITED, created.owner, created.group, directory)
+        created.control |= parent.control & _SACL_AUTO_INHERITED
+    created.control |= protected
+    if aces or wanted is not None:
+        created.sacl = Acl(aces)
 
 
 def follow_descriptor(parent: SecurityDescriptor, directory: bool) -> SecurityDescriptor:
@@ -71,14 +97,14 @@ def _default_dacl(owner: Sid) -> Acl:
     return Acl([Ace(AceType.ACCESS_ALLOWED, sid, ALL) for sid in (owner, LOCAL_SYSTEM)])
 
 
-def _explicit(dacl: Acl) -> list[AnyAce]:
-    return [ace for ace in dacl.aces if not ace.flags & _INHERITED]
+def _explicit(acl: Acl) -> list[AnyAce]:
+    return [ace for ace in acl.aces if not ace.flags & _INHERITED]
 
 
-def _inherit(parent: SecurityDescriptor, owner: Sid, group: Sid, directory: bool) -> list[AnyAce]:
-    mark = _INHERITED if parent.control & _AUTO_INHERITED else 0
+def _inherit(acl: Acl | None, automatically: int, owner: Sid, group: Sid, directory: bool) -> list[AnyAce]:
+    mark = _INHERITED if automatically else 0
     inherited: list[AnyAce] = []
-    for ace in parent.dacl.aces if parent.dacl is not None else ():
+    for ace in acl.aces if acl is not None else ():
         if isinstance(ace, Ace):
             inherited.extend(_inherit_ace(ace, owner, group, directory, mark))
     return inherited

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
 from filesvc.server import durable, sharemode
 from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
+from filesvc.server.audit import audit
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import remove_extended_attributes
@@ -98,7 +99,7 @@ class Opening:
             if self.overwrites:
                 raise StatusError(Status.INVALID_PARAMETER)
             self.options |= _DIRECTORY_FILE
-        rights = desired_rights(self.desired_access)
+        rights = desired_rights(self.desired_access, self.tree.session.token)
         granted_rights(rights, self.tree.maximal_access)
         if self.disposition == CreateDisposition.CREATE:
             return await self._make(rights)
@@ -163,17 +164,22 @@ class Opening:
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
-        maximal = await self.tree.server.descriptors.maximal_access(self.tree, file)
+        descriptor, maximal = await self.tree.server.descriptors.access(self.tree, file)
         if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
             if stat.attributes & _READONLY:
                 maximal &= ~_NOT_OF_READONLY
             elif not file.writable:
                 maximal &= ~WRITES_DATA
-        granted = granted_rights(rights, maximal)
-        if self.overwrites and OVERWRITES & ~maximal:
-            raise StatusError(Status.ACCESS_DENIED)
-        if self.options & _DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
-            raise StatusError(Status.ACCESS_DENIED)
+        try:
+            granted = granted_rights(rights, maximal)
+            if self.overwrites and OVERWRITES & ~maximal:
+                raise StatusError(Status.ACCESS_DENIED)
+            if self.options & _DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
+                raise StatusError(Status.ACCESS_DENIED)
+        except StatusError:
+            audit(descriptor, self._demanded(rights), False, self.tree.session, file.path)
+            raise
+        audit(descriptor, self._demanded(granted), True, self.tree.session, file.path)
         return granted
 
     async def _open_file(self, writable: bool) -> IOpenFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import hashlib
 import pwd
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from filesvc.smb2.sid import Sid
 from filesvc.smb2.well_known_sids import (
     ANONYMOUS,
     AUTHENTICATED_USERS,
+    BUILTIN_ADMINISTRATORS,
     BUILTIN_GUESTS,
     BUILTIN_USERS,
     EVERYONE,
@@ -46,8 +48,9 @@ class Principals:
     @ivar sid: the server's own, the same at every start.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, administrators: Collection[str] = ()) -> None:
         self._name = name
+        self._administrators = {administrator.casefold() for administrator in administrators}
         self._own: dict[Sid, Principal] = {}
         try:
             machine = _MACHINE_ID.read_text()
@@ -66,6 +69,8 @@ class Principals:
         if user.is_guest:
             return Token(self._below(_GUEST), group, frozenset({*groups, EVERYONE, BUILTIN_GUESTS}), account)
         groups |= {EVERYONE, AUTHENTICATED_USERS, BUILTIN_USERS}
+        if user.name.casefold() in self._administrators:
+            groups.add(BUILTIN_ADMINISTRATORS)
         return Token(self._user_sid(user.name), group, frozenset(groups), account)
 
     def _user_sid(self, name: str) -> Sid:

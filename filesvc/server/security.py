@@ -26,6 +26,7 @@ _OF_SACL = int(SecurityControl.SACL_PRESENT | SecurityControl.SACL_PROTECTED | S
 _OF_DACL = int(SecurityControl.DACL_PRESENT | SecurityControl.DACL_PROTECTED | SecurityControl.DACL_AUTO_INHERITED)
 _INHERITS = int(SecurityControl.DACL_AUTO_INHERITED | SecurityControl.DACL_AUTO_INHERIT_REQUIRED)
 _ENTRY_TYPES = frozenset({AceType.ACCESS_ALLOWED, AceType.ACCESS_DENIED})
+_AUDITS = frozenset({AceType.SYSTEM_AUDIT})
 
 _READ_CONTROL = int(AccessMask.READ_CONTROL)
 _WRITE_DAC = int(AccessMask.WRITE_DAC)
@@ -118,7 +119,8 @@ def amend(current: SecurityDescriptor, new: SecurityDescriptor, parts: int, toke
     """
     A descriptor with some parts replaced by a user.
 
-    @raise StatusError: INVALID_OWNER if the user may not make that the owner; INVALID_ACL for entries that nothing here could go by.
+    @raise StatusError: INVALID_OWNER if the user may not make that the owner; INVALID_ACL for entries that nothing here could go by: in a
+        SACL, all that do not audit.
     """
     amended = replace(current)
     everything = parts & SecurityInformation.BACKUP
@@ -132,7 +134,7 @@ def amend(current: SecurityDescriptor, new: SecurityDescriptor, parts: int, toke
         if new.control & _INHERITS == _INHERITS:
             amended.control |= SecurityControl.DACL_AUTO_INHERITED
     if everything or parts & SecurityInformation.SACL:
-        amended.sacl = new.sacl
+        amended.sacl = mapped_sacl(new)
         amended.control = amended.control & ~_OF_SACL | new.control & _OF_SACL
     return amended
 
@@ -141,13 +143,13 @@ def prepare(given: SecurityDescriptor, token: Token) -> SecurityDescriptor:
     """
     The descriptor that a user gives a file to be made, checked and with its generic rights mapped.
 
-    @raise StatusError: as L{amend}; PRIVILEGE_NOT_HELD if it has a SACL.
+    @raise StatusError: as L{amend}; PRIVILEGE_NOT_HELD if it has a SACL, and not from an administrator.
     """
-    if given.sacl is not None:
+    if given.sacl is not None and not token.is_administrator:
         raise StatusError(Status.PRIVILEGE_NOT_HELD)
-    if given.owner is not None and not token.owns(given.owner):
+    if given.owner is not None and not token.may_make_owner(given.owner):
         raise StatusError(Status.INVALID_OWNER)
-    return replace(given, dacl=mapped_dacl(given))
+    return replace(given, dacl=mapped_dacl(given), sacl=mapped_sacl(given))
 
 
 def mapped_dacl(descriptor: SecurityDescriptor) -> Acl | None:
@@ -156,18 +158,25 @@ def mapped_dacl(descriptor: SecurityDescriptor) -> Acl | None:
 
     @raise StatusError: INVALID_ACL for entries of types that would have to be kept without an effect.
     """
-    if descriptor.dacl is None:
-        return None
+    return None if descriptor.dacl is None else _mapped(descriptor.dacl, _ENTRY_TYPES)
+
+
+def mapped_sacl(descriptor: SecurityDescriptor) -> Acl | None:
+    """The same of the entries that say what is noted."""
+    return None if descriptor.sacl is None else _mapped(descriptor.sacl, _AUDITS)
+
+
+def _mapped(acl: Acl, types: frozenset[AceType]) -> Acl:
     aces: list[AnyAce] = []
-    for ace in descriptor.dacl.aces:
-        if not isinstance(ace, Ace) or ace.type not in _ENTRY_TYPES:
+    for ace in acl.aces:
+        if not isinstance(ace, Ace) or ace.type not in types:
             raise StatusError(Status.INVALID_ACL)
         aces.append(ace if ace.flags & AceFlags.INHERIT_ONLY else replace(ace, mask=map_generic(ace.mask)))
-    return Acl(aces, descriptor.dacl.revision)
+    return Acl(aces, acl.revision)
 
 
 def _new_owner(current: SecurityDescriptor, new: SecurityDescriptor, token: Token) -> Sid:
-    if new.owner is None or not (new.owner == current.owner or token.owns(new.owner)):
+    if new.owner is None or not (new.owner == current.owner or token.may_make_owner(new.owner)):
         raise StatusError(Status.INVALID_OWNER)
     return new.owner
 

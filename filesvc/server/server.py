@@ -98,7 +98,7 @@ class Server(Factory):
         self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
         self.open_ids = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
-        principals = self.principals = Principals(settings.name)
+        principals = self.principals = Principals(settings.name, settings.administrators)
         self.descriptors = Descriptors(reactor.seconds)
         self.facts = Facts(
             ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid), self._describe_shares, principals, time.time

@@ -69,7 +69,10 @@ class DataPath:
 
 @dataclass(slots=True, frozen=True)
 class Settings:
-    """One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys."""
+    """
+    One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys. C{administrators}
+    are the users who may take files over and say which accesses are noted.
+    """
 
     name: str = "FILESVC"
     comment: str = "filesvc"
@@ -83,6 +86,7 @@ class Settings:
     data_path: DataPath = field(default_factory=DataPath)
     state: str = ""
     keytab: str = ""
+    administrators: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

@@ -22,9 +22,18 @@ class Token:
     groups: frozenset[Sid]
     account: Sid
 
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the user may see and set system ACLs, and whose a file is (SeSecurityPrivilege, SeTakeOwnership-, SeRestorePrivilege)."""
+        return well_known_sids.BUILTIN_ADMINISTRATORS in self.groups
+
     def owns(self, owner: Sid) -> bool:
-        """Whether what belongs to C{owner} is this user's, and so whether this user can make C{owner} the owner of something."""
+        """Whether what belongs to C{owner} is this user's."""
         return owner == self.user or owner in self.groups
+
+    def may_make_owner(self, owner: Sid) -> bool:
+        """Whether this user can make C{owner} the owner of something."""
+        return self.owns(owner) or self.is_administrator
 
     def matches(self, sid: Sid) -> bool:
         """Whether an entry for C{sid} is about this user."""

@@ -65,6 +65,7 @@ def test_file_that_says_everything(write):
             workgroup = "HOME"
             state = "/var/lib/filesvc"
             keytab = "/etc/filesvc.keytab"
+            administrators = ["alice", "bob"]
             min-dialect = "3.0"
             max-dialect = "3.0.2"
             signing = "required"
@@ -103,6 +104,7 @@ def test_file_that_says_everything(write):
         name="TOWER",
         state="/var/lib/filesvc",
         keytab="/etc/filesvc.keytab",
+        administrators=("alice", "bob"),
         comment="In the cellar",
         workgroup="HOME",
         min_dialect=Dialect.SMB_3_0,
@@ -172,7 +174,7 @@ def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
 
 def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
-    assert top.startswith(":1: sining: no such key; did you mean signing? accepted: auth, comment, data-path, ")
+    assert top.startswith(":1: sining: no such key; did you mean signing? accepted: administrators, auth, comment, ")
     accepted = "access-based, comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
     assert in_share == f":4: share.docs.readonly: no such key; accepted: {accepted}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from filesvc.server.access import ALL, allowed_rights, desired_rights, granted_rights
@@ -11,7 +13,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
 from filesvc.smb2.sid import Sid
 from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import EVERYONE, OWNER_RIGHTS, unix_user
+from filesvc.smb2.well_known_sids import BUILTIN_ADMINISTRATORS, EVERYONE, OWNER_RIGHTS, unix_user
 
 ALICE, CAROL, STAFF = Sid(5, (21, 1)), Sid(5, (21, 2)), Sid(5, (21, 3))
 TOKEN = Token(ALICE, STAFF, frozenset({STAFF, EVERYONE}), unix_user(7))
@@ -54,6 +56,21 @@ def test_what_a_list_allows(owner: Sid, aces: list[Ace], rights: int) -> None:
     assert allowed_rights(SecurityDescriptor(owner, STAFF, Acl(list(aces))), TOKEN) == rights
 
 
+def test_an_administrator_may_become_the_owner() -> None:
+    administrator = replace(TOKEN, groups=TOKEN.groups | {BUILTIN_ADMINISTRATORS})
+    assert allowed_rights(SecurityDescriptor(CAROL, STAFF, Acl()), administrator) == AccessMask.WRITE_OWNER
+    assert allowed_rights(SecurityDescriptor(CAROL, STAFF, Acl([deny(ALICE, ALL)])), administrator) == AccessMask.WRITE_OWNER
+    assert administrator.may_make_owner(CAROL)
+    assert not TOKEN.may_make_owner(CAROL)
+
+
+def test_an_administrator_has_access_to_what_no_list_gives() -> None:
+    administrator = replace(TOKEN, groups=TOKEN.groups | {BUILTIN_ADMINISTRATORS})
+    system = AccessMask.ACCESS_SYSTEM_SECURITY
+    assert granted_rights(desired_rights(system | READ, administrator), READ) == system | READ
+    assert granted_rights(desired_rights(AccessMask.MAXIMUM_ALLOWED, administrator), READ) == READ
+
+
 def test_no_list_allows_everything() -> None:
     assert allowed_rights(SecurityDescriptor(CAROL, STAFF), TOKEN) == ALL
 
@@ -69,7 +86,7 @@ def test_no_list_allows_everything() -> None:
     ],
 )
 def test_what_is_granted(desired: int, maximal: int, granted: int) -> None:
-    assert granted_rights(desired_rights(desired), maximal) == granted
+    assert granted_rights(desired_rights(desired, TOKEN), maximal) == granted
 
 
 @pytest.mark.parametrize(
@@ -85,5 +102,5 @@ def test_what_is_granted(desired: int, maximal: int, granted: int) -> None:
 )
 def test_what_is_refused(desired: int, status: Status) -> None:
     with pytest.raises(StatusError) as error:
-        granted_rights(desired_rights(desired), READ)
+        granted_rights(desired_rights(desired, TOKEN), READ)
     assert error.value.status is status

@@ -117,3 +117,43 @@ def test_a_file_without_one_is_the_folder_owners() -> None:
     followed = follow_descriptor(folder(allow(CREATOR_OWNER, READ, OI)), False)
     assert followed.owner == CAROL
     assert entries(followed) == [(CAROL, READ, 0)]
+
+
+# What is noted
+
+
+def audit(sid: Sid, flags: int = 0) -> Ace:
+    return Ace(AceType.SYSTEM_AUDIT, sid, READ, AceFlags.SUCCESSFUL_ACCESS | flags)
+
+
+def noted(descriptor: SecurityDescriptor | None) -> list[tuple[Sid, int]] | None:
+    assert descriptor is not None
+    return (
+        [(ace.sid, ace.flags & ~AceFlags.SUCCESSFUL_ACCESS) for ace in descriptor.sacl.aces if isinstance(ace, Ace)]
+        if descriptor.sacl
+        else None
+    )
+
+
+def test_what_is_noted_is_inherited_as_well() -> None:
+    parent = folder(allow(EVERYONE, READ, OI))
+    assert noted(create_descriptor(parent, None, TOKEN, False)) is None
+    parent.sacl = Acl([audit(EVERYONE, OI), audit(CREATOR_OWNER, OI | CI), audit(CAROL)])
+    assert noted(create_descriptor(parent, None, TOKEN, False)) == [(EVERYONE, 0), (ALICE, 0)]
+    assert noted(create_descriptor(parent, None, TOKEN, True)) == [(EVERYONE, OI | IO), (ALICE, 0), (CREATOR_OWNER, OI | CI | IO)]
+    parent.control |= SecurityControl.SACL_AUTO_INHERITED
+    made = create_descriptor(parent, None, TOKEN, False)
+    assert noted(made) == [(EVERYONE, ID), (ALICE, ID)]
+    assert made is not None
+    assert made.control & SecurityControl.SACL_AUTO_INHERITED
+
+
+def test_what_the_creator_wants_noted_comes_first() -> None:
+    parent = folder(allow(EVERYONE, READ, OI))
+    parent.sacl = Acl([audit(EVERYONE, OI)])
+    given = SecurityDescriptor(sacl=Acl([audit(CAROL), audit(STAFF, ID)]))
+    assert noted(create_descriptor(parent, given, TOKEN, False)) == [(CAROL, 0), (EVERYONE, 0)]
+    given.control |= SecurityControl.SACL_PROTECTED
+    assert noted(create_descriptor(parent, given, TOKEN, False)) == [(CAROL, 0)]
+    given.sacl = Acl()
+    assert noted(create_descriptor(parent, given, TOKEN, False)) == []

@@ -225,7 +225,7 @@ async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName
     if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.OPEN_IF):
         raise StatusError(Status.MEDIA_WRITE_PROTECTED)
     request.create_disposition = CreateDisposition.OPEN
-    request.desired_access = granted_rights(desired_rights(request.desired_access), tree.maximal_access & READ_ONLY)
+    request.desired_access = granted_rights(desired_rights(request.desired_access, tree.session.token), tree.maximal_access & READ_ONLY)
     return replace(name, path=(*snapshot.path, *name.path))
 
 
