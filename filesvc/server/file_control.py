@@ -7,7 +7,7 @@ from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError, status_of
 from filesvc.server.notify import DATA
-from filesvc.server.open import MAX_FILE_SIZE, Open
+from filesvc.server.open import CLUSTER, MAX_FILE_SIZE, Open
 from filesvc.server.snapshots import list_snapshots
 from filesvc.server.streams import copy_range
 from filesvc.smb2.access import AccessMask
@@ -174,12 +174,23 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
 
 
 async def trim(request: IoctlRequest, call: Call) -> Reply:
-    """FSCTL_FILE_LEVEL_TRIM: a hint that data is not needed; what a disk makes of it is its own affair."""
+    """FSCTL_FILE_LEVEL_TRIM: data is not needed any more, so its whole clusters give back their room, and read as zeros."""
     open = call.file(request.file_id)
-    if FileLevelTrim.parse(memoryview(request.input)).key:
+    asked = FileLevelTrim.parse(memoryview(request.input))
+    if open.is_directory or asked.key or not asked.ranges or any(one.offset < 0 or one.length < 0 for one in asked.ranges):
         raise StatusError(Status.INVALID_PARAMETER)
-    open.require(_MAY_WRITE)
-    return _reply(request)
+    open.require(AccessMask.FILE_WRITE_DATA)
+    if any(open.node.locks.forbids(open, one.offset, one.length, write=True) for one in asked.ranges):
+        raise StatusError(Status.FILE_LOCK_CONFLICT)
+    open.node.caching.take(Operation.ZERO_DATA, open.holder)
+    open.tree.server.notifier.will_be_modified(open, DATA)
+    size = (await open.stat()).size
+    for one in asked.ranges:
+        start = -(-one.offset // CLUSTER) * CLUSTER
+        end = min(one.offset + one.length, size) // CLUSTER * CLUSTER
+        if start < end:
+            await open.run(open.file.punch, start, end - start)
+    return _reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
 
 
 async def get_compression(request: IoctlRequest, call: Call) -> Reply:

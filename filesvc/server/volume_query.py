@@ -99,8 +99,8 @@ async def _object_id(open: Open) -> bytes:
 
 async def _sector_size(open: Open) -> bytes:
     volume = await _of(open)
-    aligned = SectorSizeFlags.ALIGNED_DEVICE | SectorSizeFlags.PARTITION_ALIGNED_ON_DEVICE
-    return FileFsSectorSizeInformation(_SECTOR, volume.block, volume.block, volume.block, aligned).encode()
+    flags = SectorSizeFlags.ALIGNED_DEVICE | SectorSizeFlags.PARTITION_ALIGNED_ON_DEVICE | SectorSizeFlags.TRIM_ENABLED
+    return FileFsSectorSizeInformation(_SECTOR, volume.block, volume.block, volume.block, flags).encode()
 
 
 QUERIES: dict[int, VolumeQuery] = {

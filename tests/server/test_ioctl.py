@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from filesvc.interfaces import Creation, FileAttributes
-from filesvc.server.open import MAX_FILE_SIZE
+from filesvc.server.open import CLUSTER, MAX_FILE_SIZE
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
@@ -376,12 +376,34 @@ def test_locks_forbid_zeros(client: Any, another: Any, store: Any) -> None:
 # The rest
 
 
-def test_trimming_is_a_hint(client: Any, store: Any) -> None:
-    store.add("a", b"x" * 10)
+def trim(client: Any, file_id: FileId, *ranges: tuple[int, int], key: int = 0) -> tuple[Status, bytes]:
+    asked = FileLevelTrim([FileRange(*one) for one in ranges], key)
+    return control(client, Fsctl.FILE_LEVEL_TRIM, file_id, asked.encode())
+
+
+def test_trimming_gives_whole_clusters_back(client: Any, store: Any) -> None:
+    store.add("a", b"x" * 5 * CLUSTER + b"tail")
     file_id = client.open("a")
-    assert control(client, Fsctl.FILE_LEVEL_TRIM, file_id, FileLevelTrim([FileRange(0, 10)]).encode())[0] is Status.SUCCESS
-    assert content(store, "a") == b"x" * 10
-    assert control(client, Fsctl.FILE_LEVEL_TRIM, file_id, FileLevelTrim([], key=1).encode())[0] is Status.INVALID_PARAMETER
+    status, output = trim(client, file_id, (1, 2 * CLUSTER), (4 * CLUSTER, 1 << 40), (7 * CLUSTER, CLUSTER))
+    assert (status, output) == (Status.SUCCESS, b"\3\0\0\0")
+    kept, gone = b"x" * CLUSTER, bytes(CLUSTER)
+    assert content(store, "a") == kept + gone + kept + kept + gone + b"tail"
+    assert trim(client, file_id, (1, 10)) == (Status.SUCCESS, b"\1\0\0\0")
+    assert content(store, "a")[:CLUSTER] == kept
+
+
+def test_what_is_not_trimmed(client: Any, store: Any) -> None:
+    store.add("a", b"x" * CLUSTER)
+    file_id = client.open("a")
+    assert trim(client, file_id, (0, CLUSTER), key=1)[0] is Status.INVALID_PARAMETER
+    assert trim(client, file_id)[0] is Status.INVALID_PARAMETER
+    assert trim(client, file_id, (-1, CLUSTER))[0] is Status.INVALID_PARAMETER
+    assert trim(client, client.open("d", create_options=CreateOptions.DIRECTORY_FILE), (0, CLUSTER))[0] is Status.INVALID_PARAMETER
+    assert trim(client, client.open("a", access=AccessMask.FILE_READ_DATA), (0, CLUSTER))[0] is Status.ACCESS_DENIED
+    lock = LockRequest(client.open("a"), [LockElement(5, 1, LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY)])
+    assert client.ask(Command.LOCK, lock.encode()).status is Status.SUCCESS
+    assert trim(client, file_id, (0, CLUSTER))[0] is Status.FILE_LOCK_CONFLICT
+    assert content(store, "a") == b"x" * CLUSTER
 
 
 def test_nothing_is_compressed(client: Any) -> None:
