@@ -70,7 +70,7 @@ class Stat:
     """
     What a store knows of a file. Times are nanoseconds since 1970 UTC; sizes are bytes.
 
-    C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and 0.
+    C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and C{None}.
     """
 
     identity: FileIdentity
@@ -84,8 +84,8 @@ class Stat:
     attributes: FileAttributes
     links: int = 1
     mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
+    uid: int | None = None
+    gid: int | None = None
 
 
 @dataclass(slots=True)

@@ -74,9 +74,11 @@ def mode_descriptor(stat: Stat, token: Token) -> SecurityDescriptor:
     """
     The descriptor that says what a file's mode says, to a user who asks.
 
-    What belongs to the account that the server acts as belongs to whoever asks, until a descriptor is stored that says whose it is.
+    What belongs to the account that the server acts as, or to nobody, belongs to whoever asks, until a descriptor is stored that says whose
+    it is.
     """
-    account, group = unix_user(stat.uid), unix_group(stat.gid)
+    account = token.account if stat.uid is None else unix_user(stat.uid)
+    group = token.group if stat.gid is None else unix_group(stat.gid)
     mode = stat.mode
     entries = ((account, _rights(mode >> 6) | _OWNS), (group, _rights(mode >> 3)), (EVERYONE, _rights(mode)))
     inherit = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT if stat.kind is Kind.DIRECTORY else AceFlags(0)

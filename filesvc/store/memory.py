@@ -79,8 +79,8 @@ class _Node:
     written: int = field(default_factory=time_ns)
     changed: int = field(default_factory=time_ns)
     links: int = 1
-    uid: int = 0
-    gid: int = 0
+    uid: int | None = None
+    gid: int | None = None
     data: bytearray = field(default_factory=bytearray)
     entries: dict[str, tuple[str, _Node]] = field(default_factory=dict)
     xattrs: dict[str, bytes] = field(default_factory=dict)
