@@ -113,7 +113,7 @@ def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Any, c
     store.add("plain", b"data")
     file_id = carol.open("plain")
     aces = entries(ask(carol, file_id))
-    assert [sid for sid, _, _ in aces] == [unix_user(0), ask(carol, file_id).group, EVERYONE]
+    assert [sid for sid, _, _ in aces] == [unix_user(os.getuid()), ask(carol, file_id).group, EVERYONE]
     assert aces[2][1] == READ
     assert store.open(("plain",), Creation.EXISTING, Kind.FILE, False).list_xattrs() == []
 
