@@ -27,7 +27,7 @@ SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """A folder under a name. C{forbidden}: only root may enter the folder, once the server runs."""
+    """A folder under a name. C{snapshots} is filesvc's; C{forbidden}: only root may enter the folder, once the server runs."""
 
     name: str
     path: Path
@@ -36,6 +36,7 @@ class Share:
     encrypt: bool = False
     access_based: bool = False
     continuous: bool = False
+    snapshots: str = ""
     forbidden: bool = False
 
 
@@ -167,23 +168,30 @@ class Filesvc(Server):
                 subprocess.run([programs / "filesvc", "passwd", "--stdin", users, user], input=f"{PASSWORD}\n", text=True, check=True)
         arguments = ["--listen", f"tcp:{self.port}:interface=127.0.0.1", "--auth", f"smbpasswd:{users}"]
         for share in self.shares:
-            if not share.continuous:
+            if not _needs_config(share):
                 arguments += ["--share", f"{share.name}={share.path}{_flags(share)}"]
         if any(share.guest for share in self.shares):
             arguments.append("--guest")
         if self.must_sign:
             arguments += ["--signing", "required"]
-        if any(share.continuous for share in self.shares):
+        if any(map(_needs_config, self.shares)):
             arguments += ["--config", str(self._write_config())]
         return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments, *self.options]
 
     def _write_config(self) -> Path:
-        """What no option says: continuous shares, and where the state is kept."""
+        """What no option says: continuous shares and those with snapshots, and where the state is kept."""
         state, config = self.folder / "state", self.folder / "filesvc.toml"
         state.mkdir(exist_ok=True)
-        tables = [f'[share.{share.name}]\ntarget = "{share.path}"\ncontinuous = true\n' for share in self.shares if share.continuous]
-        config.write_text("".join([f'state = "{state}"\n', *tables]))
+        lines = [f'state = "{state}"']
+        for share in filter(_needs_config, self.shares):
+            lines += [f"[share.{share.name}]", f'target = "{share.path}"', f"continuous = {str(share.continuous).lower()}"]
+            lines += [f'snapshots = "{share.snapshots}"'] if share.snapshots else []
+        config.write_text("\n".join(lines) + "\n")
         return config
+
+
+def _needs_config(share: Share) -> bool:
+    return share.continuous or bool(share.snapshots)
 
 
 def _flags(share: Share) -> str:
