@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import FileAttributes
+from filesvc.interfaces import FileAttributes, IOpenFile
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError, status_of
@@ -185,12 +185,16 @@ async def trim(request: IoctlRequest, call: Call) -> Reply:
     open.node.caching.take(Operation.ZERO_DATA, open.holder)
     open.tree.server.notifier.will_be_modified(open, DATA)
     size = (await open.stat()).size
-    for one in asked.ranges:
-        start = -(-one.offset // CLUSTER) * CLUSTER
-        end = min(one.offset + one.length, size) // CLUSTER * CLUSTER
-        if start < end:
-            await open.run(open.file.punch, start, end - start)
+    starts = [-(-one.offset // CLUSTER) * CLUSTER for one in asked.ranges]
+    ends = [min(one.offset + one.length, size) // CLUSTER * CLUSTER for one in asked.ranges]
+    clusters = [(start, end - start) for start, end in zip(starts, ends, strict=True) if start < end]
+    await open.run_to_free(sum(length for _, length in clusters), _punch_all, open.file, clusters)
     return _reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
+
+
+def _punch_all(file: IOpenFile, ranges: list[tuple[int, int]]) -> None:
+    for start, length in ranges:
+        file.punch(start, length)
 
 
 async def get_compression(request: IoctlRequest, call: Call) -> Reply:

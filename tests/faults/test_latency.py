@@ -205,6 +205,7 @@ def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: p
 SET_INFO = 17
 OF_FILE, RENAME, DISPOSITION, END_OF_FILE = 1, 10, 13, 20
 SET_ZERO_DATA = 0x000980C8
+FILE_LEVEL_TRIM = 0x00098208
 SUPERSEDE = 0
 
 
@@ -226,6 +227,7 @@ def delete(client: RawClient, file_id: bytes) -> None:
 FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
     "truncate": lambda client, file_id: set_info(client, file_id, END_OF_FILE, bytes(8)),
     "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, FREED_IN_THREAD)),
+    "trim": lambda client, file_id: ioctl(client, FILE_LEVEL_TRIM, file_id, struct.pack("<IIQQ", 0, 1, 0, FREED_IN_THREAD)),
     "delete": delete,
     "overwrite": lambda client, file_id: client.create("large", FULL_ACCESS, SUPERSEDE),
     "rename over it": lambda client, file_id: (client.close_file(file_id), rename_over(client, "other", "large")),
