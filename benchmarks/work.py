@@ -41,7 +41,7 @@ class Scale:
     sessions: int = 1000
 
 
-QUICK = Scale(big=512 * MIB, repeat=8, uploads=3, small_files=500, entries=5000, torture_seconds=2, logons=20, sessions=50)
+QUICK = Scale(big=512 * MIB, small_files=500, entries=5000, torture_seconds=2, logons=20, sessions=50)
 
 
 @dataclass(slots=True)

@@ -86,12 +86,8 @@ def to_disk(name: str) -> bytes:
     @raise OSError: C{EINVAL} for a name that no listing can show: one that is empty or holds a slash, a NUL, a reserved character or
         private characters that stand for something else. C{ENAMETOOLONG} for one over L{NAME_MAX} bytes.
     """
-    if name.isascii() and _is_plain(disk := name.encode()):
-        pass
-    elif _UNUSUAL_ON_WIRE.search(name):
-        disk = _unusual_to_disk(name)
-    else:
-        disk = name.encode()
+    plain = name.isascii() and _is_plain(name.encode())
+    disk = name.encode() if plain or not _UNUSUAL_ON_WIRE.search(name) else _unusual_to_disk(name)
     if len(disk) > NAME_MAX:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
     return disk

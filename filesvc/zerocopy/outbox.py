@@ -263,20 +263,19 @@ class Outbox:
             while queue and left > 0:
                 head = queue[0]
                 if isinstance(head, _Bytes):
-                    moved = self._send_bytes(sock)
+                    left -= self._send_bytes(sock)
                 elif head.buffer is None:
                     moved = send_range(sock, head.source, left)
                     self._moved(moved)
+                    left -= moved
                     if head.source.length:
                         # The socket is full, or the turn is over; asking again would only cost a call.
-                        left -= moved
                         break
                     queue.popleft()
                     self.progressed = self._reactor.seconds()
                     self._fly(head, sock)
                 else:
                     break
-                left -= moved
         except BlockingIOError:
             pass
         except (ConnectionError, TimeoutError):

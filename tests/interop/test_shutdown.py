@@ -12,18 +12,23 @@ from .sites import Site, only_filesvc
 LENGTH = 8 << 20
 
 
-@only_filesvc
-def test_sigterm_finishes_the_reply_in_flight(start_site: Callable[[], Site]) -> None:
-    site = start_site()
-    content = os.urandom(LENGTH)
-    (site.path("rw") / "file").write_bytes(content)
-    # a small buffer, so that most of the reply is still the server's to send
+def ask_for_the_file(site: Site) -> RawClient:
+    """A client that has asked for all of C{file}, with a small buffer, so that most of the reply is still the server's to send."""
     client = RawClient(site.server.port, receive_buffer=32 * 1024)
     client.negotiate()
     client.log_on(site.server.user, PASSWORD)
     client.connect_tree("rw")
     file_id = client.create("file")
     client.send_frame(client.message(READ, client.read_body(file_id, 0, LENGTH), charge=charge_for(LENGTH)))
+    return client
+
+
+@only_filesvc
+def test_sigterm_finishes_the_reply_in_flight(start_site: Callable[[], Site]) -> None:
+    site = start_site()
+    content = os.urandom(LENGTH)
+    (site.path("rw") / "file").write_bytes(content)
+    client = ask_for_the_file(site)
     header, length = client.receive_header()
     os.kill(site.server.pid, signal.SIGTERM)
     time.sleep(0.5)
@@ -40,12 +45,7 @@ def test_sigterm_finishes_the_reply_in_flight(start_site: Callable[[], Site]) ->
 def test_a_client_that_does_not_take_its_reply_is_waited_for_and_told_of(start_site: Callable[[], Site]) -> None:
     site = start_site()
     (site.path("rw") / "file").write_bytes(bytes(LENGTH))
-    client = RawClient(site.server.port, receive_buffer=32 * 1024)
-    client.negotiate()
-    client.log_on(site.server.user, PASSWORD)
-    client.connect_tree("rw")
-    file_id = client.create("file")
-    client.send_frame(client.message(READ, client.read_body(file_id, 0, LENGTH), charge=charge_for(LENGTH)))
+    client = ask_for_the_file(site)
     client.receive_header()
     begun = time.monotonic()
     assert site.server.stop(30) in site.server.clean_exits
