@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
@@ -14,6 +15,9 @@ from filesvc.zerocopy.workers import InThread, with_descriptor
 
 ATTEMPTS = 3
 """How often a range is read of a file that changes meanwhile, before what was read last is taken."""
+ATTEMPTS_WITH_ZEROS = 8
+"""The same where there are zeros in it, which may never have been in the file."""
+_ZERO = re.compile(b"\0")
 
 
 @dataclass(slots=True)
@@ -44,7 +48,8 @@ class Copied:
 def read_true(fd: int, view: memoryview, offset: int, flags: int = 0) -> int:
     """
     Read a range that may change meanwhile. If it did, read again; if it keeps changing, take no more than the file was never shorter than:
-    a reader that is overtaken by a truncation finds zeros that were never in the file.
+    a reader that is overtaken by a truncation finds zeros that were never in the file. When the file has grown again by then, zeros are all
+    that can tell of it.
 
     @param flags: C{RWF_NOWAIT}, or 0 to wait for the disk.
     @return: the bytes read, fewer than asked for only where the file ends.
@@ -53,7 +58,7 @@ def read_true(fd: int, view: memoryview, offset: int, flags: int = 0) -> int:
     @raise OSError: it cannot be read.
     """
     true = 0
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS_WITH_ZEROS + 1):
         before = os.fstat(fd)
         wanted = min(len(view), before.st_size - offset)
         read = 0
@@ -65,6 +70,8 @@ def read_true(fd: int, view: memoryview, offset: int, flags: int = 0) -> int:
         after = os.fstat(fd)
         true = min(read, wanted, after.st_size - offset)
         if before.st_ctime_ns == after.st_ctime_ns and before.st_size == after.st_size:
+            break
+        if attempt >= ATTEMPTS and (true <= 0 or not _ZERO.search(view[:true])):
             break
     if true <= 0:
         raise EOFError("the range begins past the end of the file")

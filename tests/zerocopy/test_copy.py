@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from filesvc.zerocopy.buffers import BufferPool
-from filesvc.zerocopy.copy import ATTEMPTS, Copied, Copier, read_true
+from filesvc.zerocopy.copy import ATTEMPTS, ATTEMPTS_WITH_ZEROS, Copied, Copier, read_true
 from filesvc.zerocopy.workers import InThread
 
 from .conftest import File, Loop
@@ -148,6 +148,36 @@ def test_file_that_keeps_shrinking_is_believed_no_more_than_it_has(make_file: Ma
     changing = Changing(monkeypatch, lambda: os.truncate(file.path, os.path.getsize(file.path) - 1_000), 100)
     assert read_true(file.fd, memoryview(bytearray(10_000)), 0) == 7_000
     assert changing.reads == ATTEMPTS
+
+
+@pytest.mark.parametrize("zeros", [1, ATTEMPTS, ATTEMPTS + 1, ATTEMPTS_WITH_ZEROS - 1])
+def test_zeros_in_a_file_that_changes_are_not_believed_as_long_as_there_is_hope(
+    make_file: MakeFile, monkeypatch: pytest.MonkeyPatch, zeros: int
+) -> None:
+    file = make_file(10_000)
+    file.path.write_bytes(bytes(5_000) + b"older" * 1_000)
+
+    def change() -> None:
+        file.path.write_bytes((bytes(5_000) if changing.reads < zeros else b"newer" * 1_000) + b"newer" * 1_000)
+
+    changing = Changing(monkeypatch, change, 100)
+    view = memoryview(bytearray(10_000))
+    assert read_true(file.fd, view, 0) == 10_000
+    assert view == b"newer" * 2_000
+    assert changing.reads == max(zeros + 1, ATTEMPTS)
+
+
+def test_zeros_that_stay_are_believed_in_the_end(make_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_file(10_000)
+
+    def change() -> None:
+        file.path.write_bytes(bytes(10_000))
+
+    changing = Changing(monkeypatch, change, 100)
+    view = memoryview(bytearray(10_000))
+    assert read_true(file.fd, view, 0) == 10_000
+    assert changing.reads == ATTEMPTS_WITH_ZEROS
+    assert view == bytes(10_000)
 
 
 def test_file_that_shrinks_away(make_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
