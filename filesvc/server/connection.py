@@ -187,7 +187,7 @@ class Connection(Protocol):
         session = self.server.whose_signature(call.header.session_id)
         if session is None:
             return None
-        past = session.past_signers.get(self)
+        past = session.past_signer(self)
         signer = past or session.signer
         if signer is None or not call.header.flags & _SIGNED or not call.is_signed_by(signer):
             return None
@@ -292,12 +292,12 @@ class Connection(Protocol):
         payload: Payload | None = None,
     ) -> None:
         compound = Compound(self, requests, sealed, payload)
-        self.workload.running.add(compound)
+        self.workload.running.append(compound)
         compound.done = lambda: self._done(compound, buffer, payload)
         compound.run()
 
     def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
-        self.workload.running.discard(compound)
+        self.workload.running.remove(compound)
         if buffer is not None:
             buffer.release()
         self.workload.ease()

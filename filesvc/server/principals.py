@@ -8,6 +8,7 @@ import pwd
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from filesvc.auth.users import IUser
 from filesvc.rpc.facts import Principal, SidUse
@@ -52,6 +53,7 @@ class Principals:
         self._name = name
         self._administrators = {administrator.casefold() for administrator in administrators}
         self._own: dict[Sid, Principal] = {}
+        self._tokens: WeakValueDictionary[Token, Token] = WeakValueDictionary()
         try:
             machine = _MACHINE_ID.read_text()
         except OSError:
@@ -61,7 +63,14 @@ class Principals:
         self.sid = Sid(_NT_AUTHORITY, (_NT_NON_UNIQUE, *parts))
 
     def token(self, user: IUser, anonymous: bool) -> Token:
-        """What a user who logs on goes by. Looks for the user, so call it in a thread."""
+        """
+        What a user who logs on goes by: the same object for all sessions of a user, which may be many. Looks for the user, so call it in a
+        thread.
+        """
+        token = self._token(user, anonymous)
+        return self._tokens.setdefault(token, token)
+
+    def _token(self, user: IUser, anonymous: bool) -> Token:
         account, group = unix_user(user.uid), unix_group(user.gid)
         groups = {group, *map(unix_group, user.groups), NETWORK}
         if anonymous:

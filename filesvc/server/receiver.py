@@ -23,6 +23,21 @@ class FrameReceiver:
     @ivar limit: the longest frame that is taken, bytes.
     """
 
+    __slots__ = (
+        "_collected",
+        "_filled",
+        "_head_length",
+        "_head_minimum",
+        "_holds",
+        "_length",
+        "_on_frame",
+        "_on_head",
+        "_on_too_long",
+        "_pool",
+        "_residue",
+        "limit",
+    )
+
     def __init__(
         self,
         pool: BufferPool,

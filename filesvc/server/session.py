@@ -73,7 +73,6 @@ class Session:
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
 
     @ivar bindings: where its key may sign besides the connection where it logged on, if that is a GMAC key.
-    @ivar past_signers: those of the channels that it had when it ended.
     """
 
     session_id: int
@@ -94,8 +93,8 @@ class Session:
     opens: dict[int, AnyOpen] = field(default_factory=dict)
     channels: dict[Connection, Channel] = field(default_factory=dict)
     bindings: Bindings | None = None
-    past_signers: WeakKeyDictionary[Connection, Signer] = field(default_factory=WeakKeyDictionary)
     last_tree_id: int = 0
+    _past_signers: WeakKeyDictionary[Connection, Signer] | None = field(default=None, init=False, repr=False)
     _expiry: IDelayedCall | None = field(default=None, init=False, repr=False)
 
     def renew(self, reactor: IReactorTime, lifetime: float | None) -> None:
@@ -145,6 +144,18 @@ class Session:
         if not self.channels:
             await self.close(keep=True)
 
+    def _drop_channels(self) -> None:
+        past = self._past_signers = self._past_signers or WeakKeyDictionary()
+        for connection, channel in self.channels.items():
+            connection.channels.pop(self.session_id, None)
+            if channel.signer is not None and not channel.binding:
+                past[connection] = channel.signer
+        self.channels.clear()
+
+    def past_signer(self, connection: Connection) -> Signer | None:
+        """What signed on a connection that carried the session when it ended."""
+        return None if self._past_signers is None else self._past_signers.get(connection)
+
     async def close_tree(self, tree: TreeConnect) -> None:
         """End a tree connect and close what was opened through it."""
         self.trees.pop(tree.tree_id, None)
@@ -155,11 +166,7 @@ class Session:
         """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
         self._forget_expiry()
         self.state = SessionState.EXPIRED
-        for connection, channel in self.channels.items():
-            connection.channels.pop(self.session_id, None)
-            if channel.signer is not None and not channel.binding:
-                self.past_signers[connection] = channel.signer
-        self.channels.clear()
+        self._drop_channels()
         self.trees.clear()
         for open in list(self.opens.values()):
             # What goes wrong with one must not leave the others open.

@@ -8,7 +8,7 @@ from filesvc.smb2 import well_known_sids
 from filesvc.smb2.sid import Sid
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, weakref_slot=True)
 class Token:
     """
     A user, the groups the user is in, and the account of the operating system that the server acts as for this user.

@@ -9,7 +9,8 @@ class SequenceWindow:
     """
     Connection.CommandSequenceWindow: which message ids may come, each once.
 
-    C{low} is the lowest id not yet used, C{high} the first not granted; between them C{_used} holds those used out of order.
+    C{low} is the lowest id not yet used, C{high} the first not granted; between them C{_used} holds those used out of order. Most clients
+    never do that, so that they need no set.
     """
 
     __slots__ = ("_used", "high", "limit", "low")
@@ -18,12 +19,12 @@ class SequenceWindow:
         self.limit = limit
         self.low = 0
         self.high = 1
-        self._used: set[int] = set()
+        self._used: set[int] | None = None
 
     @property
     def available(self) -> int:
         """Credits the client holds."""
-        return self.high - self.low - len(self._used)
+        return self.high - self.low - (len(self._used) if self._used else 0)
 
     def take(self, message_id: int, charge: int) -> bool:
         """Use C{charge} ids from C{message_id} on; false if one of them was used, or never granted."""
@@ -31,9 +32,11 @@ class SequenceWindow:
         if end > self.high or message_id < self.low:
             return False
         used = self._used
-        if not used and message_id == self.low:
-            self.low = end
-            return True
+        if used is None:
+            if message_id == self.low:
+                self.low = end
+                return True
+            used = self._used = set()
         ids = range(message_id, end)
         if not used.isdisjoint(ids):
             return False
@@ -41,6 +44,8 @@ class SequenceWindow:
         while self.low in used:
             used.discard(self.low)
             self.low += 1
+        if not used:
+            self._used = None
         return True
 
     def grant(self, requested: int) -> int:

@@ -31,13 +31,29 @@ class Workload:
     @ivar running: the frames that are worked on, those with a request that waits included.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_close",
+        "_go_on",
+        "_hold_back",
+        "_last_async_id",
+        "_lost",
+        "_most_waiting",
+        "_outbox",
+        "_parallel",
+        "_sender",
+        "_waiting",
+        "held_back",
+        "running",
+    )
+
     def __init__(self, outbox: Outbox, sender: Sender, waiting: int, hold_back: Callable[[], None], go_on: Callable[[], None]) -> None:
         """
         @param waiting: the most requests that may wait.
         @param hold_back: is called when nothing is to be read any more, until C{go_on} is.
         """
         self.held_back = False
-        self.running: set[Compound] = set()
+        self.running: list[Compound] = []
         self._outbox = outbox
         self._sender = sender
         self._most_waiting = waiting
@@ -58,7 +74,8 @@ class Workload:
     @property
     def idle(self) -> bool:
         """Whether nothing is worked on, but for what waits."""
-        return self.running <= {call.compound for call in self._waiting.values()}
+        waiting = {call.compound for call in self._waiting.values()}
+        return all(compound in waiting for compound in self.running)
 
     @property
     def may_wait(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
@@ -93,9 +94,14 @@ class _Key:
         if len(key) != algorithm.key_length:
             raise ValueError(f"{algorithm.name} takes keys of {algorithm.key_length} bytes, not {len(key)}")
         self._is_gcm = algorithm.is_gcm
-        self._aead = AESGCM(key) if self._is_gcm else AESCCM(key)
+        self._key = key
         self._aes = AES(key)
         self._nonce_length = _GCM_NONCE_LENGTH if self._is_gcm else _CCM_NONCE_LENGTH
+
+    @cached_property
+    def _aead(self) -> AESGCM | AESCCM:
+        # It takes 1.5 KB, which most sessions need not: they have a key and do not encrypt.
+        return AESGCM(self._key) if self._is_gcm else AESCCM(self._key)
 
 
 class Sealer(_Key):

@@ -37,6 +37,8 @@ class SigningAlgorithm(IntEnum):
 class Signer(ABC):
     """Signs and verifies with one key: make one for each session and channel, and keep it."""
 
+    __slots__ = ()
+
     @abstractmethod
     def sign(self, parts: Sequence[Buffer], message_id: int, is_response: bool, is_cancel: bool = False) -> bytes:
         """
@@ -67,17 +69,22 @@ def signer_for(algorithm: int, key: bytes) -> Signer:
 
 
 class _HmacSha256Signer(Signer):
+    __slots__ = ("_key",)
+
     def __init__(self, key: bytes) -> None:
-        self._keyed = hmac.new(key, digestmod="sha256")
+        # A context that is kept to be copied saves half a microsecond for a message, and takes a kilobyte for a session.
+        self._key = key
 
     def sign(self, parts: Sequence[Buffer], message_id: int, is_response: bool, is_cancel: bool = False) -> bytes:
-        mac = self._keyed.copy()
+        mac = hmac.new(self._key, digestmod="sha256")
         for part in parts:
             mac.update(part)
         return mac.digest()[:SIGNATURE_LENGTH]
 
 
 class _AesCmacSigner(Signer):
+    __slots__ = ("_keyed",)
+
     def __init__(self, key: bytes) -> None:
         self._keyed = CMAC(AES(key))
 
@@ -90,6 +97,8 @@ class _AesCmacSigner(Signer):
 
 
 class _AesGmacSigner(Signer):
+    __slots__ = ("_aead", "_aes")
+
     def __init__(self, key: bytes) -> None:
         self._aes = AES(key)
         self._aead = AESGCM(key)

@@ -25,6 +25,8 @@ from filesvc.zerocopy.workers import with_descriptor
 CHUNK = 128 << 10
 """Bytes given at a time to a transport without a socket."""
 _VECTOR = 64
+_NOTHING: deque[_Bytes | _File] = deque(maxlen=0)
+"""The queue of all outboxes with nothing to send: an empty one of its own takes more memory than the rest of an idle outbox."""
 
 
 class _Bytes:
@@ -91,7 +93,7 @@ class Outbox:
         self._reactor = reactor
         self._budget = budget if budget is not None else DrainBudget(reactor)  # type: ignore[arg-type]
         self._stall_timeout = stall_timeout
-        self._queue: deque[_Bytes | _File] = deque()
+        self._queue = _NOTHING
         self._sent = 0
         self._closed = False
         self._waiting = False
@@ -172,7 +174,7 @@ class Outbox:
         self._closed = True
         self.pending = 0
         entries = list(self._queue)
-        self._queue.clear()
+        self._queue = _NOTHING
         flushed, self._flushed = self._flushed, []
         if self._stall is not None:
             self._stall.cancel()
@@ -217,6 +219,8 @@ class Outbox:
         self.connection_lost()
 
     def _enqueue(self, size: int, entry: _Bytes | _File) -> None:
+        if self._queue is _NOTHING:
+            self._queue = deque()
         if not self._queue:
             self.progressed = self._reactor.seconds()
         self.pending += size
@@ -235,6 +239,8 @@ class Outbox:
             self._tell_flushed()
 
     def _tell_flushed(self) -> None:
+        """All has left."""
+        self._queue = _NOTHING
         flushed, self._flushed = self._flushed, []
         for deferred in flushed:
             deferred.callback(None)
