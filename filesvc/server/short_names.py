@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import OrderedDict
 
 from filesvc.interfaces import Path
 
@@ -19,7 +18,7 @@ _PAIRS = [low + high for high in _DIGITS for low in _DIGITS]
 
 class ShortNames:
     """
-    Short names that were told to clients, the latest ones, so that they find the files again by them.
+    Short names that were told to clients, the latest C{capacity} and up to as many before them, so that they find the files again by them.
 
     A name that fits is its own short name. Any other gets its first letter, a hash, and what fits of its extension; no file system has to
     keep that.
@@ -27,7 +26,8 @@ class ShortNames:
 
     def __init__(self, capacity: int = 16384) -> None:
         self._capacity = capacity
-        self._long: OrderedDict[str, str] = OrderedDict()
+        self._long: dict[str, str] = {}
+        self._before: dict[str, str] = {}
 
     def of(self, name: str) -> str:
         """The short name of a file."""
@@ -35,17 +35,20 @@ class ShortNames:
         if len(upper) <= _LONGEST and _SHORT.fullmatch(upper):
             return upper
         short = _make(upper)
+        if len(self._long) >= self._capacity:
+            self._before, self._long = self._long, {}
         self._long[short] = name
-        self._long.move_to_end(short)
-        if len(self._long) > self._capacity:
-            self._long.popitem(last=False)
         return short
 
     def expand(self, path: Path) -> Path:
         """A path with short names that were told replaced by what they stand for."""
         if not any("~" in name for name in path):
             return path
-        return tuple(self._long.get(name.upper(), name) if "~" in name else name for name in path)
+        return tuple(self._expand(name) if "~" in name else name for name in path)
+
+    def _expand(self, name: str) -> str:
+        short = name.upper()
+        return self._long.get(short) or self._before.get(short, name)
 
 
 def _make(upper: str) -> str:

@@ -63,7 +63,7 @@ class DirectoryEntry:
     @property
     def short_name_length(self) -> int:
         """The length of C{short_name} on the wire, in bytes."""
-        return len(encode_name(self.short_name))
+        return len(self.short_name_bytes) if not self.short_name.isascii() else 2 * len(self.short_name)
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[DirectoryEntry], tuple[Any, ...]]:

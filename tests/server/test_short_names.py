@@ -34,8 +34,9 @@ def test_names_that_fit_are_their_own() -> None:
 
 def test_only_the_latest_are_kept() -> None:
     names = ShortNames(capacity=2)
-    shorts = [names.of(f"a long name {number}") for number in range(3)]
-    assert [names.expand((short,))[0].startswith("a long name") for short in shorts] == [False, True, True]
+    shorts = [names.of(f"a long name {number}") for number in range(6)]
+    kept = [names.expand((short,))[0].startswith("a long name") for short in shorts]
+    assert kept == [False, False, True, True, True, True]
 
 
 def test_a_file_is_found_by_the_short_name_that_was_told(client: Any) -> None:
