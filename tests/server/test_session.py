@@ -127,6 +127,23 @@ def test_authenticating_again_keeps_what_is_open(client: Any) -> None:
     assert client.close(file_id).status is Status.SUCCESS
 
 
+@pytest.mark.parametrize("guest", [False, True])
+def test_a_session_without_a_key_is_not_renewed_by_a_user(make_server: Any, client: Any, guest: bool) -> None:
+    """It could not be signed, however much the server requires it."""
+    other = type(client)(make_server(Settings(signing=Signing.REQUIRED, guest=guest)))
+    other.negotiate()
+    assert (other.log_on("whoever", "whatever") if guest else other.log_on_anonymously()).status is Status.SUCCESS
+    assert other.log_on().status is Status.ACCESS_DENIED
+    assert not other.server.sessions
+    assert other.enter().status is Status.USER_SESSION_DELETED
+
+
+def test_who_does_not_say_who_it_is_may_do_so_again(client: Any) -> None:
+    other = connect(client)
+    other.log_on_anonymously()
+    assert other.log_on_anonymously().status is Status.SUCCESS
+
+
 def bind(client: Any, other: Any, sign: bool = True, user: str = "alice") -> Any:
     """Ask for C{client}'s session on C{other}'s connection; the last answer."""
     other.session_id, other.signer, other.sign = client.session_id, client.signer, sign

@@ -63,8 +63,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         body = SessionSetupResponse(outcome.token).encode()
         return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)
     channel.conversation = None
-    if connection.settings.encryption is Encryption.REQUIRED and not outcome.session_key:
-        # Guests share no secret with the server that a key could be made from.
+    if not _may_have_session(channel.session, outcome, connection.settings.encryption):
         outcome.log_off()
         await _refuse(channel)
         raise StatusError(Status.ACCESS_DENIED)
@@ -73,6 +72,18 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     else:
         await _logged_on(request, call, channel, outcome, token)
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
+
+
+def _may_have_session(session: Session, outcome: Accepted, encryption: Encryption) -> bool:
+    """
+    Whether a session can have the keys that it needs: guests share no secret with the server that one could be made from.
+
+    Keys are made once. A session that began without them is not renewed by a user, whose messages nobody would have to sign then, not even
+    who only hands on what the user says to another server.
+    """
+    if not outcome.session_key:
+        return encryption is not Encryption.REQUIRED
+    return session.state is SessionState.IN_PROGRESS or session.signer is not None
 
 
 def _converse(channel: Channel, call: Call) -> Conversation | Binding:
