@@ -41,8 +41,10 @@ MUST_RECV_FRAG = 1432
 """The fragment that every peer can receive (C706 12.6.3.1)."""
 MAX_STUB = 1024 * 1024
 """The most argument bytes of a call. The longest calls, of LSA lookups, need about 700 KiB."""
-MAX_UNREAD = 4 * 1024 * 1024
-"""With so many reply bytes unread no further call is made."""
+MAX_UNREAD = 64 * 1024
+"""With so many reply bytes unread nothing more is answered."""
+MAX_CONTEXTS = 64
+"""Presentation contexts that one pipe may have."""
 
 _ASSOC_GROUP_ID = 0x000053F0
 _BIND_TIME_FEATURES = bytes.fromhex("2c1cb76c12984045")
@@ -84,10 +86,14 @@ class RpcConnection:
     @ivar unread: the bytes that wait to be read.
     """
 
-    def __init__(self, services: Iterable[Service], secondary_address: str) -> None:
+    def __init__(self, services: Iterable[Service], secondary_address: str, max_stub: int = MAX_STUB) -> None:
+        """
+        @param max_stub: the most argument bytes of a call.
+        """
         self.unread = 0
         self._services = tuple(services)
         self._secondary_address = secondary_address
+        self._max_stub = max_stub
         self._received = bytearray()
         self._messages: deque[bytes] = deque()
         self._contexts: dict[int, Service] = {}
@@ -136,6 +142,8 @@ class RpcConnection:
         self.unread += len(message)
 
     def _on_pdu(self, pdu: Pdu) -> None:
+        if self.unread > MAX_UNREAD:
+            raise MalformedRpc(f"{self.unread} bytes of replies are not read")
         match pdu.kind:
             case PduType.REQUEST:
                 self._on_request(pdu)
@@ -193,6 +201,8 @@ class RpcConnection:
             return ContextAnswer(ContextResult.PROVIDER_REJECTION, RejectionReason.ABSTRACT_SYNTAX_NOT_SUPPORTED)
         if NDR20 not in context.transfer_syntaxes:
             return ContextAnswer(ContextResult.PROVIDER_REJECTION, RejectionReason.TRANSFER_SYNTAXES_NOT_SUPPORTED)
+        if len(self._contexts) >= MAX_CONTEXTS and context.context_id not in self._contexts:
+            return ContextAnswer(ContextResult.PROVIDER_REJECTION, RejectionReason.LOCAL_LIMIT_EXCEEDED)
         self._contexts[context.context_id] = service
         return ContextAnswer(ContextResult.ACCEPTANCE, transfer_syntax=NDR20)
 
@@ -213,15 +223,13 @@ class RpcConnection:
         elif call is None or call.call_id != pdu.call_id:
             raise MalformedRpc(f"a fragment of call {pdu.call_id}, which did not begin")
         call.stub += request.stub
-        if len(call.stub) > MAX_STUB:
-            raise MalformedRpc(f"more than {MAX_STUB} bytes of arguments")
+        if len(call.stub) > self._max_stub:
+            raise MalformedRpc(f"more than {self._max_stub} bytes of arguments")
         if pdu.flags & PduFlags.LAST_FRAGMENT:
             self._call = None
             self._answer(call, pdu.authentication_level)
 
     def _answer(self, call: _Call, authentication_level: int) -> None:
-        if self.unread > MAX_UNREAD:
-            raise MalformedRpc(f"{self.unread} bytes of replies are not read")
         try:
             if authentication_level > AuthenticationLevel.NONE:
                 raise RpcFault(FaultStatus.UNSUPPORTED_AUTHENTICATION_LEVEL)

@@ -82,6 +82,7 @@ class RejectionReason(IntEnum):
     NONE = 0
     ABSTRACT_SYNTAX_NOT_SUPPORTED = 1
     TRANSFER_SYNTAXES_NOT_SUPPORTED = 2
+    LOCAL_LIMIT_EXCEEDED = 3
 
 
 class NakReason(IntEnum):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from filesvc.rpc.dcerpc import RpcConnection, Service
+from filesvc.rpc.dcerpc import MAX_STUB, RpcConnection, Service
 from filesvc.rpc.facts import Caller, Facts
 from filesvc.rpc.lsarpc import LsaService
 from filesvc.rpc.srvsvc import ServerService
@@ -24,6 +24,8 @@ _SERVICES: Mapping[str, Callable[[Facts, Caller], Service]] = {
 ASKS_ELSEWHERE = frozenset({"lsarpc"})
 """Pipes whose services look for users and groups, whom another machine may have to be asked about: call them in a thread."""
 
+_MAX_STUB_OF_STRANGERS = 64 * 1024
+
 
 def pipes(facts: Facts, caller: Caller) -> PipeServices:
     """The pipes that a caller can open."""
@@ -31,4 +33,5 @@ def pipes(facts: Facts, caller: Caller) -> PipeServices:
 
 
 def _open(name: str, facts: Facts, caller: Caller) -> RpcConnection:
-    return RpcConnection([_SERVICES[name](facts, caller)], rf"\PIPE\{name}")
+    max_stub = MAX_STUB if caller.name else _MAX_STUB_OF_STRANGERS
+    return RpcConnection([_SERVICES[name](facts, caller)], rf"\PIPE\{name}", max_stub)

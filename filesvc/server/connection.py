@@ -31,7 +31,6 @@ from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
 from filesvc.smb2.negotiate import Dialect, NegotiateRequest
 from filesvc.smb2.preauth import PreauthIntegrity
-from filesvc.smb2.session_setup import MAX_REQUEST
 from filesvc.smb2.signing import SigningAlgorithm
 from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
 from filesvc.smb2.write import WriteRequest
@@ -79,6 +78,7 @@ class Connection(Protocol):
     def __init__(self, server: Server) -> None:
         self.server = server
         self.settings: Settings = server.settings
+        self.limits = self.settings.limits.of_strangers
         self.window = SequenceWindow(self.settings.limits.credits)
         self.channels: dict[int, Channel] = {}
         self.dialect: Dialect | None = None
@@ -101,10 +101,10 @@ class Connection(Protocol):
         self.peer = describe(self.transport.getPeer())
         self.outbox = Outbox(self.transport, self.server.reactor, self.server.drain_budget, path.stall_timeout)
         self._sender = Sender(self)
-        self.workload = Workload(self.outbox, self._sender, limits.waiting, self._hold_back, self._read_on)
+        self.workload = Workload(self.outbox, self._sender, self.limits, self._hold_back, self._read_on)
         self._receiver = FrameReceiver(
             self.server.buffers,
-            min(MAX_REQUEST, limits.frame),
+            self.limits.frame,
             _WRITE_HEAD,
             path.recvfile_minimum if path.zero_copy else limits.frame + 1,
             self._frame_received,
@@ -208,9 +208,8 @@ class Connection(Protocol):
         """A session is valid here: the client need not hurry any more. If it is C{known} who that is, it may take what the limits give."""
         self._stop_hurrying()
         if known:
-            limits = self.settings.limits
-            self._receiver.limit = limits.frame
-            self.workload.allow(limits)
+            self.limits = self.workload.limits = self.settings.limits
+            self._receiver.limit = self.limits.frame
             self.server.knows(self)
 
     def _stop_hurrying(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from filesvc.interfaces import IFileStore
 from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.session_setup import MAX_REQUEST
 
 
 class Signing(Enum):
@@ -48,6 +49,19 @@ class Limits:
     backlog: int = 32 * 1024 * 1024
     logon_timeout: float = 45.0
     shutdown_timeout: float = 10.0
+
+    @property
+    def of_strangers(self) -> Limits:
+        """For a connection that nobody has logged on to: enough to do that, and to ask without a name what is shared."""
+        return replace(
+            self,
+            frame=min(self.frame, MAX_REQUEST),
+            sessions=min(self.sessions, 2),
+            trees=min(self.trees, 2),
+            opens=min(self.opens, 2),
+            parallel=0,
+            backlog=min(self.backlog, 64 * 1024),
+        )
 
 
 @dataclass(slots=True, frozen=True)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from filesvc.server.dispatch import Compound
 
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
-_STRANGERS_PARALLEL = 0
-_STRANGERS_BACKLOG = 64 * 1024
 
 
 class Workload:
@@ -27,47 +25,40 @@ class Workload:
     The client is not read from while it takes replies more slowly than it asks for them, or asks faster than it is served; a stranger not
     while a request of its is worked on.
 
+    @ivar limits: of them, C{waiting}, C{parallel} and C{backlog} count here.
     @ivar held_back: it is not read from.
     @ivar running: the frames that are worked on, those with a request that waits included.
     """
 
     __slots__ = (
-        "_backlog",
         "_close",
         "_go_on",
         "_hold_back",
         "_last_async_id",
         "_lost",
-        "_most_waiting",
         "_outbox",
-        "_parallel",
         "_sender",
         "_waiting",
         "held_back",
+        "limits",
         "running",
     )
 
-    def __init__(self, outbox: Outbox, sender: Sender, waiting: int, hold_back: Callable[[], None], go_on: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, sender: Sender, limits: Limits, hold_back: Callable[[], None], go_on: Callable[[], None]) -> None:
         """
-        @param waiting: the most requests that may wait.
         @param hold_back: is called when nothing is to be read any more, until C{go_on} is.
         """
         self.held_back = False
         self.running: list[Compound] = []
         self._outbox = outbox
         self._sender = sender
-        self._most_waiting = waiting
         self._hold_back = hold_back
         self._go_on = go_on
-        self._parallel, self._backlog = _STRANGERS_PARALLEL, _STRANGERS_BACKLOG
+        self.limits = limits
         self._waiting: dict[int, Call] = {}
         self._last_async_id = 0
         self._close: Callable[[], None] | None = None
         self._lost = False
-
-    def allow(self, limits: Limits) -> None:
-        """It is known who the client is: take from it what the limits allow."""
-        self._parallel, self._backlog = limits.parallel, limits.backlog
 
     # Requests
 
@@ -80,7 +71,7 @@ class Workload:
     @property
     def may_wait(self) -> bool:
         """Whether one more request may wait for something to happen."""
-        return len(self._waiting) < self._most_waiting
+        return len(self._waiting) < self.limits.waiting
 
     @property
     def waiting(self) -> list[Call]:
@@ -108,12 +99,12 @@ class Workload:
     @property
     def swamped(self) -> bool:
         """Whether more replies wait for the client to take them than may."""
-        return self._outbox.pending > self._backlog
+        return self._outbox.pending > self.limits.backlog
 
     @property
     def _overloaded(self) -> bool:
-        too_many = len(self.running) - len(self._waiting) > self._parallel
-        return too_many or self._outbox.pending + self._sender.in_thread > self._backlog
+        too_many = len(self.running) - len(self._waiting) > self.limits.parallel
+        return too_many or self._outbox.pending + self._sender.in_thread > self.limits.backlog
 
     def limit(self) -> None:
         """There is more to do than before. Take on no more if that is too much."""

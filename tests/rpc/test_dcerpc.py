@@ -15,7 +15,7 @@ from impacket.dcerpc.v5 import srvs
 from impacket.dcerpc.v5.rpcrt import DCERPCException, MSRPCBindAck, MSRPCHeader, MSRPCRespHeader
 from impacket.uuid import bin_to_uuidtup
 
-from filesvc.rpc.dcerpc import MAX_FRAG, MAX_STUB, MAX_UNREAD, MUST_RECV_FRAG, RpcConnection
+from filesvc.rpc.dcerpc import MAX_CONTEXTS, MAX_FRAG, MAX_STUB, MAX_UNREAD, MUST_RECV_FRAG, RpcConnection
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import NDR20, PduFlags, PduType, SyntaxId
@@ -259,6 +259,13 @@ def test_many_replies_can_wait(echo: RpcConnection) -> None:
     assert MSRPCRespHeader(next(messages(echo)))["pduData"] == b"go on"
 
 
+def test_a_pipe_has_so_many_contexts(echo: RpcConnection) -> None:
+    echo.feed(pdu(PduType.BIND, bind_body(*((number, ECHO, [NDR20]) for number in range(MAX_CONTEXTS)))))
+    list(messages(echo))
+    echo.feed(pdu(PduType.ALTER_CONTEXT, bind_body((5, ECHO, [NDR20]), (1000, ECHO, [NDR20]))))
+    assert results(MSRPCBindAck(next(messages(echo)))) == [ACCEPTED, (2, 3, NOTHING)]
+
+
 CONTINUED = request(b"x", call_id=2, flags=0)
 BEGUN = request(b"x", call_id=1, flags=PduFlags.FIRST_FRAGMENT)
 
@@ -283,6 +290,7 @@ BEGUN = request(b"x", call_id=1, flags=PduFlags.FIRST_FRAGMENT)
         bind()[:10] + b"\xff\0" + bind()[12:],
         bind() + request(bytes(8), auth=(1, VERIFIER))[:-14] + b"\xff" + request(bytes(8), auth=(1, VERIFIER))[-13:],
         bind() + request(opnum=2) * 6,
+        bind() + pdu(PduType.ALTER_CONTEXT, bind_body((1, ECHO, [NDR20]))) * 2000,
     ],
     ids=[
         "version",
@@ -302,6 +310,7 @@ BEGUN = request(b"x", call_id=1, flags=PduFlags.FIRST_FRAGMENT)
         "verifier longer than its PDU",
         "padding longer than its PDU",
         "replies not read",
+        "acknowledgements not read",
     ],
 )
 def test_what_no_peer_writes(echo: RpcConnection, data: bytes) -> None:

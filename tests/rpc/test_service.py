@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
 from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller, Facts
 from filesvc.rpc.service import pipes
 
@@ -25,3 +27,13 @@ def test_every_open_is_a_pipe_of_its_own(open_pipe: Callable[..., RpcConnection]
 @pytest.mark.parametrize("name", ["SRVSVC", "spoolss", ""])
 def test_no_other_pipe(facts: Facts, name: str) -> None:
     assert name not in pipes(facts, Caller("alice"))
+
+
+@pytest.mark.parametrize("user", ["alice", ""])
+def test_who_has_no_name_makes_no_long_calls(facts: Facts, user: str) -> None:
+    pipe = pipes(facts, Caller(user))["lsarpc"]()
+    pipe.feed(bytes.fromhex("05000001100000006400000001000000") + bytes(84))
+    middle = bytes.fromhex("050000001000000060ea000001000000") + bytes(59984)
+    pipe.feed(middle)
+    with nullcontext() if user else pytest.raises(MalformedRpc):
+        pipe.feed(middle)

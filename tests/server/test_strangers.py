@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from impacket import ntlm
 from twisted.internet.defer import Deferred
 
 from filesvc.auth.acceptor import Conversation
@@ -161,3 +162,26 @@ def test_no_client_speaks_so_many_dialects(stranger: Any) -> None:
     client.send(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([0x0202] * 1000).encode())
     (answer,) = client.receive()
     assert answer.status is Status.INVALID_PARAMETER
+
+
+def test_few_logons_are_under_way_at_a_time(stranger: Any) -> None:
+    """Each keeps its first token, which may be long."""
+    client = stranger()
+    client.negotiate()
+    setup = SessionSetupRequest(ntlm.getNTLMSSPType1().getData()).encode()
+    statuses = [client.ask(Command.SESSION_SETUP, setup, session_id=0).status for _ in range(3)]
+    assert statuses == [Status.MORE_PROCESSING_REQUIRED] * 2 + [Status.INSUFFICIENT_RESOURCES]
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_few_things_are_opened_without_a_name(stranger: Any, guest: bool) -> None:
+    client = stranger(guest=guest)
+    client.negotiate()
+    client.log_on_anonymously()
+    entered = [client.enter("IPC$").status for _ in range(3)]
+    opened = [client.create("srvsvc").status for _ in range(3)]
+    if guest:
+        assert {*entered, *opened} == {Status.SUCCESS}
+    else:
+        assert entered == [Status.SUCCESS] * 2 + [Status.INSUFFICIENT_RESOURCES]
+        assert opened == [Status.SUCCESS] * 2 + [Status.TOO_MANY_OPENED_FILES]

@@ -253,7 +253,7 @@ def _check(request: CreateRequest, call: Call) -> None:
             raise StatusError(Status.INVALID_PARAMETER)
     if options & _DELETE_ON_CLOSE and not map_generic(request.desired_access) & _MAY_DELETE:
         raise StatusError(Status.ACCESS_DENIED)
-    if len(call.session.opens) >= call.connection.settings.limits.opens:
+    if len(call.session.opens) >= call.connection.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
 
 

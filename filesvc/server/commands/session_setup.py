@@ -114,7 +114,7 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
         return _bind(call, connection.server.sessions[header.session_id])
     if request.flags & SessionSetupFlags.BINDING:
         raise StatusError(Status.INVALID_PARAMETER)
-    if len(connection.channels) >= connection.settings.limits.sessions:
+    if len(connection.channels) >= connection.limits.sessions:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     session = Session(connection.server.next_session_id())
     channel = session.add_channel(connection)

@@ -23,7 +23,7 @@ async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     """Enter the share that the last part of the path names, if this user may."""
     connection, session = call.connection, call.session
     share = _find_share(request.path, call)
-    if len(session.trees) >= connection.settings.limits.trees:
+    if len(session.trees) >= connection.limits.trees:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     if share is None or share.read_only:
         maximal = access.READ_ONLY
