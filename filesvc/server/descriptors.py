@@ -155,6 +155,19 @@ class Descriptors:
             if error.errno != errno.ENOTSUP:
                 raise
 
+    async def keep_followed(self, open: Open) -> None:
+        """
+        A file that has what its folder passes on is about to get a name in another: it keeps what it has, whatever that one passes on.
+
+        @raise OSError: it cannot.
+        """
+        tree, file = open.tree, open.file
+        with open.busy():
+            if await self._kept(tree, file) is None:
+                descriptor = await self.of_file(tree, file)
+                if descriptor is not None:
+                    await self.keep_new(tree, file, descriptor)
+
     async def keep(self, open: Open, descriptor: SecurityDescriptor) -> None:
         """
         Change the descriptor of an open file, and its mode, owner and group as far as they can follow.

@@ -54,6 +54,8 @@ async def rename(open: Open, buffer: memoryview) -> None:
     server, store = open.tree.server, open.tree.store
     await server.descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
+    if path[:-1] != before[:-1]:
+        await server.descriptors.keep_followed(open)
     await give_name(open, store.rename, path, rename.replace_if_exists)
     await _follow(open, before)
     server.notifier.renamed(open, before)
@@ -76,7 +78,10 @@ async def link(open: Open, buffer: memoryview) -> None:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
     path = _target(open, link)
     _check_no_stream(open, link.file_name)
-    await open.tree.server.descriptors.require_addable(open.tree, path, directory=False)
+    descriptors = open.tree.server.descriptors
+    await descriptors.require_addable(open.tree, path, directory=False)
+    if path[:-1] != open.path[:-1]:
+        await descriptors.keep_followed(open)
     await give_name(open, open.tree.store.link, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
     open.entries_changed(path)

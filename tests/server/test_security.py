@@ -239,6 +239,23 @@ def test_a_file_put_there_by_others_has_what_the_folder_gives(alice: Any, carol:
     assert entries(ask(alice, file_id)) == [(owner_of(alice, file_id), ALL, 0)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "right"),
+    [(FileInformationClass.RENAME, AccessMask.DELETE), (FileInformationClass.LINK, AccessMask.FILE_READ_ATTRIBUTES)],
+)
+@pytest.mark.parametrize("target", ["mine", r"open\mine"])
+def test_another_folder_gives_nobody_more(alice: Any, carol: Any, store: Any, kind: int, right: int, target: str) -> None:
+    folder(alice, "f", allow(CREATOR_OWNER, ALL, INHERIT), allow(EVERYONE, AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_DELETE_CHILD))
+    folder(alice, "open", allow(EVERYONE, ALL, INHERIT))
+    store.add("f/local", b"data")
+    rename = FileRenameInformation(False, target).encode()
+    file_id = carol.open(r"f\local", disposition=OPEN, access=right)
+    assert carol.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, rename).encode()).status is Status.SUCCESS
+    carol.close(file_id)
+    assert carol.create(target, OPEN, READ).status is Status.ACCESS_DENIED
+    assert alice.create(target, OPEN, READ).status is Status.SUCCESS
+
+
 def test_the_folder_may_let_one_delete_and_read_attributes(alice: Any, carol: Any) -> None:
     folder(alice, "f", allow(EVERYONE, AccessMask.FILE_ADD_FILE))
     alice.close(alice.open(r"f\a"))
