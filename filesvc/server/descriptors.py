@@ -68,20 +68,33 @@ class Descriptors:
         if now >= self._forget_at or len(self._folders) > _REMEMBERED:
             self.forget()
             self._forget_at = now + _REMEMBER_S
-        folders, key = self._folders, (tree.store, path)
-        if key not in folders:
-            folders[key] = await self._read_folder(tree, path)
-        return folders[key]
+        folders, store = self._folders, tree.store
+        following = []
+        while (store, path) not in folders:
+            try:
+                kept = await self._kept_by_folder(tree, path)
+            except PermissionError:
+                folders[store, path] = None
+                break
+            if kept is not None or not path:
+                folders[store, path] = kept
+                break
+            following.append(path)
+            path = path[:-1]
+        descriptor = folders[store, path]
+        for path in reversed(following):
+            if descriptor is not None:
+                descriptor = follow_descriptor(descriptor, True)
+            folders[store, path] = descriptor
+        return descriptor
 
-    async def _read_folder(self, tree: TreeConnect, path: Path) -> SecurityDescriptor | None:
+    async def _kept_by_folder(self, tree: TreeConnect, path: Path) -> SecurityDescriptor | None:
         try:
             folder = await tree.run(tree.store.open, path, Creation.EXISTING, Kind.DIRECTORY, False)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ParentNotFound(*error.args) from error
-        except PermissionError:
-            return None
         try:
-            return await self.of_file(tree, folder)
+            return await self._kept(tree, folder)
         finally:
             await tree.run(folder.close)
 

@@ -43,6 +43,7 @@ from filesvc.smb2.status import Status
 from filesvc.smb2.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
 from filesvc.smb2.write import WriteRequest
 from filesvc.store.local_file import LocalFile
+from filesvc.store.memory import MemoryStore
 
 OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
 PRESENT = SecurityControl.DACL_PRESENT
@@ -402,3 +403,19 @@ class TestOnDisk:
         assert put(client, file_id, listing(allow(EVERYONE, ALL))) is Status.DISK_FULL
         assert ask(client, file_id) == before
         assert (tmp_path / "a").stat().st_mode == mode
+
+
+def test_folders_may_be_deep(make_server: Any, client: Any) -> None:
+    store = MemoryStore()
+    names = ("d",) * 600
+    for depth in range(len(names)):
+        store.open(names[: depth + 1], Creation.NEW, Kind.DIRECTORY, False).close()
+    other = type(client)(make_server(shares=[Share("files", store)]))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    path = "\\".join(names)
+    assert other.create(path, OPEN, READ).status is Status.SUCCESS
+    put(other, other.open("d"), listing(allow(CREATOR_OWNER, ALL, INHERIT)))
+    file_id = other.open(path + r"\file")
+    assert entries(ask(other, file_id)) == [(owner_of(other, file_id), ALL, 0)]
