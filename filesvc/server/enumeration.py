@@ -17,6 +17,9 @@ DOTS = (".", "..")
 """The directory itself and the one above, in every listing."""
 
 _BYTES_OF_CHARACTER = 2
+_LOOKED_AT = 4096
+"""Names looked at in a row, by a pattern of one character; by a longer one each takes longer."""
+_PAUSE = ""
 
 
 class Enumeration:
@@ -24,12 +27,15 @@ class Enumeration:
     The entries of a directory that match a pattern, C{.} and C{..} first.
 
     The store lists lazily, so that a large directory costs no more memory than a small one.
+
+    @ivar ended: there are no more names, but for those that come again.
     """
 
     def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str) -> None:
         """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
         self.pattern = pattern
         self.started = False
+        self.ended = False
         self._store = store
         self._directory = directory
         self._matches = compile_pattern(pattern)
@@ -38,13 +44,16 @@ class Enumeration:
 
     def take(self, room: int, fixed: int) -> list[Entry]:
         """
-        The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name; one at least, unless there
-        is none.
+        The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name. None at all may also mean
+        that of many names none matched, unless it has C{ended}.
         """
         taken: list[Entry] = []
         while not taken or room >= fixed:
             name = self._pushed.popleft() if self._pushed else next(self._names, None)
             if name is None:
+                self.ended = True
+                break
+            if name == _PAUSE:
                 break
             entry = self._entry(name)
             if entry is not None:
@@ -71,13 +80,15 @@ class Enumeration:
         return entry
 
     def _iterate(self) -> Generator[str, None, None]:
-        matches = self._matches
+        matches, in_a_row = self._matches, max(_LOOKED_AT // len(self.pattern), 1)
         for name in DOTS:
             if matches is None or matches(name):
                 yield name
-        for name in self._candidates():
+        for number, name in enumerate(self._candidates(), 1):
             if matches is None or matches(upcase(name)):
                 yield name
+            elif not number % in_a_row:
+                yield _PAUSE
 
     def _candidates(self) -> Iterable[str]:
         """The names that may match. Who asks for one name, which many do, does not wait until a large directory has been searched."""

@@ -11,7 +11,9 @@ from filesvc.smb2.status import Status
 from filesvc.store.upcase import upcase
 
 _INVALID = re.compile(r"[\x00\\/]")
+_LONGEST = 255
 _STARS = "*<"
+_OF_VARIABLE_LENGTH = frozenset('<>"')
 _EXPRESSIONS = {
     "*": ".*",
     "?": ".",
@@ -26,17 +28,32 @@ def compile_pattern(pattern: str) -> Callable[[str], object] | None:
     """
     What tells whether a name, in upper case, matches; C{None} for a pattern that matches everything.
 
-    @raise StatusError: OBJECT_NAME_INVALID for what cannot be in a name.
+    @raise StatusError: OBJECT_NAME_INVALID for what cannot be in a name, or is longer than any.
     """
-    if _INVALID.search(pattern):
+    if len(pattern) > _LONGEST or _INVALID.search(pattern):
         raise StatusError(Status.OBJECT_NAME_INVALID)
     if pattern in ("*", "*.*"):
         return None
     pattern = upcase(pattern)
+    if _OF_VARIABLE_LENGTH.isdisjoint(pattern):
+        return re.compile(_without_going_back(pattern), re.DOTALL).fullmatch
     # With several stars a regular expression can take forever to find that a name does not match.
     if sum(map(pattern.count, _STARS)) > 1:
         return partial(_matches, pattern)
-    return re.compile("".join(_EXPRESSIONS.get(character) or re.escape(character) for character in pattern), re.DOTALL).fullmatch
+    return re.compile(_expression(pattern), re.DOTALL).fullmatch
+
+
+def _expression(pattern: str) -> str:
+    return "".join(_EXPRESSIONS.get(character) or re.escape(character) for character in pattern)
+
+
+def _without_going_back(pattern: str) -> str:
+    """The expression for C{*} and C{?}: what stands between stars is best found as early as it can be, and need not be looked for again."""
+    first, *between = map(_expression, pattern.split("*"))
+    if not between:
+        return first
+    last = between.pop()
+    return first + "".join(f"(?>.*?{part})" for part in between) + ".*" + last
 
 
 def has_wildcards(pattern: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from filesvc.interfaces import Creation, FileAttributes, Kind, Times
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
 from filesvc.smb2.ea import FullEa, encode_full_eas
@@ -215,6 +216,32 @@ def test_a_buffer_that_holds_no_entry_at_all(client: Any, folder: Any, what: int
     assert ask(client, folder, "a.txt", what=what, room=least - 1).status is Status.INFO_LENGTH_MISMATCH
     assert ask(client, folder, "a.txt", what=what, room=least).status is Status.BUFFER_OVERFLOW
     assert names(ask(client, folder, what=what, room=least + 10), what) == ["a.txt"]
+
+
+def test_others_have_their_turn_while_a_large_folder_is_searched(client: Any, another: Any, store: Any) -> None:
+    for number in range(3000):
+        store.add(f"large/{number}")
+    store.add("large/Needle")
+    folder = client.open("large")
+    request = QueryDirectoryRequest(folder, NAMES, 65536, "*needle*", 0).encode()
+    client.send(client.encode(client.header(Command.QUERY_DIRECTORY), request))
+    assert client.receive() == []
+    assert another.open("large")
+    while not (answers := client.receive()):
+        client.server.reactor.advance(0)
+    assert names(answers[0]) == ["Needle"]
+    assert ask(client, folder, "*needle*").status is Status.NO_MORE_FILES
+
+
+def test_a_search_ends_with_its_open(client: Any, store: Any) -> None:
+    for number in range(3000):
+        store.add(f"large/{number}")
+    folder = client.open("large")
+    request = QueryDirectoryRequest(folder, NAMES, 65536, "*needle*", 0).encode()
+    client.send(client.encode(client.header(Command.QUERY_DIRECTORY), request))
+    client.send(client.encode(client.header(Command.CLOSE), CloseRequest(folder).encode()))
+    client.server.reactor.advance(0)
+    assert {answer.status for answer in client.receive()} == {Status.SUCCESS, Status.FILE_CLOSED}
 
 
 def test_large_folders_come_in_many_answers(client: Any, store: Any) -> None:

@@ -52,9 +52,13 @@ async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
 
 
 async def _take(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open, most: int = _MOST_AT_ONCE) -> list[Entry]:
-    """The entries that come next; none at the end."""
+    """The entries that come next; none at the end. Others have their turn while those that match are looked for."""
     room = 0 if request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY else min(request.output_buffer_length, most)
-    return await open.run(enumeration.take, room, DIRECTORY_MINIMUM_LENGTH[request.file_information_class])
+    while True:
+        entries = await open.run(enumeration.take, room, DIRECTORY_MINIMUM_LENGTH[request.file_information_class])
+        if entries or enumeration.ended:
+            return entries
+        await deferLater(open.tree.server.reactor, 0)
 
 
 async def _take_readable(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open) -> list[Entry]:
