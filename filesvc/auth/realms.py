@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pwd
 import re
+from typing import NoReturn
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.threads import deferToThread
 from twisted.plugin import IPlugin
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from filesvc.auth.credentials import IKerberosPrincipal
@@ -43,11 +46,17 @@ class RealmChecker:
             return fail(UnauthorizedLogin("no user of this realm"))
         try:
             name = match[1].encode("utf-8")
-            if self.local:
-                pwd.getpwnam(match[1])
-        except (KeyError, ValueError):
-            return fail(UnauthorizedLogin("no user of this host"))
-        return succeed(name)
+        except UnicodeEncodeError:
+            return fail(UnauthorizedLogin("no user of this realm"))
+        if not self.local:
+            return succeed(name)
+        # The system may have to ask another machine.
+        return deferToThread(pwd.getpwnam, match[1]).addCallbacks(lambda _: name, _unknown)
+
+
+def _unknown(failure: Failure) -> NoReturn:
+    failure.trap(KeyError, ValueError)
+    raise UnauthorizedLogin("no user of this host") from None
 
 
 @implementer(IPlugin, ICheckerFactory)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import pwd
 from typing import Any
 
 import pytest
 from twisted.cred import strcred
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import maybeDeferred
 from twisted.python.failure import Failure
 
+from filesvc.auth import realms
 from filesvc.auth.credentials import IKerberosPrincipal, KerberosPrincipal
 from filesvc.auth.realms import RealmChecker
 
@@ -53,13 +56,21 @@ def test_nobody_else_is(principal: str) -> None:
         ask(RealmChecker("EXAMPLE.COM"), principal)
 
 
-def test_an_account_on_this_host_may_be_wanted() -> None:
+def test_an_account_on_this_host_may_be_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_threads: list[Any] = []
+
+    def call_in_thread(function: Any, *args: Any) -> Any:
+        in_threads.append(function)
+        return maybeDeferred(function, *args)
+
+    monkeypatch.setattr(realms, "deferToThread", call_in_thread)
     checker = RealmChecker("EXAMPLE.COM", local=True)
     name = getpass.getuser()
     assert ask(checker, f"{name}@EXAMPLE.COM") == name.encode()
     for unknown in ("no-such-user", "no\0user"):
         with pytest.raises(UnauthorizedLogin):
             ask(checker, f"{unknown}@EXAMPLE.COM")
+    assert in_threads == [pwd.getpwnam] * 3
 
 
 def test_strcred_finds_it() -> None:
