@@ -20,6 +20,7 @@ from filesvc.smb2.name_information import FileRenameInformation
 from filesvc.smb2.negotiate import Capabilities, Dialect
 from filesvc.smb2.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
 from filesvc.smb2.query_info import InfoType
+from filesvc.smb2.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest
@@ -296,6 +297,14 @@ def test_a_compound_waits_in_the_middle_for_a_create_only(client: Any, another: 
 
 
 # Whose lease it is, whoever else says to be that client
+
+
+def test_who_may_not_change_the_descriptor_breaks_nothing(client: Any, another: Any) -> None:
+    create(client, "RH")
+    looks = another.open("f", access=AccessMask.FILE_READ_ATTRIBUTES)
+    request = SetInfoRequest(looks, InfoType.SECURITY, 0, SecurityDescriptor().encode(), SecurityInformation.DACL)
+    assert another.ask(Command.SET_INFO, request.encode()).status is Status.ACCESS_DENIED
+    assert client.breaks() == []
 
 
 @pytest.fixture

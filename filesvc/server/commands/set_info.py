@@ -43,8 +43,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                 for other in list(open.node.opens):
                     await durable.save(other)
         case InfoType.SECURITY:
-            await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call)
-            await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer))
+            await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer), call)
         case InfoType.FILESYSTEM | InfoType.QUOTA:
             raise StatusError(Status.NOT_SUPPORTED)
         case _:
@@ -52,9 +51,10 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
     return Reply(_DONE)
 
 
-async def _set_security(open: Open, parts: int, new: SecurityDescriptor) -> None:
+async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: Call) -> None:
     """Replace parts of the file's descriptor."""
     require_parts(open, parts, TO_SET)
+    await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call)
     descriptors = open.tree.server.descriptors
     await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
     open.tree.server.notifier.modified(open, CompletionFilter.SECURITY)
