@@ -298,8 +298,10 @@ class Opening:
 
     async def _unmake(self, file: IOpenFile) -> None:
         tree = self.tree
-        await tree.run(tree.store.remove, file)
-        await tree.run(file.close)
+        try:
+            await tree.run(tree.store.remove, file)
+        finally:
+            await tree.run(file.close)
 
     async def _open_stream(self, stream: str) -> StreamFile:
         """Open a stream that is there."""

@@ -136,6 +136,18 @@ def test_what_create_opens_in_a_store_that_fails(client: Any, handles: Handles, 
         assert handles.open == [], fields
 
 
+@pytest.mark.parametrize("name", ["new", "new:stream"])
+def test_what_cannot_be_unmade(client: Any, store: Any, handles: Handles, monkeypatch: Any, name: str) -> None:
+    def fail(*call: Any) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(MemoryFile, "set_attributes", fail)
+    monkeypatch.setattr(MemoryFile, "set_xattr", fail)
+    monkeypatch.setattr(store, "remove", fail)
+    assert client.create(name, file_attributes=FileAttributes.HIDDEN).status is Status.IO_DEVICE_ERROR
+    assert handles.open == []
+
+
 @pytest.mark.parametrize("pattern", ["file", "FILE", "missing", "*", "f*", "dir"])
 def test_what_listings_open(client: Any, handles: Handles, pattern: str) -> None:
     root = client.open("", access=AccessMask.FILE_LIST_DIRECTORY)
