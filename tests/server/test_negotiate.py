@@ -56,6 +56,18 @@ def response(answer: Any) -> NegotiateResponse:
     return NegotiateResponse.parse(answer.message)
 
 
+def test_what_was_refused_leaves_nothing(connect: Any) -> None:
+    signing = SigningCapabilities([SigningAlgorithm.AES_GMAC])
+    contexts = [PREAUTH, EncryptionCapabilities([EncryptionAlgorithm.AES_128_GCM]), signing, signing]
+    for dialect in (Dialect.SMB_2_1, Dialect.SMB_3_1_1):
+        client = connect(dialect)
+        assert ask(client, [Dialect.SMB_3_1_1], contexts).status is Status.INVALID_PARAMETER
+        assert client.negotiate().status is Status.SUCCESS
+        answer = client.log_on()
+        assert answer.status is Status.SUCCESS
+        assert client.verifies(answer)
+
+
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [

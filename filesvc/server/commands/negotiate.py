@@ -52,8 +52,8 @@ def negotiate(request: NegotiateRequest, call: Call) -> Reply:
     dialect = _choose(request.dialects, connection)
     contexts: list[NegotiateContext] = []
     if dialect is Dialect.SMB_3_1_1:
-        connection.preauth.update(call.message)
         contexts = _answer_contexts(request.negotiate_contexts, connection)
+        connection.preauth.update(call.message)
     if dialect is not Dialect.SMB_2_WILDCARD:
         _settle(request, connection, dialect)
     response = NegotiateResponse(
@@ -144,19 +144,16 @@ def _answer_contexts(contexts: list[NegotiateContext], connection: Connection) -
         raise StatusError(Status.INVALID_PARAMETER)
     if HashAlgorithm.SHA_512 not in preauth.hash_algorithms:
         raise StatusError(Status.SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP)
+    encryption, signing = _only(EncryptionCapabilities, contexts), _only(SigningCapabilities, contexts)
+    if (encryption is not None and not encryption.ciphers) or (signing is not None and not signing.signing_algorithms):
+        raise StatusError(Status.INVALID_PARAMETER)
     answers: list[NegotiateContext] = [PreauthIntegrityCapabilities([HashAlgorithm.SHA_512], os.urandom(_SALT_LENGTH))]
-    encryption = _only(EncryptionCapabilities, contexts)
     if encryption is not None:
-        if not encryption.ciphers:
-            raise StatusError(Status.INVALID_PARAMETER)
         if connection.settings.encryption is not Encryption.OFF:
             connection.cipher = next((cipher for cipher in _CIPHERS if cipher in encryption.ciphers), None)
         answers.append(EncryptionCapabilities([connection.cipher or 0]))
     connection.signing_algorithm = SigningAlgorithm.AES_CMAC
-    signing = _only(SigningCapabilities, contexts)
     if signing is not None:
-        if not signing.signing_algorithms:
-            raise StatusError(Status.INVALID_PARAMETER)
         connection.signing_algorithm = next(
             (algorithm for algorithm in _SIGNING if algorithm in signing.signing_algorithms), SigningAlgorithm.AES_CMAC
         )
