@@ -68,6 +68,8 @@ class Connection(Protocol):
     A client's transport connection.
 
     What a command's rules need to know of it is in the attributes, named as in MS-SMB2.
+
+    @ivar lost: it is gone, or about to be: nothing is received or sent any more.
     """
 
     transport: StreamTransport  # type: ignore[assignment]
@@ -92,7 +94,7 @@ class Connection(Protocol):
         self._payload: Payload | None = None
         self._collect: Collect | None = None
         self._logon_deadline: IDelayedCall | None = None
-        self._lost = False
+        self.lost = False
 
     def connectionMade(self) -> None:
         """Begin: the client has a limited time to log on, and until then a frame need not be larger than that takes."""
@@ -151,12 +153,12 @@ class Connection(Protocol):
         return call.replayable and len(call.session.channels) > 1
 
     def _let_go(self) -> None:
-        self._lost = True
+        self.lost = True
         self.workload.lost()
 
     def abort(self, reason: str) -> None:
         """Close at once, because of something the client did."""
-        if not self._lost:
+        if not self.lost:
             self._let_go()
             log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
             self._receiver.close()
@@ -300,7 +302,7 @@ class Connection(Protocol):
         if buffer is not None:
             buffer.release()
         self.workload.ease()
-        if payload is not None and not self._lost:
+        if payload is not None and not self.lost:
             payload.finish()
 
     def _head_received(self, head: memoryview, length: int, rest: memoryview) -> bool:
@@ -398,7 +400,7 @@ class Connection(Protocol):
 
     def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
         """Answer: in one frame, signed or encrypted as the requests were."""
-        if self._lost:
+        if self.lost:
             for _, reply in replies:
                 reply.discard()
         else:

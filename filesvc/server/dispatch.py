@@ -168,7 +168,10 @@ class Compound:
         except ConnectionBroken as error:
             self._abandon(error)
         else:
-            self.run()
+            if self.connection.lost:
+                self._abandon(ConnectionBroken("it was lost meanwhile"))
+            else:
+                self.run()
 
     def _settle(self, call: Call, result: Reply | Failure) -> Reply:
         if isinstance(result, Reply):

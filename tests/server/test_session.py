@@ -11,13 +11,15 @@ import spnego
 from twisted.internet.defer import Deferred
 
 from filesvc.auth.acceptor import Accepted, Conversation
+from filesvc.auth.errors import LogonFailure
 from filesvc.rpc.facts import Caller
 from filesvc.server.connection import Connection
 from filesvc.server.open import Open
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
+from filesvc.smb2.access import AccessMask
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions, OplockLevel
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
 from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, HeaderFlags
@@ -628,6 +630,25 @@ def test_a_logon_that_ends_after_its_connection_leaves_nothing(client: Any, monk
     checked.callback(None)
     assert list(client.server.sessions) == [client.session_id]
     assert len(logged_off) == 1
+
+
+def test_who_has_gone_does_not_log_on(client: Any, another: Any, monkeypatch: Any) -> None:
+    """What stands behind a request that waits is not worked on when the connection is lost meanwhile."""
+    asked: list[bytes] = []
+
+    async def step(self: Conversation, token: bytes) -> Any:
+        asked.append(token)
+        raise LogonFailure("nobody")
+
+    monkeypatch.setattr(Conversation, "step", step)
+    another.open("a", requested_oplock_level=OplockLevel.BATCH)
+    body = CreateRequest("a", AccessMask.FILE_READ_DATA, CreateDisposition.OPEN, share_access=7).encode()
+    body += bytes(-len(body) % 8)
+    first = client.encode(client.header(Command.CREATE, next_command=HEADER_LENGTH + len(body)), body)
+    setup = client.header(Command.SESSION_SETUP, session_id=0, tree_id=0).encode() + SessionSetupRequest(b"token").encode()
+    client.send(first, setup)
+    client.transport.loseConnection()
+    assert asked == []
 
 
 def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeypatch: Any) -> None:
