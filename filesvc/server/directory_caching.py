@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from filesvc.interfaces import IFileStore, IOverlappingStore, Path
+from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.caching import RW
 from filesvc.server.lease import Lease
 from filesvc.server.node import NodeKey
 from filesvc.server.open import Open
 from filesvc.server.session import Session
+from filesvc.server.tree import TreeConnect
 
 
 class DirectoryCaching:
@@ -34,14 +35,14 @@ class DirectoryCaching:
         if not leases:
             self._leases.pop(key, None)
 
-    def changed(self, store: IFileStore, directory: Path, session: Session, parent_key: bytes | None) -> None:
+    async def changed(self, tree: TreeConnect, directory: Path, session: Session, parent_key: bytes | None) -> None:
         """
         What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key.
 
         Nobody waits for an answer.
         """
         if self._leases:
-            for lease in list(self._leases.get(_key_at(store, directory), ())):
+            for lease in list(self._leases.get(await _key_at(tree, directory), ())):
                 if lease.key != parent_key or not lease.is_for(session):
                     lease.take(RW)
 
@@ -58,11 +59,12 @@ def _key_of(open: Open) -> Hashable:
     return open.node.key if IOverlappingStore.providedBy(store) else (store, _folded(open.path))
 
 
-def _key_at(store: IFileStore, path: Path) -> Hashable:
+async def _key_at(tree: TreeConnect, path: Path) -> Hashable:
+    store = tree.store
     if not IOverlappingStore.providedBy(store):
         return store, _folded(path)
     try:
-        return NodeKey(store.space, store.identity(path))
+        return NodeKey(store.space, await tree.run(store.identity, path))
     except OSError:
         return None
 

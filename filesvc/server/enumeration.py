@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 
 from twisted.logger import Logger
 
-from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile
+from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, TakesLong
 from filesvc.server.patterns import compile_pattern, has_wildcards
 from filesvc.store.upcase import upcase
 
@@ -40,16 +40,21 @@ class Enumeration:
         self._directory = directory
         self._matches = compile_pattern(pattern)
         self._pushed: deque[str] = deque()
-        self._names = self._iterate()
+        self._names: Generator[str, None, None] | None = None
 
     def take(self, room: int, fixed: int) -> list[Entry]:
         """
         The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name. None at all may also mean
         that of many names none matched, unless it has C{ended}.
+
+        @raise TakesLong: the directory must be read first to know whether it has the only name that may match.
         """
+        names = self._names
+        if names is None:
+            names = self._names = self._iterate(self._candidates())
         taken: list[Entry] = []
         while not taken or room >= fixed:
-            name = self._pushed.popleft() if self._pushed else next(self._names, None)
+            name = self._pushed.popleft() if self._pushed else next(names, None)
             if name is None:
                 self.ended = True
                 break
@@ -67,7 +72,8 @@ class Enumeration:
 
     def close(self) -> None:
         """Give back what the store holds for the listing."""
-        self._names.close()
+        if self._names is not None:
+            self._names.close()
 
     def _entry(self, name: str) -> Entry | None:
         """What a name stands for; C{None} if it is gone by now."""
@@ -79,12 +85,12 @@ class Enumeration:
             return None
         return entry
 
-    def _iterate(self) -> Generator[str, None, None]:
+    def _iterate(self, candidates: Iterable[str]) -> Generator[str, None, None]:
         matches, in_a_row = self._matches, max(_LOOKED_AT // len(self.pattern), 1)
         for name in DOTS:
             if matches is None or matches(name):
                 yield name
-        for number, name in enumerate(self._candidates(), 1):
+        for number, name in enumerate(candidates, 1):
             if matches is None or matches(upcase(name)):
                 yield name
             elif not number % in_a_row:
@@ -96,6 +102,8 @@ class Enumeration:
         if not has_wildcards(pattern) and pattern not in DOTS:
             try:
                 file = self._store.open((*path, pattern), Creation.EXISTING, None, False)
+            except TakesLong:
+                raise
             except FileNotFoundError:
                 return ()
             except OSError:

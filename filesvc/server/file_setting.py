@@ -71,7 +71,7 @@ async def _basic(open: Open, buffer: memoryview) -> None:
     elif basic.last_write_time == RESUME_UPDATES:
         open.frozen_write_time = None
     if attributes or times != Times():
-        open.entries_changed(open.path)
+        await open.entries_changed(open.path)
 
 
 def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
@@ -141,7 +141,7 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
     elif size:
         await open.run(open.file.allocate, size)
     open.put_aside(size)
-    open.entries_changed(open.path)
+    await open.entries_changed(open.path)
 
 
 async def _end_of_file(open: Open, buffer: memoryview) -> None:
@@ -151,7 +151,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     freed = (await open.run(open.file.stat)).size - size
     await open.run_to_free(freed, open.file.truncate, size)
     open.put_aside(0)
-    open.entries_changed(open.path)
+    await open.entries_changed(open.path)
 
 
 async def _valid_data_length(open: Open, buffer: memoryview) -> None:

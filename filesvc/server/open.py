@@ -183,10 +183,10 @@ class Open:
         """The key of the lease that the client has of the directory, if it has."""
         return self.holder.parent_key if self.holder is not None else None
 
-    def entries_changed(self, path: Path) -> None:
+    async def entries_changed(self, path: Path) -> None:
         """By this open, a directory entry came, went, or tells something else now."""
         if path:
-            self.tree.server.directory_caching.changed(self.tree.store, path[:-1], self.session, self.parent_key)
+            await self.tree.server.directory_caching.changed(self.tree, path[:-1], self.session, self.parent_key)
 
     def give_back_room(self) -> None:
         """Give back what is reserved for writes to come, if no other open writes as well."""
@@ -219,7 +219,7 @@ class Open:
         try:
             removed = [each for each in ended if each.delete_pending and await self._delete(each)]
             if self.has_written and not removed:
-                self.entries_changed(self.path)
+                await self.entries_changed(self.path)
         finally:
             await self._stop_listing()
             self.give_back_room()
@@ -277,7 +277,7 @@ class Open:
             return False
         if not stream and path:
             caching = tree.server.directory_caching
-            caching.changed(tree.store, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
+            await caching.changed(tree, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
         return True
 
     def _tell_of_removal(self, node: FileNode) -> None:

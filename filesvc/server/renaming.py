@@ -59,9 +59,9 @@ async def rename(open: Open, buffer: memoryview) -> None:
     await give_name(open, store.rename, path, rename.replace_if_exists)
     await _follow(open, before)
     server.notifier.renamed(open, before)
-    open.entries_changed(before)
+    await open.entries_changed(before)
     if path[:-1] != before[:-1]:
-        open.entries_changed(path)
+        await open.entries_changed(path)
     if open.is_directory:
         server.directory_caching.moved(open, before)
     server.descriptors.forget()
@@ -84,7 +84,7 @@ async def link(open: Open, buffer: memoryview) -> None:
         await descriptors.keep_followed(open)
     await give_name(open, open.tree.store.link, path, link.replace_if_exists)
     open.tree.server.notifier.linked(open, path)
-    open.entries_changed(path)
+    await open.entries_changed(path)
 
 
 def _target(open: Open, rename: FileRenameInformation) -> Path:

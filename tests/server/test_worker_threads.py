@@ -12,20 +12,27 @@ from typing import Any
 import pytest
 from impacket.dcerpc.v5.rpcrt import MSRPC_BIND, CtxItem, MSRPCBind, MSRPCHeader
 
-from filesvc.interfaces import TakesLong
+from filesvc.interfaces import FileIdentity, TakesLong
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
-from filesvc.smb2.create import CreateDisposition, CreateRequest
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
+from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.lease import LeaseState, LeaseV2
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.read import ReadRequest
+from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
@@ -159,9 +166,16 @@ class UnreadStore(LocalStore):
         self.ready: Future[None] = Future()
 
     def open(self, path: Any, *arguments: Any) -> LocalFile:
+        self._require(path)
+        return super().open(path, *arguments)
+
+    def identity(self, path: Any) -> FileIdentity:
+        self._require(path)
+        return super().identity(path)
+
+    def _require(self, path: Any) -> None:
         if path and not self.ready.done():
             raise TakesLong(self.ready)
-        return super().open(path, *arguments)
 
 
 @pytest.fixture
@@ -192,6 +206,57 @@ def test_a_request_fails_if_a_folder_cannot_be_read(unread: Any) -> None:
     store.ready.set_exception(OSError(errno.EIO, "broken"))
     store.ready = Future()
     assert answer(client, creating).status is Status.IO_DEVICE_ERROR
+
+
+def start_listing(client: Any, directory: FileId, pattern: str) -> int:
+    request = QueryDirectoryRequest(directory, FileInformationClass.NAMES, 65536, pattern, QueryDirectoryFlags.REOPEN)
+    return start(client, Command.QUERY_DIRECTORY, request.encode())
+
+
+def test_who_asks_for_one_name_waits_until_a_folder_is_read(unread: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    store, client = unread
+    (tmp_path / "a.txt").touch()
+    directory = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
+    monkeypatch.setattr(LocalFile, "list_names", lambda self: pytest.fail("searched"))
+    listing = start_listing(client, directory, "A.TXT")
+    assert not client.receive()
+    assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    store.ready.set_result(None)
+    buffer = memoryview(QueryDirectoryResponse.parse(answer(client, listing).message).buffer)
+    assert [entry.file_name for entry in parse_directory(FileInformationClass.NAMES, buffer)] == ["a.txt"]
+
+
+def test_a_listing_that_waits_for_a_folder_ends_with_its_open(unread: Any) -> None:
+    store, client = unread
+    directory = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
+    listing = start_listing(client, directory, "A.TXT")
+    closing = start(client, Command.CLOSE, CloseRequest(directory).encode())
+    assert not client.receive()
+    store.ready.set_result(None)
+    assert answer(client, listing).status is Status.NO_SUCH_FILE
+    assert answer(client, closing).status is Status.SUCCESS
+
+
+def lease_of_directory(client: Any, name: str) -> None:
+    context = CreateContext(REQUEST_LEASE, LeaseV2(b"k" * 16, LeaseState.READ_CACHING).encode())
+    client.open(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, access=AccessMask.FILE_LIST_DIRECTORY)
+
+
+def test_what_changes_in_a_folder_that_must_be_read_first_is_told_to_who_caches_it(unread: Any, tmp_path: Path) -> None:
+    store, client = unread
+    (tmp_path / "d").mkdir()
+    store.ready.set_result(None)
+    lease_of_directory(client, "d")
+    file_id = client.open(r"d\file")
+    assert [told.new_lease_state for told in client.breaks()] == [0]
+    lease_of_directory(client, "d")
+    store.ready = Future()
+    size = SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3).encode())
+    setting = start(client, Command.SET_INFO, size.encode())
+    assert not client.breaks()
+    store.ready.set_result(None)
+    assert [told.new_lease_state for told in client.breaks()] == [0]
+    assert answer(client, setting).status is Status.SUCCESS
 
 
 # Users and groups

@@ -162,7 +162,7 @@ async def _open(
         await open.close()
         raise
     if action is not CreateAction.OPENED:
-        open.entries_changed(open.path)
+        await open.entries_changed(open.path)
     return reply
 
 
