@@ -294,7 +294,7 @@ def has_entries(directory: IOpenFile) -> bool:
 
 @dataclass(slots=True, eq=False)
 class PipeOpen:
-    """An open pipe of IPC$; C{broken} after its client wrote what is no RPC, C{busy} while a thread is in its service."""
+    """An open pipe of IPC$; one request at a time speaks with its service. C{broken}: its client wrote what is no RPC."""
 
     file_id: FileId
     session: Session
@@ -302,10 +302,12 @@ class PipeOpen:
     name: str
     rpc: RpcConnection
     broken: bool = False
-    busy: bool = False
+    closed: bool = False
+    turn: DeferredLock = field(default_factory=DeferredLock)
 
     async def close(self) -> None:
         """End the open."""
+        self.closed = True
         self.session.opens.pop(self.file_id.volatile, None)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 from twisted.logger import Logger
 
@@ -32,6 +33,7 @@ from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest, WriteResponse
 
 log = Logger()
+T = TypeVar("T")
 
 _NORMAL = 0x80
 _ALLOCATION = 4096
@@ -55,34 +57,26 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
     return Reply(CreateResponse(open.file_id, CreateAction.OPENED, 0, 0, 0, 0, _ALLOCATION, 0, _NORMAL).encode())
 
 
-def write_pipe(open: PipeOpen, request: WriteRequest) -> Reply:
+async def write_pipe(open: PipeOpen, request: WriteRequest, call: Call) -> Reply:
     """Hand a service what the client wrote."""
-    with _rpc(open) as rpc:
-        rpc.feed(bytes(request.data))
+    async with _turn(open, call) as rpc:
+        await _ask(open, partial(rpc.feed, bytes(request.data)))
     return Reply(WriteResponse(len(request.data)).encode())
 
 
-def read_pipe(open: PipeOpen, request: ReadRequest) -> Reply:
+async def read_pipe(open: PipeOpen, request: ReadRequest, call: Call) -> Reply:
     """Send what a service has to say."""
-    with _rpc(open) as rpc:
+    async with _turn(open, call) as rpc:
         if not rpc.unread:
             raise StatusError(Status.PIPE_EMPTY)
         data, more = rpc.read(request.length)
     return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
 
-async def transceive(open: PipeOpen, request: IoctlRequest) -> Reply:
+async def transceive(open: PipeOpen, request: IoctlRequest, call: Call) -> Reply:
     """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
-    with _rpc(open) as rpc:
-        transact = partial(rpc.transact, bytes(request.input), request.max_output_response)
-        if open.name in ASKS_ELSEWHERE:
-            open.busy = True
-            try:
-                data, more = await open.tree.server.in_thread(transact)
-            finally:
-                open.busy = False
-        else:
-            data, more = transact()
+    async with _turn(open, call) as rpc:
+        data, more = await _ask(open, partial(rpc.transact, bytes(request.input), request.max_output_response))
     body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
     return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
@@ -109,16 +103,27 @@ def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
     raise StatusError(Status.INVALID_INFO_CLASS)
 
 
-@contextmanager
-def _rpc(open: PipeOpen) -> Iterator[RpcConnection]:
-    """Speak with a service, for as long as the client does so as it should."""
-    if open.broken:
-        raise StatusError(Status.PIPE_DISCONNECTED)
-    if open.busy:
-        raise StatusError(Status.PIPE_BUSY)
+async def _ask(open: PipeOpen, question: Callable[[], T]) -> T:
+    """Call a service: in a thread, if it may have to wait for somebody else's answer."""
+    if open.name in ASKS_ELSEWHERE:
+        return await open.tree.server.in_thread(question)
+    return question()
+
+
+@asynccontextmanager
+async def _turn(open: PipeOpen, call: Call) -> AsyncIterator[RpcConnection]:
+    """Speak with a service once it is done with the requests before, for as long as the client does so as it should."""
+    turn = open.turn.acquire()
+    await (turn if turn.called else call.wait(turn))
     try:
+        if open.closed:
+            raise StatusError(Status.FILE_CLOSED)
+        if open.broken:
+            raise StatusError(Status.PIPE_DISCONNECTED)
         yield open.rpc
     except MalformedRpc as error:
         open.broken = True
         log.info("pipe {pipe}: {error}", pipe=open.name, error=error)
         raise StatusError(Status.PIPE_DISCONNECTED) from None
+    finally:
+        open.turn.release()

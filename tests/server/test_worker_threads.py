@@ -16,6 +16,7 @@ from filesvc.interfaces import FileIdentity, TakesLong
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
+from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
@@ -34,6 +35,7 @@ from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.read import ReadRequest
 from filesvc.smb2.set_info import SetInfoRequest
 from filesvc.smb2.status import Status
+from filesvc.smb2.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 
@@ -262,38 +264,111 @@ def test_what_changes_in_a_folder_that_must_be_read_first_is_told_to_who_caches_
 # Users and groups
 
 
-def lookup(pipe: FileId) -> bytes:
-    """An RPC call of lsarpc in one go; the service need not understand it to be called."""
+def lookup() -> bytes:
+    """An RPC call; the service need not understand it to be called."""
     bind = MSRPCBind()
     bind.addCtxItem(CtxItem())
     packet = MSRPCHeader()
     packet["type"] = MSRPC_BIND
     packet["pduData"] = bind.getData()
-    return IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, packet.get_packet(), 4280).encode()
+    packet: bytes = packet.get_packet()
+    return packet
 
 
-def test_who_asks_for_names_waits_in_a_thread(client: Any, reactor: Any) -> None:
+def in_one_go(pipe: FileId) -> tuple[int, bytes]:
+    return Command.IOCTL, IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, lookup(), 4280).encode()
+
+
+def in_two_steps(pipe: FileId) -> tuple[int, bytes]:
+    return Command.WRITE, WriteRequest(pipe, 0, lookup()).encode()
+
+
+ASKING = pytest.mark.parametrize("asking", [in_one_go, in_two_steps])
+
+
+def read_pipe(pipe: FileId) -> tuple[int, bytes]:
+    return Command.READ, ReadRequest(pipe, 0, 4280).encode()
+
+
+@pytest.fixture
+def pipes(client: Any) -> Any:
     client.enter("IPC$")
-    slow, quick = client.open("lsarpc"), client.open("srvsvc")
-    threads = Threads(reactor)
-    asked = start(client, Command.IOCTL, lookup(slow))
-    assert not client.receive()
-    assert client.ask(Command.IOCTL, lookup(quick)).status is Status.SUCCESS
-    assert client.ask(Command.IOCTL, lookup(slow)).status is Status.PIPE_BUSY
-    assert client.ask(Command.READ, ReadRequest(slow, 0, 100).encode()).status is Status.PIPE_BUSY
-    threads.do_all()
-    assert answer(client, asked).status is Status.SUCCESS
-    assert client.ask(Command.READ, ReadRequest(slow, 0, 100).encode()).status is Status.PIPE_EMPTY
+    return client
 
 
-def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(client: Any, reactor: Any) -> None:
-    client.enter("IPC$")
-    pipe = client.open("lsarpc")
+def last(client: Any, message_id: int) -> Status:
+    """The status of a request that the client was told to wait for."""
+    client.unasked += client.receive()
+    pending, final = [answer.status for answer in client.unasked if answer.header.message_id == message_id]
+    assert pending is Status.PENDING
+    return final
+
+
+@ASKING
+def test_who_asks_for_names_waits_in_a_thread(pipes: Any, reactor: Any, asking: Any) -> None:
+    slow, quick = pipes.open("lsarpc"), pipes.open("srvsvc")
     threads = Threads(reactor)
-    asked = start(client, Command.IOCTL, IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, b"?" * 100, 4280).encode())
+    asked = start(pipes, *asking(slow))
+    assert not pipes.receive()
+    assert pipes.ask(*asking(quick)).status is Status.SUCCESS
     threads.do_all()
-    assert answer(client, asked).status is Status.PIPE_DISCONNECTED
-    assert client.ask(Command.READ, ReadRequest(pipe, 0, 100).encode()).status is Status.PIPE_DISCONNECTED
+    assert answer(pipes, asked).status is Status.SUCCESS
+
+
+@ASKING
+def test_a_pipe_answers_in_the_order_of_its_requests(pipes: Any, reactor: Any, asking: Any) -> None:
+    pipe = pipes.open("lsarpc")
+    threads = Threads(reactor)
+    asked = start(pipes, *in_two_steps(pipe))
+    first = start(pipes, *read_pipe(pipe))
+    again = start(pipes, *asking(pipe))
+    nothing_more = start(pipes, *read_pipe(pipe))
+    threads.do_one()
+    assert answer(pipes, asked).status is Status.SUCCESS
+    assert last(pipes, first) is Status.SUCCESS
+    threads.do_all()
+    assert last(pipes, again) is Status.PIPE_DISCONNECTED, "a second bind is a mistake"
+    assert last(pipes, nothing_more) is Status.PIPE_DISCONNECTED
+
+
+def test_a_read_that_waits_for_a_pipe_can_be_cancelled(pipes: Any, reactor: Any) -> None:
+    pipe = pipes.open("lsarpc")
+    threads = Threads(reactor)
+    start(pipes, *in_two_steps(pipe))
+    header = pipes.header(Command.READ)
+    pipes.send(pipes.encode(header, read_pipe(pipe)[1]))
+    pipes.send(pipes.encode(pipes.header(Command.CANCEL, message_id=header.message_id), CancelRequest().encode()))
+    assert last(pipes, header.message_id) is Status.CANCELLED
+    threads.do_all()
+    assert pipes.ask(*read_pipe(pipe)).status is Status.SUCCESS
+
+
+@ASKING
+def test_a_pipe_can_be_closed_while_it_is_asked(pipes: Any, reactor: Any, asking: Any) -> None:
+    pipe = pipes.open("lsarpc")
+    threads = Threads(reactor)
+    asked, reading = start(pipes, *asking(pipe)), start(pipes, *read_pipe(pipe))
+    assert pipes.close(pipe).status is Status.SUCCESS
+    threads.do_all()
+    assert answer(pipes, asked).status is Status.SUCCESS
+    assert last(pipes, reading) is Status.FILE_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("command", "request_of"),
+    [
+        (Command.IOCTL, lambda pipe: IoctlRequest(Fsctl.PIPE_TRANSCEIVE, pipe, b"?" * 100, 4280)),
+        (Command.WRITE, lambda pipe: WriteRequest(pipe, 0, b"?" * 100)),
+    ],
+)
+def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(pipes: Any, reactor: Any, command: int, request_of: Any) -> None:
+    pipe = pipes.open("lsarpc")
+    threads = Threads(reactor)
+    asked = start(pipes, command, request_of(pipe).encode())
+    assert not pipes.receive()
+    threads.do_all()
+    assert answer(pipes, asked).status is Status.PIPE_DISCONNECTED
+    assert pipes.ask(*read_pipe(pipe)).status is Status.PIPE_DISCONNECTED
 
 
 def test_a_user_is_looked_for_in_a_thread(server: Server, client: Any, reactor: Any) -> None:

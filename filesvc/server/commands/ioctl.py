@@ -39,7 +39,7 @@ async def ioctl(request: IoctlRequest, call: Call) -> Reply:
     if isinstance(open, PipeOpen):
         match request.ctl_code:
             case Fsctl.PIPE_TRANSCEIVE:
-                return await transceive(open, request)
+                return await transceive(open, request, call)
             case Fsctl.PIPE_PEEK:
                 return _reply(request, peek(open))
         raise StatusError(Status.INVALID_DEVICE_REQUEST)

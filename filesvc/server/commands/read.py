@@ -29,7 +29,7 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
     call.charge(request.length)
     open = call.find_open(request.file_id)
     if isinstance(open, PipeOpen):
-        return read_pipe(open, request)
+        return read_pipe(open, request, call)
     _check(request, call, open)
     if not request.length:
         if request.minimum_count:

@@ -29,7 +29,7 @@ async def write(request: WriteRequest, call: Call) -> Reply:
     call.charge(request.length)
     open = call.find_open(request.file_id)
     if isinstance(open, PipeOpen):
-        return write_pipe(open, request)
+        return await write_pipe(open, request, call)
     _check(request, call, open)
     if request.length:
         await open.before_write()
