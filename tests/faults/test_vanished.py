@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
+import struct
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from filesvc.server import tcp_options
+from filesvc.server.tcp_options import has_vanished
 from filesvc.store.memory import MemoryStore
 
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import ECHO, FULL_ACCESS, OPEN_IF, RawClient, Refused
 from .conftest import Victim
 from .in_thread import connect, serving
 
 TCP_REPAIR = 19
+SO_ATTACH_FILTER = 26
 RETRANSMISSION_TIMER, KEEPALIVE_TIMER = "01", "02"
 SHARING_VIOLATION = 0xC0000043
 OPENED_ALONE = 0
@@ -58,12 +64,84 @@ def test_what_a_vanished_client_holds_is_free_again(monkeypatch: pytest.MonkeyPa
             another.create("file")
         timer_at_rest(port, client)
         vanish(client)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                another.create("file")
-                break
-            except Refused:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        wait_until_free(another, "file")
         another.close()
+
+
+def wait_until_free(client: RawClient, name: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            client.create(name)
+            return
+        except Refused:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+# In the middle of a reply
+
+
+def cut_off(client: socket.socket) -> None:
+    """From now on the kernel drops whatever comes for a socket before TCP sees it, as if its cable had been pulled (BPF: return 0)."""
+    drop_all = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)
+    client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(drop_all)))
+
+
+class Transport:
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def getHandle(self) -> socket.socket:
+        return self._socket
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The server's end of a connection, and its client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as there:
+        here, _ = listening.accept()
+        with here:
+            here.setblocking(False)
+            yield here, there
+
+
+def wait_until_asked(sock: socket.socket) -> None:
+    """Wait until the kernel has asked a peer four times for an acknowledgement or for room (C{tcpi_backoff}), which takes three seconds."""
+    deadline = time.monotonic() + 20
+    while sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 5)[4] < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_who_acknowledges_nothing_for_long_has_vanished(ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = ends
+    cut_off(there)
+    here.send(b"reply")
+    wait_until_asked(here)
+    assert not has_vanished(Transport(here))
+    monkeypatch.setattr(tcp_options, "GONE_S", 1)
+    assert has_vanished(Transport(here))
+
+
+def test_who_does_not_read_has_not_vanished(ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp_options, "GONE_S", 0)
+    here, _ = ends
+    with suppress(BlockingIOError):
+        while True:
+            here.send(bytes(65536))
+    wait_until_asked(here)
+    assert not has_vanished(Transport(here))
+
+
+def test_what_a_client_holds_that_vanished_in_the_middle_of_a_reply_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp_options, "GONE_S", 1)
+    monkeypatch.setattr(tcp_options, "LOOK_S", 0.2)
+    with serving(MemoryStore()) as port:
+        client, another = connect(port), connect(port)
+        client.create("file", FULL_ACCESS, OPEN_IF, share=OPENED_ALONE)
+        cut_off(client.socket)
+        client.send_frame(client.message(ECHO, struct.pack("<HH", 4, 0)))
+        wait_until_free(another, "file")
+        another.close()
+        client.close()
