@@ -51,6 +51,8 @@ _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
 _READONLY = int(FileAttributes.READONLY)
+_MOST_RACES = 10
+"""How often a file may be made or deleted by others between our looking for it and our making it."""
 
 
 @dataclass(slots=True)
@@ -103,7 +105,8 @@ class Opening:
         granted_rights(rights, self.tree.maximal_access)
         if self.disposition == CreateDisposition.CREATE:
             return await self._make(rights)
-        while True:
+        races = 0
+        while races < _MOST_RACES:
             try:
                 opened = await self._open_existing(rights)
             except ParentNotFound:
@@ -118,7 +121,9 @@ class Opening:
             try:
                 return await self._make(rights)
             except FileExistsError:
-                continue
+                races += 1
+        # It can neither be opened nor made, as a name whose file is being deleted.
+        raise StatusError(Status.DELETE_PENDING)
 
     async def _open_existing(self, rights: int) -> tuple[Open, CreateAction] | None:
         """Open what is there; C{None} if others who cache it had to give way first, so that all may be different now."""

@@ -141,10 +141,10 @@ class CaselessIndex:
                     self._apply(event)
                 found = self._index(directory).names.get(_key(name))
         except PermissionError:
-            return name if _exists(directory, name) else None
+            return name if exists(directory, name) else None
         if found is None or found == name:
             return found
-        return name if _exists(directory, name) else found
+        return name if exists(directory, name) else found
 
     def _index(self, directory: int) -> _Index:
         # Asking for the watch before reading the directory: what changes meanwhile is applied to the index afterwards, and does no harm if
@@ -237,7 +237,8 @@ class CaselessIndex:
         self._inotify.close()
 
 
-def _exists(directory: int, name: bytes) -> bool:
+def exists(directory: int, name: bytes) -> bool:
+    """Whether a name is in a directory, whatever it stands for."""
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:

@@ -34,7 +34,7 @@ from filesvc.interfaces import (
     Volume,
 )
 from filesvc.store import dosattrib, space
-from filesvc.store.caseless import CaselessIndex
+from filesvc.store.caseless import CaselessIndex, exists
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
 from filesvc.store.names import from_disk, to_disk
@@ -223,7 +223,8 @@ class LocalStore:
         above, parent = self._find_directory(names[:-1])
         name = names[-1]
         with _closing(parent):
-            if self._caseless.find(parent, name) is not None:
+            taken = self._caseless.find(parent, name)
+            if taken is not None and exists(parent, taken):
                 raise _error(errno.EEXIST, names)
             if kind is Kind.DIRECTORY:
                 os.mkdir(name, 0o777 if mode is None else mode, dir_fd=parent)

@@ -135,6 +135,23 @@ def test_a_file_is_made_only_where_there_is_a_folder_for_it(client: Any, store: 
     assert asked == [Creation.EXISTING]
 
 
+def test_a_race_that_is_never_won_ends(client: Any, store: Any, monkeypatch: Any) -> None:
+    rounds = 0
+
+    def never(path: Any, creation: Creation, *args: Any) -> Any:
+        nonlocal rounds
+        if creation is Creation.EXISTING:
+            raise FileNotFoundError(errno.ENOENT, "not there")
+        rounds += 1
+        assert rounds < 1000
+        raise FileExistsError(errno.EEXIST, "there")
+
+    monkeypatch.setattr(client.server.descriptors, "require_addable", lambda *call: succeed(None))
+    monkeypatch.setattr(client.server.descriptors, "of_folder", lambda *call: succeed(None))
+    monkeypatch.setattr(store, "open", never)
+    assert client.create("a", D.OPEN_IF).status is Status.DELETE_PENDING
+
+
 # Files and folders
 
 

@@ -254,6 +254,17 @@ def test_the_exact_name_wins_over_another_case(local: LocalStore, folder: Path) 
     assert read(find(local, "nAME")) in (b"name", b"Name", b"NAME")
 
 
+@pytest.mark.parametrize("name", ["gone", "GONE"])
+def test_what_another_machine_removed_is_made_again(local: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of what happens on a network file system elsewhere there is no notice."""
+    (folder / "gone").touch()
+    find(local, "Gone").close()
+    monkeypatch.setattr(local._caseless._inotify, "read", list)
+    (folder / "gone").unlink()
+    make(local, name).close()
+    assert os.listdir(folder) == [name]
+
+
 def test_five_hundred_files_in_a_large_folder_read_it_once() -> None:
     with TemporaryDirectory(dir="/dev/shm") as path:
         for number in range(20_000):
