@@ -13,7 +13,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from filesvc.server import tcp_options
 from filesvc.server.call import Call, Reply
 from filesvc.server.dispatch import Compound
 from filesvc.server.errors import ConnectionBroken
@@ -23,6 +22,7 @@ from filesvc.server.receiver import FrameReceiver
 from filesvc.server.sending import Sender
 from filesvc.server.session import Channel, Negotiated, Session
 from filesvc.server.settings import Settings
+from filesvc.server.tcp_options import has_vanished, set_tcp_options
 from filesvc.server.window import SequenceWindow
 from filesvc.server.workload import Workload
 from filesvc.smb2.compound import split
@@ -94,7 +94,6 @@ class Connection(Protocol):
         self._payload: Payload | None = None
         self._collect: Collect | None = None
         self._logon_deadline: IDelayedCall | None = None
-        self._next_look: IDelayedCall | None = None
         self.lost = False
 
     def connectionMade(self) -> None:
@@ -114,15 +113,13 @@ class Connection(Protocol):
             self._head_received,
             self._too_long,
         )
-        may_vanish = tcp_options.set_tcp_options(self.transport)
+        set_tcp_options(self.transport)
         refusal = self.server.add(self)
         if refusal is not None:
             self.abort(refusal)
             return
         log.info("{peer}: connected", peer=self.peer)
         self._logon_deadline = self.server.reactor.callLater(limits.logon_timeout, self._not_logged_on)
-        if may_vanish:
-            self._look_in_a_while()
 
     def dataReceived(self, data: bytes) -> None:
         """Process what arrived. A mistake of the client's ends this connection and no other."""
@@ -136,8 +133,6 @@ class Connection(Protocol):
         """Let go of all that the client held."""
         self._let_go()
         self._stop_hurrying()
-        if self._next_look is not None:
-            self._next_look.cancel()
         self._receiver.close()
         if self._payload is not None:
             self._payload.connection_lost(reason)
@@ -230,15 +225,10 @@ class Connection(Protocol):
         if not any(channel.session.user is not None for channel in self.channels.values()):
             self.abort("no logon in time")
 
-    def _look_in_a_while(self) -> None:
-        self._next_look = self.server.reactor.callLater(tcp_options.LOOK_S, self._look)
-
-    def _look(self) -> None:
-        self._next_look = None
-        if tcp_options.has_vanished(self.transport):
+    def end_if_vanished(self) -> None:
+        """Close if the client is gone without a word."""
+        if not self.lost and has_vanished(self.transport):
             self.abort("nothing has been heard from it for too long")
-        else:
-            self._look_in_a_while()
 
     # Receiving
 

@@ -14,12 +14,14 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
+from filesvc.server import tcp_options
 from filesvc.server.connection import Connection
 from filesvc.server.counts import Counts
 from filesvc.server.descriptors import Descriptors
@@ -103,6 +105,8 @@ class Server(Factory):
         self.facts = Facts(
             ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid), self._describe_shares, principals, time.time
         )
+        self._looking = LoopingCall(self.end_vanished)
+        self._looking.clock = reactor
         self._make_data_path()
         self.reload(shares)
 
@@ -137,6 +141,7 @@ class Server(Factory):
             self.local_changes.start()
             if self.persistence is not None:
                 self.persistence.restore(self)
+            self._looking.start(tcp_options.LOOK_S, now=False).addErrback(lambda failure: log.failure("looking for clients", failure))
         super().doStart()  # type: ignore[no-untyped-call]
 
     def doStop(self) -> None:
@@ -145,6 +150,12 @@ class Server(Factory):
         if not self.numPorts:
             self.leases.stop()
             self.local_changes.stop()
+            self._looking.stop()
+
+    def end_vanished(self) -> None:
+        """Close the connections of clients that are gone without a word."""
+        for connection in list(self.connections):
+            connection.end_if_vanished()
 
     def reload(self, shares: Iterable[Share]) -> None:
         """Share these from now on. Tree connects that are there go on with what they have."""

@@ -22,22 +22,21 @@ _INFO = struct.Struct("=2xBB48xII")
 _TCP = (socket.AF_INET, socket.AF_INET6)
 
 
-def set_tcp_options(transport: object) -> bool:
+def set_tcp_options(transport: object) -> None:
     """
     Send small replies at once; and notice when a client is gone without a word, for it would keep others from its files as long as the
     connection lasts: two minutes after the last that was heard of it.
 
-    @return: false, with nothing done, where there is no TCP below.
+    Does nothing where there is no TCP below.
     """
     sock = _tcp_socket_of(transport)
     if sock is None:
-        return False
+        return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
-    return True
 
 
 def has_vanished(transport: object) -> bool:

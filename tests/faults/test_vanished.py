@@ -12,8 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from twisted.internet.task import LoopingCall
 
 from filesvc.server import tcp_options
+from filesvc.server.server import Server
 from filesvc.server.tcp_options import has_vanished
 from filesvc.store.memory import MemoryStore
 
@@ -136,8 +138,13 @@ def test_who_does_not_read_has_not_vanished(ends: tuple[socket.socket, socket.so
 
 def test_what_a_client_holds_that_vanished_in_the_middle_of_a_reply_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp_options, "GONE_S", 1)
-    monkeypatch.setattr(tcp_options, "LOOK_S", 0.2)
-    with serving(MemoryStore()) as port:
+
+    def look_often(server: Server) -> None:
+        looking = LoopingCall(server.end_vanished)
+        looking.clock = server.reactor
+        looking.start(0.2)
+
+    with serving(MemoryStore(), look_often) as port:
         client, another = connect(port), connect(port)
         client.create("file", FULL_ACCESS, OPEN_IF, share=OPENED_ALONE)
         cut_off(client.socket)

@@ -77,6 +77,12 @@ class FakeReactor(Clock):
     def callFromThread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         function(*args, **kwargs)
 
+    def addReader(self, reader: object) -> None:
+        pass
+
+    def removeReader(self, reader: object) -> None:
+        pass
+
     def addSystemEventTrigger(self, *args: Any) -> None:
         pass
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.tcp_options import has_vanished, set_tcp_options
+from filesvc.server.tcp_options import LOOK_S, has_vanished, set_tcp_options
 
 
 class Bare:
@@ -34,7 +34,7 @@ def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapp
         transport: Any = Bare(sock)
         for _ in range(wrapped):
             transport = Wrapper(transport)
-        assert set_tcp_options(transport)
+        set_tcp_options(transport)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         idle, interval, probes = (
@@ -43,10 +43,22 @@ def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapp
         assert idle + interval * probes == 120
 
 
+def test_clients_that_have_vanished_are_looked_for(server: Any, client: Any, reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filesvc.server.connection.has_vanished", lambda transport: transport is client.transport)
+    server.doStart()
+    try:
+        reactor.advance(LOOK_S - 1)
+        assert not client.closed
+        reactor.advance(1)
+        assert client.closed
+    finally:
+        server.doStop()
+
+
 def test_without_tcp_there_is_nothing_to_ask() -> None:
     here, there = socket.socketpair()
     with here, there:
-        assert not set_tcp_options(Bare(here))
+        set_tcp_options(Bare(here))
         assert not has_vanished(Bare(here))
-    assert not set_tcp_options(object())
+    set_tcp_options(object())
     assert not has_vanished(object())
