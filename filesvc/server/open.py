@@ -153,7 +153,10 @@ class Open:
 
     async def stat(self) -> Stat:
         """What clients are to see of the file now."""
-        stat = await self.run(self.file.stat)
+        return self.shown(await self.run(self.file.stat))
+
+    def shown(self, stat: Stat) -> Stat:
+        """What clients are to see of the file, of what is true."""
         self.tree.server.show(self.node.key, stat)
         return stat
 

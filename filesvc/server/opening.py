@@ -57,7 +57,11 @@ _MOST_RACES = 10
 
 @dataclass(slots=True)
 class Opening:
-    """One attempt to open a file: what is wanted, and how far it came."""
+    """
+    One attempt to open a file: what is wanted, and how far it came.
+
+    @ivar found: what the file was like when it was opened, if it was there and has not been changed.
+    """
 
     call: Call
     tree: TreeConnect
@@ -71,6 +75,7 @@ class Opening:
     descriptor: SecurityDescriptor | None = None
     caching: OplockRequest | LeaseRequest | None = None
     violates_sharing: bool = False
+    found: Stat | None = None
 
     @property
     def overwrites(self) -> bool:
@@ -131,9 +136,10 @@ class Opening:
         try:
             stat = await self.tree.run(file.stat)
             self._check_existing(file, stat, rights)
-            self._check_suspended(file)
+            key = node_key(self.tree.store, file)
+            self._check_suspended(key)
             granted = await self._check_access(file, stat, rights)
-            waits = self._make_way(file, granted)
+            waits = self._make_way(key, granted)
             open = self._enter(file, granted) if waits is None else None
         except BaseException:
             await self.tree.run(file.close)
@@ -145,6 +151,7 @@ class Opening:
                 await self.call.wait(wait)
             return None
         if not self.overwrites:
+            self.found = stat
             return open, CreateAction.OPENED
         try:
             await self._overwrite(open, stat.size)
@@ -218,19 +225,19 @@ class Opening:
             if kept & ~self.attributes:
                 raise StatusError(Status.ACCESS_DENIED)
 
-    def _check_suspended(self, file: IOpenFile) -> None:
+    def _check_suspended(self, key: NodeKey) -> None:
         """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
-        node = self.tree.server.nodes.find(node_key(self.tree.store, file))
+        node = self.tree.server.nodes.find(key)
         if node is not None and any(durable.is_suspended(open) for open in node.opens):
             raise StatusError(Status.FILE_NOT_AVAILABLE)
 
-    def _make_way(self, file: IOpenFile, granted: int) -> list[Deferred[None]] | None:
+    def _make_way(self, key: NodeKey, granted: int) -> list[Deferred[None]] | None:
         """
         Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2).
 
         @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
         """
-        node = self.tree.server.nodes.find(node_key(self.tree.store, file))
+        node = self.tree.server.nodes.find(key)
         if node is None or node.unnamed or not node.caching.holders:
             return None
         before = len(node.opens)

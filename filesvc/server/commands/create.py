@@ -85,7 +85,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         open = durable.find_open(back, request, contexts, call)
         durable.reattach(open, call)
         level, lease = _cached(open)
-        return await _reply(open, CreateAction.OPENED, level, lease, contexts, call)
+        return await _reply(open, await open.stat(), CreateAction.OPENED, level, lease, contexts, call)
     _check(request, call)
     opening = await _opening(request, contexts, call)
     if not isinstance(asked, DurableHandleRequestV2):
@@ -109,12 +109,15 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
     tree = call.tree
     assert tree is not None
     name = parse_name(request.name)
+    path = tree.server.short_names.expand(name.path)
+    if path != name.path:
+        name = replace(name, path=path)
     if TIMEWARP_TOKEN in contexts:
         name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
     opening = Opening(
         call,
         tree,
-        replace(name, path=tree.server.short_names.expand(name.path)),
+        name,
         request.desired_access,
         request.share_access,
         request.create_disposition,
@@ -156,7 +159,8 @@ async def _open(
             call.connection.server.opens.add_created(open, origin)
         level, lease = _cached(open)
         await durable.save(open)
-        reply = await _reply(open, action, level, [*lease, *durable.describe(open)], contexts, call)
+        stat = open.shown(opening.found) if opening.found is not None else await open.stat()
+        reply = await _reply(open, stat, action, level, [*lease, *durable.describe(open)], contexts, call)
     except BaseException:
         open.delete_on_close = open.delete_on_close or action == CreateAction.CREATED
         await open.close()
@@ -178,7 +182,8 @@ async def _replay(open: Open, request: CreateRequest, contexts: Contexts, call: 
         level = min(level, OplockLevel(request.requested_oplock_level))
     durable_still = bool(lease) or level == OplockLevel.BATCH or durable.is_persistent(open)
     assert open.origin is not None
-    return await _reply(open, open.origin.action, level, lease + (durable.describe(open) if durable_still else []), contexts, call)
+    granted = lease + (durable.describe(open) if durable_still else [])
+    return await _reply(open, await open.stat(), open.origin.action, level, granted, contexts, call)
 
 
 def _cached(open: Open) -> tuple[OplockLevel, list[CreateContext]]:
@@ -192,9 +197,8 @@ def _cached(open: Open) -> tuple[OplockLevel, list[CreateContext]]:
 
 
 async def _reply(
-    open: Open, action: CreateAction, level: OplockLevel, granted: list[CreateContext], contexts: Contexts, call: Call
+    open: Open, stat: Stat, action: CreateAction, level: OplockLevel, granted: list[CreateContext], contexts: Contexts, call: Call
 ) -> Reply:
-    stat = await open.stat()
     answers = [*await _answer(contexts, open, stat), *granted]
     call.compound.file_id = open.file_id
     return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
