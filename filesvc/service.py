@@ -183,7 +183,7 @@ class FileService(Service):
         trees = [tree for session in self.server.sessions.values() for tree in session.trees.values()]
         used = [*provision.stores.values(), *(tree.share.store for tree in trees if tree.share)]
         used += [open.tree.store for open in self.server.opens]
-        used += [node.deletion.tree.store for node in self.server.nodes if node.deletion is not None]
+        used += [deletion.tree.store for node in self.server.nodes for deletion in node.deletions.values()]
         for key in [key for key, store in self._stores.items() if not any(store is other for other in used)]:
             self._stores.pop(key).close()
 

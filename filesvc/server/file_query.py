@@ -59,10 +59,12 @@ def _basic_of(stat: Stat) -> FileBasicInformation:
     )
 
 
-def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
+async def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
+    """MS-FSA 2.1.5.12.27. Names that are to be deleted do not count."""
     times = network_times(stat)
-    pending = open.node.delete_pending
-    return FileStandardInformation(times["allocation_size"], times["end_of_file"], stat.links - pending, pending, open.is_directory)
+    links = max(stat.links - len(open.node.file.deletions), 0)
+    pending = not links or await open.is_delete_pending()
+    return FileStandardInformation(times["allocation_size"], times["end_of_file"], links, pending, open.is_directory)
 
 
 async def _basic(open: Open, request: QueryInfoRequest) -> bytes:
@@ -70,7 +72,7 @@ async def _basic(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _standard(open: Open, request: QueryInfoRequest) -> bytes:
-    return _standard_of(open, await open.stat()).encode()
+    return (await _standard_of(open, await open.stat())).encode()
 
 
 async def _internal(open: Open, request: QueryInfoRequest) -> bytes:
@@ -115,7 +117,7 @@ async def _all(open: Open, request: QueryInfoRequest) -> bytes:
     stat = await open.stat()
     return FileAllInformation(
         _basic_of(stat),
-        _standard_of(open, stat),
+        await _standard_of(open, stat),
         FileInternalInformation(open.file.identity.inode & _INODE),
         FileEaInformation(full_eas_length(await get_extended_attributes(open))),
         FileAccessInformation(open.granted_access),

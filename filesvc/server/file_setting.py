@@ -9,7 +9,6 @@ from filesvc.interfaces import FileAttributes, Kind, Times
 from filesvc.server.caching import Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import set_extended_attributes
-from filesvc.server.node import Deletion
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open, has_entries
 from filesvc.server.renaming import link, rename
@@ -115,7 +114,9 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         if open.is_directory and await open.run(has_entries, open.file):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
         open.tree.server.notifier.deleting(open.node)
-    open.tree.server.nodes.set_deletion(open.node, Deletion(open.tree, open.path, open.parent_key) if pending else None)
+        await open.set_deletion()
+    else:
+        await open.take_deletion()
 
 
 async def _position(open: Open, buffer: memoryview) -> None:

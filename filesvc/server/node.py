@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
+from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path, TakesLong
 from filesvc.server.caching import Caching
 from filesvc.server.locks import ByteRangeLocks
 from filesvc.server.times import WriteTime
+from filesvc.store.upcase import upcase
 from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
@@ -33,8 +35,26 @@ def space_of(store: IFileStore) -> Hashable:
     return store
 
 
+def link_at(store: IFileStore, path: Path) -> Hashable:
+    """
+    What tells a file's names apart, whichever store they are used in (MS-FSA 2.1.1.5, Link): the directory, and the name in it.
+
+    @raise TakesLong: the directory must be searched for.
+    """
+    name = tuple(map(upcase, path))
+    if IOverlappingStore.providedBy(store):
+        try:
+            return store.identity(path[:-1]), name[-1:]
+        except TakesLong:
+            raise
+        except OSError:
+            # It is where it was no more, so nobody else comes by this name.
+            pass
+    return store, name
+
+
 class Deletion(NamedTuple):
-    """Who has a file deleted: through which tree connect, by what name, and with which key of a lease of the directory."""
+    """Who has a name deleted: through which tree connect, by what path, and with which key of a lease of the directory."""
 
     tree: TreeConnect
     path: Path
@@ -46,8 +66,8 @@ class FileNode:
     """
     One file (or stream) that is open.
 
-    It is deleted when its last open is closed if C{deletion} says how. A stream's C{base} is its file; C{streams} are those of a file that
-    are open.
+    C{deletions} says which of its names are to be deleted (L{link_at}), each when the last open by it is closed; of a stream it has one for
+    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open.
     """
 
     key: NodeKey
@@ -57,7 +77,7 @@ class FileNode:
     caching: Caching = field(default_factory=Caching)
     reservation: Reservation = field(default_factory=Reservation)
     put_aside: int = 0
-    deletion: Deletion | None = None
+    deletions: dict[Hashable, Deletion] = field(default_factory=dict)
     pending_notifications: int = 0
     base: FileNode | None = None
     streams: list[FileNode] = field(default_factory=list)
@@ -68,14 +88,19 @@ class FileNode:
         return self.base or self
 
     @property
-    def delete_pending(self) -> bool:
-        """Whether it is to be deleted."""
-        return self.deletion is not None
+    def all_opens(self) -> Iterator[Open]:
+        """The opens of the file and of its streams (MS-FSA 2.1.1.3, File.OpenList)."""
+        return chain(self.file.opens, *(stream.opens for stream in self.file.streams))
 
     @property
-    def unnamed(self) -> bool:
-        """Whether names no longer lead here, because the file or the stream is to be deleted."""
-        return self.delete_pending or self.file.delete_pending
+    def delete_pending(self) -> bool:
+        """Whether it is to be deleted, by one of its names at least."""
+        return bool(self.deletions)
+
+    def is_unnamed(self, link: Hashable | None) -> bool:
+        """Whether a name no longer leads here because it, or the stream, is to be deleted. C{None} for the only one the file has."""
+        gone = self.file.deletions
+        return (bool(gone) if link is None else link in gone) or (self.base is not None and self.delete_pending)
 
 
 class NodeTable:
@@ -130,13 +155,17 @@ class NodeTable:
         """Whether anything is to be deleted."""
         return bool(self._pending)
 
-    def set_deletion(self, node: FileNode, deletion: Deletion | None) -> None:
-        """What is open is to be deleted, or not any more."""
-        node.deletion = deletion
-        if deletion is not None:
-            self._pending.add(node)
-        else:
+    def set_deletion(self, node: FileNode, link: Hashable, deletion: Deletion) -> None:
+        """A name of what is open is to be deleted, or the stream that is."""
+        node.deletions[link] = deletion
+        self._pending.add(node)
+
+    def take_deletion(self, node: FileNode, link: Hashable) -> Deletion | None:
+        """It is not to be deleted any more, if it was."""
+        deletion = node.deletions.pop(link, None)
+        if not node.deletions:
             self._pending.discard(node)
+        return deletion
 
     def rename(self, node: FileNode, key: NodeKey) -> None:
         """A stream that is open has another name."""

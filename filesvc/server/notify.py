@@ -195,12 +195,12 @@ class Notifier:
         """A file got one more name."""
         self._tell(open, CompletionFilter.FILE_NAME, NotifyAction.ADDED, path)
 
-    def removed(self, open: Open, node: FileNode) -> None:
-        """A file, directory or stream was removed: what was open, or the file of the stream that was."""
+    def removed(self, open: Open, node: FileNode, path: Path) -> None:
+        """The stream that was open was removed, or a name of the file or directory."""
         if node.key.stream:
             self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.REMOVED_STREAM, open.full_path)
         else:
-            self._tell(open, _name(open.file.kind), NotifyAction.REMOVED, open.path)
+            self._tell(open, _name(open.file.kind), NotifyAction.REMOVED, path)
 
     def modified(self, open: Open, completion_filter: int) -> None:
         """What is known of a file or directory was changed, or the data of a stream."""

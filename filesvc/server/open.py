@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
@@ -16,7 +16,7 @@ from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
 from filesvc.server.names import join_name
-from filesvc.server.node import Deletion
+from filesvc.server.node import Deletion, FileNode, link_at
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.server.streams import StreamFile, remove, remove_found
@@ -28,7 +28,6 @@ from filesvc.zerocopy.readahead import Sequence
 if TYPE_CHECKING:
     from filesvc.server.durable import Durability
     from filesvc.server.enumeration import Enumeration
-    from filesvc.server.node import FileNode
     from filesvc.server.session import Session
     from filesvc.server.tree import TreeConnect
     from filesvc.server.watch import Watch
@@ -37,6 +36,7 @@ log = Logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Removal: TypeAlias = tuple[FileNode, Deletion]
 
 MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 """The last offset that a request may name."""
@@ -210,17 +210,17 @@ class Open:
         self.settle_write_time()
         if self.delete_on_close and await self._is_deletable():
             tree.server.notifier.deleting(node)
-            tree.server.nodes.set_deletion(node, Deletion(tree, self.path, self.parent_key))
+            await self.set_deletion()
             node.caching.take(Operation.DELETE, self.holder)
         ended = tree.server.nodes.detach(self)
-        removed: list[FileNode] = []
+        removed: list[Removal] = []
         for each in ended:
             each.write_time.pin(None)
         if self._in_threads:
             self._idle = Deferred()
             await self._idle
         try:
-            removed = [each for each in ended if each.delete_pending and await self._delete(each)]
+            removed = [each for each in await self._due(ended) if await self._delete(*each)]
             if self.has_written and not removed:
                 await self.entries_changed(self.path)
         finally:
@@ -229,14 +229,47 @@ class Open:
             await self._keep_write_time()
             self.descriptor = None
             await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
-            for each in removed:
-                self._tell_of_removal(each)
+            for removal in removed:
+                self._tell_of_removal(*removal)
             if not removed:
                 tree.server.notifier.closed(self)
             if self.holder is not None:
                 self.holder.release(self)
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
                 await tree.server.persistence.forget(self)
+
+    async def link(self) -> Hashable:
+        """The name of the file that it was opened by, as L{link_at} has it; for a stream, that of its file."""
+        return await self.tree.run(link_at, self.tree.store, self.path)
+
+    async def set_deletion(self) -> None:
+        """The stream that is open is to be deleted, or the name that the file was opened by."""
+        link = None if self.node.key.stream else await self.link()
+        self.tree.server.nodes.set_deletion(self.node, link, Deletion(self.tree, self.path, self.parent_key))
+
+    async def take_deletion(self) -> None:
+        """It is not, after all."""
+        self.tree.server.nodes.take_deletion(self.node, None if self.node.key.stream else await self.link())
+
+    async def is_delete_pending(self) -> bool:
+        """Whether it is."""
+        deletions = self.node.deletions
+        return bool(deletions) and (bool(self.node.key.stream) or await self.link() in deletions)
+
+    async def _due(self, ended: list[FileNode]) -> list[Removal]:
+        """What is to be removed because this was the last open of the stream, or by that name of the file (MS-FSA 2.1.5.5)."""
+        due = []
+        for node in ended:
+            due += [(node, deletion) for deletion in node.deletions.values()]
+            node.deletions = {}
+        file = self.node.file
+        if file.deletions:
+            link = await self.link()
+            if not any([await other.link() == link for other in list(file.all_opens)]):
+                deletion = self.tree.server.nodes.take_deletion(file, link)
+                if deletion is not None:
+                    due.append((file, deletion))
+        return due
 
     async def _is_deletable(self) -> bool:
         """Whether it is no directory with entries, which outlives its end (MS-FSA 2.1.5.5)."""
@@ -263,10 +296,9 @@ class Open:
             except OSError as error:
                 log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
 
-    async def _delete(self, node: FileNode) -> bool:
-        """Remove what a node stands for, the file that is open or a stream of it; false if that failed."""
-        assert node.deletion is not None
-        tree, path, parent_key = node.deletion
+    async def _delete(self, node: FileNode, deletion: Deletion) -> bool:
+        """Remove a name of the file that is open, or a stream of it; false if that failed."""
+        tree, path, parent_key = deletion
         stream = bool(node.key.stream)
         try:
             if tree.store is self.tree.store:
@@ -283,11 +315,10 @@ class Open:
             await caching.changed(tree, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
         return True
 
-    def _tell_of_removal(self, node: FileNode) -> None:
+    def _tell_of_removal(self, node: FileNode, deletion: Deletion) -> None:
         """Those who watch hear of it; of what another store did, from theirs."""
-        assert node.deletion is not None
-        if node.deletion.tree.store is self.tree.store:
-            self.tree.server.notifier.removed(self, node)
+        if deletion.tree.store is self.tree.store:
+            self.tree.server.notifier.removed(self, node, deletion.path)
 
 
 def has_entries(directory: IOpenFile) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import remove_extended_attributes
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
-from filesvc.server.node import FileNode, NodeKey, space_of
+from filesvc.server.node import FileNode, NodeKey, link_at, space_of
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
@@ -76,6 +77,7 @@ class Opening:
     caching: OplockRequest | LeaseRequest | None = None
     violates_sharing: bool = False
     found: Stat | None = None
+    link: Hashable | None = None
 
     @property
     def overwrites(self) -> bool:
@@ -136,6 +138,7 @@ class Opening:
         try:
             stat = await self.tree.run(file.stat)
             self._check_existing(file, stat, rights)
+            await self._find_link(file, stat)
             key = node_key(self.tree.store, file)
             self._check_suspended(key)
             granted = await self._check_access(file, stat, rights)
@@ -225,6 +228,11 @@ class Opening:
             if kept & ~self.attributes:
                 raise StatusError(Status.ACCESS_DENIED)
 
+    async def _find_link(self, file: IOpenFile, stat: Stat) -> None:
+        """Which of its names this is, if a file has more than one, for each is deleted alone."""
+        several = file.kind is Kind.FILE and stat.links > 1
+        self.link = await self.tree.run(link_at, self.tree.store, file.path) if several else None
+
     def _check_suspended(self, key: NodeKey) -> None:
         """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
         node = self.tree.server.nodes.find(key)
@@ -238,7 +246,7 @@ class Opening:
         @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
         """
         node = self.tree.server.nodes.find(key)
-        if node is None or node.unnamed or not node.caching.holders:
+        if node is None or node.is_unnamed(self.link) or not node.caching.holders:
             return None
         before = len(node.opens)
         waits = self._break_caches(node, granted)
@@ -354,6 +362,7 @@ class Opening:
     async def _access_to_add(self, base: IOpenFile) -> int:
         """All that the user may do with a file to add a stream to."""
         stat = await self.tree.run(base.stat)
+        await self._find_link(base, stat)
         maximal = await self.tree.server.descriptors.maximal_access(self.tree, base)
         if stat.attributes & _READONLY or not maximal & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
@@ -385,7 +394,7 @@ class Opening:
         if tree.session.trees.get(tree.tree_id) is not tree:
             raise StatusError(Status.NETWORK_NAME_DELETED)
         node = server.nodes.get(node_key(tree.store, file))
-        if node.unnamed:
+        if node.is_unnamed(self.link):
             raise StatusError(Status.DELETE_PENDING)
         if self._is_in_use(node, self._demanded(granted)):
             raise StatusError(Status.SHARING_VIOLATION)

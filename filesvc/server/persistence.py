@@ -28,7 +28,7 @@ from filesvc.server.caching import NONE, RW, RWH, R
 from filesvc.server.durable import Durability
 from filesvc.server.lease import Lease, LeaseRequest
 from filesvc.server.locks import ByteRange
-from filesvc.server.node import Deletion
+from filesvc.server.node import Deletion, link_at
 from filesvc.server.open import Open
 from filesvc.server.oplock import OplockRequest
 from filesvc.server.replay import Origin
@@ -90,7 +90,7 @@ class OpenRecord:
     lock_sequences: list[tuple[int, int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, open: Open) -> OpenRecord:
+    def of(cls, open: Open, delete_pending: bool) -> OpenRecord:
         """What there is to say of a persistent open."""
         origin, durability, share = open.origin, open.durability, open.tree.share
         assert origin is not None
@@ -114,7 +114,7 @@ class OpenRecord:
             open.share_access,
             open.create_options,
             open.delete_on_close,
-            open.node.delete_pending,
+            delete_pending,
             holder.state if holder is not None else 0,
             lease,
             application,
@@ -205,11 +205,12 @@ class Persistence:
 
     async def save(self, open: Open) -> None:
         """
-        Return when an open is on disk as it was at the call.
+        Return when an open is on disk as it is.
 
         @raise OSError: it cannot be.
         """
-        number, record = open.file_id.persistent, OpenRecord.of(open).encode()
+        pending = await open.is_delete_pending()
+        number, record = open.file_id.persistent, OpenRecord.of(open, pending).encode()
         try:
             await self._run(lambda: self._database.save(number, record))
         except sqlite3.Error as error:
@@ -275,7 +276,7 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
     open.durability = Durability(record.owner, record.timeout, version=2, persistent=True)
     open.on_close.append(open.durability.reconnected)
     if record.delete_pending:
-        open.tree.server.nodes.set_deletion(open.node, Deletion(open.tree, open.path, None))
+        open.tree.server.nodes.set_deletion(open.node, link_at(store, open.path), Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
     server.opens.add_created(open, _origin(record))
     return open

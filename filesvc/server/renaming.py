@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import FileIdentity, IOverlappingStore, Path
+from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server import sharemode
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call
 from filesvc.server.errors import StatusError
 from filesvc.server.names import parse_name
-from filesvc.server.node import Deletion, FileNode
+from filesvc.server.node import FileNode, link_at
 from filesvc.server.open import Open
 from filesvc.server.replacing import give_name
 from filesvc.server.stream_rename import rename_stream
@@ -138,18 +138,8 @@ async def _follow(open: Open, before: Path) -> None:
         elif not other.closed:
             assert IOverlappingStore.providedBy(store)
             other.file.moved(await other.run(store.path_of, other.file))
-    if node.deletion is not None and await _was_deleted_by(node.deletion, open, before):
-        node.deletion = node.deletion._replace(tree=tree, path=open.path)
-
-
-async def _was_deleted_by(deletion: Deletion, open: Open, name: Path) -> bool:
-    """Whether the name that a file lost was the one to be removed."""
-    store = deletion.tree.store
-    if store is open.tree.store:
-        return deletion.path == name
-    assert IOverlappingStore.providedBy(store)
-    try:
-        identity: FileIdentity = await deletion.tree.run(store.identity, deletion.path)
-        return identity != open.node.key.identity
-    except OSError:
-        return True
+    if node.deletions:
+        nodes = tree.server.nodes
+        deletion = nodes.take_deletion(node, await tree.run(link_at, tree.store, before))
+        if deletion is not None:
+            nodes.set_deletion(node, await open.link(), deletion._replace(tree=tree, path=open.path))

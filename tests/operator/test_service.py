@@ -139,7 +139,7 @@ def test_a_store_that_has_a_file_to_delete_stays_open(reactor, service, tmp_path
     (tmp_path / "f").touch()
     store = next(iter(service.server.shares.values())).store
     identity = store.identity(("f",))
-    node = FileNode(NodeKey(store.space, identity), deletion=Deletion(SimpleNamespace(store=store), ("f",), None))
+    node = FileNode(NodeKey(store.space, identity), deletions={None: Deletion(SimpleNamespace(store=store), ("f",), None)})
     elsewhere = SimpleNamespace(node=node)
     service.server.nodes.attach(elsewhere)
     (tmp_path / "other").mkdir()

@@ -195,10 +195,18 @@ def test_local_programs_break_what_is_cached_through_each(client: Any, enter: An
 # What is to be deleted
 
 
-@WAYS
-def test_nobody_opens_what_is_to_be_deleted(client: Any, enter: Any, share: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("share", "name", "status"),
+    [
+        ("again", r"SUB\F", Status.DELETE_PENDING),
+        ("sub", "f", Status.DELETE_PENDING),
+        ("link", "linked", Status.SUCCESS),
+        ("again", r"elsewhere\linked", Status.SUCCESS),
+    ],
+)
+def test_nobody_opens_what_is_to_be_deleted_by_that_name(client: Any, enter: Any, share: str, name: str, status: Status) -> None:
     assert delete(client, client.open(r"sub\f")) is Status.SUCCESS
-    assert enter(share).create(name).status is Status.DELETE_PENDING
+    assert enter(share).create(name).status is status
 
 
 @pytest.mark.parametrize(("share", "new"), [("again", r"SUB\new"), ("sub", "new")])
@@ -214,7 +222,7 @@ def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(client: Any, 
     here, there = client.open(r"sub\f"), other.open(name, access=READ)
     delete(client, here)
     client.close(here)
-    assert (folder / "sub" / "f").exists()
+    assert (folder / "sub" / "f").exists() is (share != "link")
     other.close(there)
     assert not (folder / "sub" / "f").exists()
     assert (folder / "elsewhere" / "linked").exists()

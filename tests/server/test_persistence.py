@@ -21,7 +21,7 @@ from filesvc.smb2.file_information import FileDispositionInformation, FileInform
 from filesvc.smb2.header import Command
 from filesvc.smb2.lease import LeaseFlags, LeaseV2
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.name_information import FileRenameInformation
+from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.smb2.negotiate import Capabilities, Dialect
 from filesvc.smb2.query_info import InfoType
 from filesvc.smb2.read import ReadRequest
@@ -288,6 +288,20 @@ def test_a_file_is_found_where_it_was_moved(site: Site) -> None:
     assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
     site.kill()
     assert create(site.client(), BACK(file_id), name="g").status is Status.SUCCESS
+
+
+def test_a_name_stays_if_another_of_the_file_was_to_be_deleted(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, level=0, share=7)).file_id
+    assert set_info(client, file_id, FileInformationClass.LINK, FileLinkInformation(False, "g")) is Status.SUCCESS
+    other = response(create(client, dh2q(OTHER_GUID, flags=PERSISTENT), name="g", level=0, share=7)).file_id
+    assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)) is Status.SUCCESS
+    assert set_info(client, other, FileInformationClass.DISPOSITION, FileDispositionInformation(False)) is Status.SUCCESS
+    site.kill()
+    site.reactor.advance(TIMEOUT)
+    client = site.client()
+    assert client.create("f", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert client.create("g", CreateDisposition.OPEN).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("how", ["on close", "pending"])

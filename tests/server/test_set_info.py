@@ -9,7 +9,7 @@ import pytest
 from filesvc.interfaces import FileAttributes
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
 from filesvc.smb2.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
 from filesvc.smb2.file_information import (
     DispositionFlags,
@@ -509,15 +509,93 @@ def test_what_is_left_when_one_name_is_deleted(client: Any, store: Any) -> None:
     assert exists(client, "b")
 
 
-def test_the_name_that_was_to_be_deleted_goes_whoever_closes_last(client: Any, store: Any) -> None:
-    first = client.open("a")
-    assert link(client, first, "b") is Status.SUCCESS
-    last = client.open("b")
-    assert dispose(client, first) is Status.SUCCESS
-    client.close(first)
-    client.close(last)
+@pytest.fixture
+def by_a_and_b(client: Any) -> tuple[Any, Any]:
+    """Opens of one file by both its names."""
+    by_a = client.open("a")
+    assert link(client, by_a, "b") is Status.SUCCESS
+    return by_a, client.open("b")
+
+
+def pending(client: Any, file_id: Any) -> tuple[bool, int]:
+    told = standard(client, file_id)
+    return told.delete_pending, told.number_of_links
+
+
+def test_a_name_is_to_be_deleted_and_not_the_file(client: Any, another: Any, by_a_and_b: Any) -> None:
+    by_a, by_b = by_a_and_b
+    assert dispose(client, by_a) is Status.SUCCESS
+    assert (pending(client, by_a), pending(client, by_b)) == ((True, 1), (False, 1))
+    assert another.create("A").status is Status.DELETE_PENDING
+    another.close(another.open("b"))
+    client.close(by_a)
+    assert not exists(client, "a")
+    assert pending(client, by_b) == (False, 1)
+    client.close(by_b)
+    assert exists(client, "b")
+
+
+def test_a_name_is_deleted_when_its_last_open_is_closed(client: Any, another: Any, by_a_and_b: Any) -> None:
+    by_a, by_b = by_a_and_b
+    client.close(by_b)
+    again, stream = another.open("A"), another.open("a:stream")
+    by_b = client.open("b")
+    assert dispose(client, by_a) is Status.SUCCESS
+    for who, file_id in ((client, by_a), (another, again), (another, stream)):
+        assert another.create("a").status is Status.DELETE_PENDING
+        who.close(file_id)
+    assert not exists(client, "a")
+    assert dispose(client, by_b) is Status.SUCCESS
+    client.close(by_b)
+    assert not exists(client, "b")
+
+
+def test_both_names_can_be_to_be_deleted(client: Any, by_a_and_b: Any) -> None:
+    by_a, by_b = by_a_and_b
+    assert dispose(client, by_a) is dispose(client, by_b) is Status.SUCCESS
+    assert (pending(client, by_a), pending(client, by_b)) == ((True, 0), (True, 0))
+    assert dispose(client, by_b, False) is Status.SUCCESS
+    assert (pending(client, by_a), pending(client, by_b)) == ((True, 1), (False, 1))
+    client.close(by_a)
+    client.close(by_b)
     assert not exists(client, "a")
     assert exists(client, "b")
+
+
+def test_a_name_is_deleted_on_close_and_not_the_file(client: Any, by_a_and_b: Any) -> None:
+    by_a, by_b = by_a_and_b
+    client.close(client.open("b", create_options=CreateOptions.DELETE_ON_CLOSE))
+    assert client.create("b").status is Status.DELETE_PENDING
+    assert pending(client, by_a) == (False, 1)
+    client.close(by_b)
+    assert not exists(client, "b")
+    assert pending(client, by_a) == (False, 1)
+
+
+def test_what_is_to_be_deleted_is_so_by_its_new_name(client: Any, by_a_and_b: Any) -> None:
+    by_a, by_b = by_a_and_b
+    assert dispose(client, by_a) is Status.SUCCESS
+    assert rename(client, by_b, "c") is Status.SUCCESS
+    assert rename(client, by_a, "d") is Status.SUCCESS
+    assert client.create("d").status is Status.DELETE_PENDING
+    client.close(client.open("c"))
+    client.close(by_a)
+    assert [exists(client, name) for name in "abcd"] == [False, False, True, False]
+
+
+def test_a_stream_is_made_by_a_name_that_stays(client: Any, another: Any, by_a_and_b: Any) -> None:
+    by_a, _ = by_a_and_b
+    assert dispose(client, by_a) is Status.SUCCESS
+    assert another.create("a:new").status is Status.DELETE_PENDING
+    assert another.create("b:new").status is Status.SUCCESS
+
+
+def test_what_is_cached_by_another_name_is_taken_back(client: Any, another: Any, by_a_and_b: Any) -> None:
+    by_a, _ = by_a_and_b
+    assert dispose(client, by_a) is Status.SUCCESS
+    client.open("b", requested_oplock_level=OplockLevel.II)
+    another.open("b", disposition=CreateDisposition.OVERWRITE)
+    assert [told.oplock_level for told in client.breaks()] == [OplockLevel.NONE]
 
 
 def test_a_share_to_read_from_gets_no_links(make_server: Any, client: Any, store: Any) -> None:
