@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _INVALID = frozenset('",+/:;<=>?[\\]|*')
 _MAX_NAME = 254
 _MAX_LENGTH = 0x10000 - 5
+MAX_LIST = 0x10000
+"""Bytes that a list of attributes, or of their names, may take in a request: more than a file can have of them."""
 _NOT_CLIENTS = ("filesvc.", PREFIX.casefold())
 _TOO_LARGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE})
 
@@ -35,6 +37,8 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
         what the store has no room for.
     @raise OSError: the store does not keep them.
     """
+    if len(buffer) > MAX_LIST:
+        raise StatusError(Status.EA_TOO_LARGE)
     attributes = parse_full_eas(buffer)
     for attribute in attributes:
         _check_name(attribute.name)

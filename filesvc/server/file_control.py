@@ -26,8 +26,13 @@ _MAX_CHUNK = 1 << 20
 _MAX_COPY = 16 << 20
 _RESUME_KEY = 24
 _COPYCHUNK_RESPONSE = 12
+_MAX_TRIMMED = 1024
+"""Ranges; each of them is held against all locks."""
 _SNAPSHOTS_MINIMUM = 16
 _RANGE_LENGTH = 16
+_TRIM_HEAD = 8
+_COPY_HEAD = 32
+_CHUNK_LENGTH = 24
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
@@ -53,18 +58,16 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     target = call.file(request.file_id)
     if request.max_output_response < _COPYCHUNK_RESPONSE:
         raise StatusError(Status.INVALID_PARAMETER)
+    if len(request.input) > _COPY_HEAD + _MAX_CHUNKS * _CHUNK_LENGTH:
+        return _too_much(request)
     copy = SrvCopychunkCopy.parse(memoryview(request.input))
     source = call.session.opens.get(FileId.unpack(copy.source_key).volatile)
     if not isinstance(source, Open) or source.file_id.pack() != copy.source_key[:16]:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     if source.tree.store is not target.tree.store:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
-    if (
-        len(copy.chunks) > _MAX_CHUNKS
-        or any(not 0 < chunk.length <= _MAX_CHUNK for chunk in copy.chunks)
-        or sum(chunk.length for chunk in copy.chunks) > _MAX_COPY
-    ):
-        return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
+    if any(not 0 < chunk.length <= _MAX_CHUNK for chunk in copy.chunks) or sum(chunk.length for chunk in copy.chunks) > _MAX_COPY:
+        return _too_much(request)
     _check_copy(request, source, target)
     target.node.caching.take(Operation.WRITE, target.holder)
     written = total = 0
@@ -78,6 +81,11 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     except OSError as error:
         status = status_of(error)
     return _reply(request, SrvCopychunkResponse(written, 0, total).encode(), status)
+
+
+def _too_much(request: IoctlRequest) -> Reply:
+    """Tell how much may be copied at once."""
+    return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
 
 
 def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
@@ -168,7 +176,7 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
     """Where a sparse file has data; one that is not marked so has it everywhere."""
     stat = await open.stat()
     if stat.attributes & FileAttributes.SPARSE_FILE:
-        return await open.run(open.file.allocated_ranges, asked.offset, asked.length)
+        return await open.run_in_thread(open.file.allocated_ranges, asked.offset, asked.length)
     length = min(asked.length, stat.size - asked.offset)
     return [(asked.offset, length)] if length > 0 else []
 
@@ -176,6 +184,8 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
 async def trim(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_FILE_LEVEL_TRIM: data is not needed any more, so its whole clusters give back their room, and read as zeros."""
     open = call.file(request.file_id)
+    if len(request.input) > _TRIM_HEAD + _MAX_TRIMMED * _RANGE_LENGTH:
+        raise StatusError(Status.INVALID_PARAMETER)
     asked = FileLevelTrim.parse(memoryview(request.input))
     if open.is_directory or asked.key or not asked.ranges or any(one.offset < 0 or one.length < 0 for one in asked.ranges):
         raise StatusError(Status.INVALID_PARAMETER)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from filesvc.interfaces import Stat
 from filesvc.server.attributes import network_times, wire_attributes
 from filesvc.server.errors import StatusError
-from filesvc.server.extended_attributes import get_extended_attributes
+from filesvc.server.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.names import join_name
 from filesvc.server.open import Open
 from filesvc.server.streams import list_streams
@@ -150,6 +150,8 @@ async def _id(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
+    if len(request.input_buffer) > MAX_LIST:
+        raise StatusError(Status.INVALID_PARAMETER)
     attributes = await get_extended_attributes(open)
     if request.input_buffer:
         by_name = {upcase(attribute.name): attribute for attribute in attributes}

@@ -38,6 +38,8 @@ AAPL = b"AAPL"
 _CONTEXT = Struct("<IHHHHI")
 _NAME_OFFSET = _CONTEXT.size
 _ALIGNMENT = 8
+MAX_CONTEXTS = 64
+"""There are about twenty; a message full of them would take seconds to read."""
 
 _DURABLE_REQUEST = Struct("<16x")
 _DURABLE_RESPONSE = Struct("<8x")
@@ -65,10 +67,12 @@ def parse_contexts(data: memoryview) -> list[CreateContext]:
     """
     The contexts that CREATE's CreateContextsOffset and CreateContextsLength point at; none in no bytes.
 
-    @raise MalformedMessage: they are no list of contexts.
+    @raise MalformedMessage: they are no list of contexts, or too many.
     """
-    contexts = []
+    contexts: list[CreateContext] = []
     while data:
+        if len(contexts) == MAX_CONTEXTS:
+            raise MalformedMessage(f"more than {MAX_CONTEXTS} create contexts")
         if len(data) < _CONTEXT.size:
             raise MalformedMessage(f"a create context of {len(data)} bytes")
         next_offset, name_offset, name_length, _, data_offset, data_length = _CONTEXT.unpack_from(data)

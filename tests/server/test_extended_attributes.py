@@ -12,6 +12,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateDisposition
 from filesvc.smb2.create_contexts import EA_BUFFER, CreateContext
 from filesvc.smb2.ea import FullEa, encode_full_eas, encode_get_eas, full_eas_length, parse_full_eas
+from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.file_information import FileEaInformation, FileInformationClass
 from filesvc.smb2.header import Command
@@ -50,6 +51,20 @@ def test_set_and_asked(client: Any) -> None:
     assert get(client, file_id, "ONE", "three") == {"One": b"1", "three": b""}
     length = FileEaInformation.parse(memoryview(QueryInfoResponse.parse(ask(client, file_id, kind=FileInformationClass.EA).message).buffer))
     assert length.ea_size == full_eas_length([FullEa("One", b"1"), FullEa("two", b"22")])
+
+
+def test_lists_longer_than_any_file_has_are_not_read(client: Any) -> None:
+    file_id = client.open("a")
+    for count, status in ((4096, Status.SUCCESS), (4097, Status.EA_TOO_LARGE)):
+        attributes = encode_full_eas([FullEa("none", b"")] * count)
+        request = SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.FULL_EA, attributes)
+        assert client.ask(Command.SET_INFO, request.encode(), charge=2).status is status
+    client.send(client.header(Command.ECHO, credits=64).encode() + EchoRequest().encode())
+    client.receive()
+    for count, status in ((5000, Status.SUCCESS), (6000, Status.INVALID_PARAMETER)):
+        names = encode_get_eas(["name"] * count)
+        asked = QueryInfoRequest(file_id, InfoType.FILE, FileInformationClass.FULL_EA, 1 << 20, input_buffer=names)
+        assert client.ask(Command.QUERY_INFO, asked.encode(), charge=16).status is status
 
 
 def test_names_match_by_any_case(client: Any) -> None:

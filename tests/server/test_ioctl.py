@@ -397,6 +397,8 @@ def test_what_is_not_trimmed(client: Any, store: Any) -> None:
     file_id = client.open("a")
     assert trim(client, file_id, (0, CLUSTER), key=1)[0] is Status.INVALID_PARAMETER
     assert trim(client, file_id)[0] is Status.INVALID_PARAMETER
+    assert trim(client, file_id, *[(0, 1)] * 1024)[0] is Status.SUCCESS
+    assert trim(client, file_id, *[(0, 1)] * 1025)[0] is Status.INVALID_PARAMETER
     assert trim(client, file_id, (-1, CLUSTER))[0] is Status.INVALID_PARAMETER
     assert trim(client, client.open("d", create_options=CreateOptions.DIRECTORY_FILE), (0, CLUSTER))[0] is Status.INVALID_PARAMETER
     assert trim(client, client.open("a", access=AccessMask.FILE_READ_DATA), (0, CLUSTER))[0] is Status.ACCESS_DENIED

@@ -25,6 +25,7 @@ from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.smb2.file_ranges import FileRange, parse_ranges
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
@@ -82,6 +83,16 @@ def answer(client: Any, message_id: int) -> Any:
     client.unasked += client.receive()
     (found,) = [answer for answer in client.unasked if answer.header.message_id == message_id]
     return found
+
+
+def test_where_a_file_has_data_is_looked_for_in_a_thread(client: Any, threads: Threads, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    file_id = client.open("a")
+    client.ask(Command.IOCTL, IoctlRequest(Fsctl.SET_SPARSE, file_id, b"\1", 0).encode())
+    asked = start(client, Command.IOCTL, IoctlRequest(Fsctl.QUERY_ALLOCATED_RANGES, file_id, bytes(8) + b"\5" + bytes(7), 100).encode())
+    assert client.receive() == []
+    threads.do_one()
+    assert parse_ranges(memoryview(IoctlResponse.parse(answer(client, asked).message).output)) == [FileRange(0, 5)]
 
 
 # Copies

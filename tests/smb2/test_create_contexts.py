@@ -13,6 +13,7 @@ from filesvc.smb2.create_contexts import (
     DURABLE_HANDLE_RECONNECT_V2,
     DURABLE_HANDLE_REQUEST,
     DURABLE_HANDLE_REQUEST_V2,
+    MAX_CONTEXTS,
     QUERY_MAXIMAL_ACCESS,
     TIMEWARP_TOKEN,
     AllocationSize,
@@ -168,6 +169,13 @@ def test_data_round_trip(data: Data) -> None:
 def test_broken_lists_are_refused(broken: str) -> None:
     with pytest.raises(MalformedMessage):
         parse_contexts(memoryview(bytes.fromhex(broken)))
+
+
+def test_many_contexts_are_refused() -> None:
+    many = [CreateContext(b"name", b"")] * MAX_CONTEXTS
+    assert parse_contexts(memoryview(encode_contexts(many))) == many
+    with pytest.raises(MalformedMessage):
+        parse_contexts(memoryview(encode_contexts([*many, *many[:1]])))
 
 
 @pytest.mark.parametrize("data_class", [AppInstanceId, AppInstanceVersion])
