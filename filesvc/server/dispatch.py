@@ -30,6 +30,8 @@ _MOST_WAITING = 2 * CREDIT_UNIT
 """Bytes of requests that may be kept while they wait."""
 _MOST_TOGETHER = 8 << 20
 """Bytes of replies that are sent as one frame; a larger reply is one alone. Frames have a limit, and so has memory."""
+_IN_A_ROW = 64
+"""Messages of a frame that are processed before others have their turn."""
 _ERROR = 0xC0000000
 _RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 _SIGNED = int(HeaderFlags.SIGNED)
@@ -96,8 +98,13 @@ class Compound:
         raise StatusError(self._failure or Status.FILE_CLOSED)
 
     def run(self) -> None:
-        """Process the messages until one takes time, or all are answered. One that leaves no way to go on ends the connection."""
+        """
+        Process the messages until one takes time, or all are answered. One that leaves no way to go on ends the connection; what waited
+        while the connection was lost is not gone on with.
+        """
         try:
+            if self.connection.lost:
+                raise ConnectionBroken("it was lost meanwhile")
             self._advance()
         except ConnectionBroken as error:
             self._abandon(error)
@@ -106,7 +113,10 @@ class Compound:
             self._abandon(ConnectionBroken("a bug"))
 
     def _advance(self) -> None:
-        while self._index < len(self._messages):
+        for _ in range(_IN_A_ROW):
+            if self._index == len(self._messages):
+                self._send()
+                return
             if self._index and self.connection.workload.swamped:
                 self._flush()
                 self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
@@ -118,7 +128,7 @@ class Compound:
                 outcome.addBoth(self._late, call)
                 return
             self._finish(call, outcome)
-        self._send()
+        self.connection.server.reactor.callLater(0, self.run)
 
     def go_async(self, call: Call) -> None:
         """
@@ -168,10 +178,7 @@ class Compound:
         except ConnectionBroken as error:
             self._abandon(error)
         else:
-            if self.connection.lost:
-                self._abandon(ConnectionBroken("it was lost meanwhile"))
-            else:
-                self.run()
+            self.run()
 
     def _settle(self, call: Call, result: Reply | Failure) -> Reply:
         if isinstance(result, Reply):

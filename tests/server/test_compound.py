@@ -132,6 +132,22 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any
     assert client.server.buffers.outstanding == 0
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_others_have_their_turn_in_the_middle_of_many(client: Any, another: Any, store: Any, lost: bool) -> None:
+    client.send(client.header(Command.ECHO, credits=1000).encode() + EchoRequest().encode())
+    client.receive()
+    ask_without_receiving(client, *[(Command.CREATE, create(f"{number}"), 0) for number in range(200)])
+    assert 0 < len(client.server.nodes) < 200
+    assert another.ask(Command.ECHO, ECHO).status is Status.SUCCESS
+    if lost:
+        client.transport.loseConnection()
+    client.server.reactor.pump([0] * 3)
+    if lost:
+        assert len(client.server.nodes) == 0
+    else:
+        assert [answer.status for answer in client.receive()] == [Status.SUCCESS] * 200
+
+
 def test_a_related_request_inherits_session_and_tree(client: Any) -> None:
     body = create("a")
     body += bytes(-len(body) % 8)
