@@ -14,7 +14,7 @@ from filesvc.server.connection import Connection
 from filesvc.server.open import Open
 from filesvc.server.server import Server
 from filesvc.server.session import Session
-from filesvc.server.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
+from filesvc.server.wording import cache_kind, cache_letters, dialect_name, is_away, printable, share_name, user_kind
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import ShareAccess
 
@@ -52,13 +52,6 @@ def overview(server: Server, uptime: float) -> str:
         _table(_OPEN, _opens(server), _open),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def printable(text: str) -> str:
-    """A text with escapes for all that does not show, or would move what shows."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode-escape").decode("ascii") for char in text)
 
 
 def _table(heads: Sequence[str], items: Iterable[T], describe: Callable[[T], Sequence[str]]) -> str:

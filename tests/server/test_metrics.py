@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from filesvc.server import overview as overview_module
 from filesvc.server.metrics import registry
-from filesvc.server.overview import overview, printable
+from filesvc.server.overview import overview
 from filesvc.server.settings import Settings, Share, Signing
-from filesvc.server.wording import cache_letters, dialect_name
+from filesvc.server.wording import cache_letters, dialect_name, printable
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.create import CreateDisposition, ShareAccess
 from filesvc.smb2.echo import EchoRequest

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import spnego
 from twisted.internet.defer import Deferred
+from twisted.logger import formatEvent, globalLogPublisher
 
 from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.auth.errors import LogonFailure
@@ -64,6 +65,18 @@ def test_signed_requests_get_signed_answers(client: Any, dialect: int) -> None:
 @pytest.mark.parametrize(("user", "password"), [("alice", "wrong"), ("nobody", "secret"), ("nobody", "")])
 def test_who_is_not_known_is_refused_alike(client: Any, user: str, password: str) -> None:
     assert connect(client).log_on(user, password).status is Status.LOGON_FAILURE
+
+
+def test_what_strangers_call_themselves_stays_in_its_line(client: Any) -> None:
+    other = connect(client)
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        other.log_on("eve\r\x1b[2J\u202e", "secret")
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    (line,) = [line for line in map(formatEvent, events) if "refused" in line]
+    assert line.endswith(r": logon refused: eve\r\x1b[2J\u202e")
 
 
 def test_requests_must_be_signed_where_signing_is_required(make_server: Any, client: Any) -> None:

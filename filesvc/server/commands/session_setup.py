@@ -15,6 +15,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.session import Channel, Session, SessionState
 from filesvc.server.settings import Encryption, Signing
 from filesvc.server.token import NOBODY, Token
+from filesvc.server.wording import printable
 from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.header import HeaderFlags
 from filesvc.smb2.keys import session_keys, signing_key
@@ -46,7 +47,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         outcome = await channel.conversation.step(bytes(request.security_buffer))
     except (LogonFailure, MalformedToken) as error:
         user = error.user if isinstance(error, LogonFailure) else ""
-        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=user or "no user")
+        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=printable(user) or "no user")
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
         await _refuse(channel)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
