@@ -40,17 +40,15 @@ class Acceptor:
         portal: Portal,
         target: TargetNames,
         allow_guest: bool = False,
-        allow_anonymous: bool | None = None,
+        allow_anonymous: bool = False,
         kerberos: Callable[[Portal, str], Mechanism] | None = None,
     ) -> None:
         """
         @param allow_guest: let unknown users in as guests. A wrong password of a known user is refused all the same.
-        @param allow_anonymous: let clients in that say no name; if C{None}, as C{allow_guest} says.
+        @param allow_anonymous: let clients in that say no name.
         @param kerberos: begins a logon with Kerberos, as C{Keytab.start} does; C{None} if there is no keytab.
         """
         self.portal = portal
-        if allow_anonymous is None:
-            allow_anonymous = allow_guest
         self.mechanisms: dict[bytes, Callable[[str], Mechanism]] = {}
         if kerberos is not None:
             self.mechanisms[MS_KERBEROS] = self.mechanisms[KERBEROS] = lambda peer: kerberos(portal, peer)

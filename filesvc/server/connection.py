@@ -385,10 +385,6 @@ class Connection(Protocol):
             self.transport.resumeProducing()
         self._go_on()
 
-    def unthrottle(self) -> None:
-        """Replies have left the worker threads."""
-        self.workload.ease()
-
     def finish(self, now: bool) -> None:
         """The server ends: take no more requests, and close when all replies have left; or C{now}."""
         if now:

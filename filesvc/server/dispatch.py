@@ -13,7 +13,6 @@ from filesvc.server.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.rules import RULES, Rule
 from filesvc.server.session import Session, SessionState
-from filesvc.server.settings import Encryption
 from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
@@ -269,7 +268,7 @@ class Compound:
                 # A compound shares this failure.
                 self._verified = True
                 raise StatusError(Status.NETWORK_SESSION_EXPIRED)
-            if session.encrypt_data and self.sealed is None and connection.settings.encryption is Encryption.REQUIRED:
+            if session.encrypt_data and self.sealed is None:
                 raise StatusError(Status.ACCESS_DENIED)
             if rule.tree:
                 call.tree = session.trees.get(header.tree_id)

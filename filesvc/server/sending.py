@@ -112,7 +112,7 @@ class Sender:
         def done(protection: bytes) -> None:
             self.in_thread -= copied.length
             self._put_protected(copied, place, protection)
-            self._connection.unthrottle()
+            self._connection.workload.ease()
 
         self.in_thread += copied.length
         self._connection.server.in_thread(work).addCallbacks(done, failed)
