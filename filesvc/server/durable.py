@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from filesvc.interfaces import Path
 from filesvc.server.caching import H
 from filesvc.server.errors import StatusError
 from filesvc.server.lease import Lease
@@ -39,6 +40,7 @@ from filesvc.smb2.create_contexts import (
 )
 from filesvc.smb2.lease import LeaseV2, parse_lease
 from filesvc.smb2.status import Status
+from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
     from filesvc.server.call import Call
@@ -75,6 +77,8 @@ class Durability:
     What makes an open durable: Open.DurableOwner, Open.DurableOpenTimeout (in seconds), Open.IsPersistent.
 
     @ivar scavenger: runs while the client is away.
+    @ivar other_path: of a persistent open, the name that its file has, or is called by its client, if the server ends in the middle of a
+        rename.
     """
 
     owner: str
@@ -82,6 +86,7 @@ class Durability:
     version: int
     persistent: bool = False
     scavenger: IDelayedCall | None = None
+    other_path: Path | None = None
 
     @property
     def disconnected(self) -> bool:
@@ -195,6 +200,12 @@ async def save(open: Open) -> None:
         await persistence.save(open)
 
 
+def also_known_as(open: Open, path: Path) -> None:
+    """The file is about to get another name, or has just had it, which its client does not know yet."""
+    if open.durability is not None and open.durability.persistent:
+        open.durability.other_path = path
+
+
 def is_suspended(open: Open) -> bool:
     """Whether nobody else may open the file, as its client was promised to find it as it was."""
     return is_persistent(open) and open.durability is not None and open.durability.disconnected
@@ -240,8 +251,14 @@ def _check_lease(open: Open, request: CreateRequest, contexts: Contexts, call: C
         or isinstance(asked, LeaseV2) != (lease.version == 2)
     ):
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
-    if not lease.delete_on_close and not lease.has_name(parse_name(request.name)):
+    name = parse_name(request.name)
+    if not lease.delete_on_close and not lease.has_name(name) and not _was_named(open, name.path):
         raise StatusError(Status.INVALID_PARAMETER)
+
+
+def _was_named(open: Open, path: Path) -> bool:
+    other = open.durability.other_path if open.durability is not None else None
+    return other is not None and list(map(upcase, other)) == list(map(upcase, path))
 
 
 def check_replayed_lease(open: Open, contexts: Contexts) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -21,7 +22,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from filesvc.auth.users import User
-from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, ILockableFile, IOpenFile, Kind
+from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, IFileStore, ILockableFile, IOpenFile, Kind, Path
 from filesvc.server import durable
 from filesvc.server.application import Application
 from filesvc.server.caching import NONE, RW, RWH, R
@@ -88,6 +89,7 @@ class OpenRecord:
     application: tuple[str, tuple[int, int] | None] | None = None
     locks: list[tuple[int, int, bool]] = field(default_factory=list)
     lock_sequences: list[tuple[int, int]] = field(default_factory=list)
+    other_path: list[str] | None = None
 
     @classmethod
     def of(cls, open: Open, delete_pending: bool) -> OpenRecord:
@@ -120,6 +122,7 @@ class OpenRecord:
             application,
             [(held.offset, held.length, held.exclusive) for held in open.node.locks.held_by(open)],
             list(open.lock_sequences.succeeded_last.items()),
+            list(durability.other_path) if durability.other_path is not None else None,
         )
 
     @classmethod
@@ -254,10 +257,7 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
     if share is None or not share.continuous:
         raise ValueError(f"there is no continuous share {record.share}")
     store = share.store
-    file: IOpenFile = store.open(tuple(record.path), Creation.EXISTING, Kind.FILE, bool(record.granted_access & _WRITES))
-    if file.identity != FileIdentity(*record.identity):
-        file.close()
-        raise ValueError(f"{'/'.join(record.path)} is another file now")
+    file, other_path = _find(record, store)
     session = Session(0, SessionState.EXPIRED, User(record.owner, os.geteuid(), os.getegid()))
     open = Open(
         FileId(number, number),
@@ -273,13 +273,26 @@ def _reopen(number: int, record: OpenRecord, server: Server) -> Open:
     )
     for index, sequence in record.lock_sequences:
         open.lock_sequences.succeeded(index, sequence)
-    open.durability = Durability(record.owner, record.timeout, version=2, persistent=True)
+    open.durability = Durability(record.owner, record.timeout, version=2, persistent=True, other_path=other_path)
     open.on_close.append(open.durability.reconnected)
     if record.delete_pending:
         open.tree.server.nodes.set_deletion(open.node, link_at(store, open.path), Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
     server.opens.add_created(open, _origin(record))
     return open
+
+
+def _find(record: OpenRecord, store: IFileStore) -> tuple[IOpenFile, Path | None]:
+    """The file, by whichever of its two names it has, and the other: the server may have ended before or after it was renamed."""
+    paths = [tuple(path) if path is not None else None for path in (record.path, record.other_path)]
+    for path, other in (paths, paths[::-1]):
+        if path is not None:
+            with suppress(OSError):
+                file: IOpenFile = store.open(path, Creation.EXISTING, Kind.FILE, bool(record.granted_access & _WRITES))
+                if file.identity == FileIdentity(*record.identity):
+                    return file, other
+                file.close()
+    raise ValueError(f"{'/'.join(record.path)} cannot be opened, or is another file now")
 
 
 def _origin(record: OpenRecord) -> Origin:

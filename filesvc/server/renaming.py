@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from filesvc.interfaces import IOverlappingStore, Path
-from filesvc.server import sharemode
+from filesvc.server import durable, sharemode
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call
 from filesvc.server.errors import StatusError
@@ -49,14 +49,20 @@ async def rename(open: Open, buffer: memoryview) -> None:
         await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
         return
     path = _target(open, rename)
+    server, store = open.tree.server, open.tree.store
+    alike = [other for other in open.node.opens if other.tree.store is store and other.path == open.path]
+    for other in alike:
+        durable.also_known_as(other, path)
+        await durable.save(other)
     await _check_movable(open, path)
     _check_no_stream(open, rename.file_name)
-    server, store = open.tree.server, open.tree.store
     await server.descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
     if path[:-1] != before[:-1]:
         await server.descriptors.keep_followed(open)
     await give_name(open, store.rename, path, rename.replace_if_exists)
+    for other in alike:
+        durable.also_known_as(other, before)
     await _follow(open, before)
     server.notifier.renamed(open, before)
     await open.entries_changed(before)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.interfaces import Creation, Kind
 from filesvc.server.durable import TIMEOUT
 from filesvc.server.persistence import Database, LeaseRecord, OpenRecord
 from filesvc.server.settings import Settings, Share
@@ -290,6 +291,68 @@ def test_a_file_is_found_where_it_was_moved(site: Site) -> None:
     assert create(site.client(), BACK(file_id), name="g").status is Status.SUCCESS
 
 
+@pytest.fixture
+def kill_in_rename(site: Site, store: Any, monkeypatch: Any) -> Callable[..., None]:
+    """Kills a server that renames C{f} to C{g}: when it has done so or when it is about to, but before it has said so to anybody."""
+
+    def kill(client: Any, file_id: FileId, done: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
+        give_name = store.rename
+
+        def last(*arguments: Any) -> None:
+            if done:
+                give_name(*arguments)
+            dying.setattr(Database, "save", lambda *arguments: None)
+
+        with monkeypatch.context() as dying:
+            dying.setattr(store, "rename", last)
+            set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g"))
+        meanwhile()
+        site.kill()
+
+    return kill
+
+
+@pytest.mark.parametrize("known_as", ["f", "g"])
+@pytest.mark.parametrize("cached", [[], [rqls()]])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_file_is_found_that_was_being_renamed(site: Site, kill_in_rename: Any, done: bool, cached: Any, known_as: str) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, *cached)).file_id
+    kill_in_rename(client, file_id, done)
+    client = site.client()
+    assert create(client, BACK(file_id), *cached, name=known_as).status is Status.SUCCESS
+    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    client.close(file_id)
+    assert client.create("f", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+    assert client.create("g", CreateDisposition.OPEN).status is Status.SUCCESS
+
+
+def test_who_knows_only_the_old_name_has_it_back(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, rqls())).file_id
+    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    site.kill()
+    assert create(site.client(), BACK(file_id), rqls(), name="another").status is Status.INVALID_PARAMETER
+    assert create(site.client(), BACK(file_id), rqls(), name="F").status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_another_file_is_not_taken_for_the_one_that_was_being_renamed(site: Site, store: Any, kill_in_rename: Any, done: bool) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED, level=0)).file_id
+
+    def replace() -> None:
+        file = store.open(("g" if done else "f",), Creation.EXISTING, None, False)
+        store.remove(file)
+        file.close()
+        store.add("f")
+        store.add("g")
+
+    kill_in_rename(client, file_id, done, replace)
+    assert len(site.server.opens) == 0
+    assert create(site.client(), BACK(file_id), level=0).status is Status.OBJECT_NAME_NOT_FOUND
+
+
 def test_a_name_stays_if_another_of_the_file_was_to_be_deleted(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, level=0, share=7)).file_id
@@ -318,8 +381,6 @@ def test_a_file_that_was_to_be_deleted_still_is(site: Site, how: str) -> None:
 
 
 def replace_file(site: Site, store: Any) -> None:
-    from filesvc.interfaces import Creation, Kind
-
     file = store.open(("f",), Creation.EXISTING, None, False)
     store.remove(file)
     file.close()
@@ -327,8 +388,6 @@ def replace_file(site: Site, store: Any) -> None:
 
 
 def remove_file(site: Site, store: Any) -> None:
-    from filesvc.interfaces import Creation
-
     file = store.open(("f",), Creation.EXISTING, None, False)
     store.remove(file)
     file.close()
