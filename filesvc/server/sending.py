@@ -115,7 +115,7 @@ class Sender:
             self._connection.workload.ease()
 
         self.in_thread += copied.length
-        self._connection.server.in_thread(work).addCallbacks(done, failed)
+        self._connection.server.compute(work).addCallbacks(done, failed)
 
     def _put_protected(self, copied: Copied, place: int, protection: bytes) -> None:
         copied.room[place : place + len(protection)] = protection

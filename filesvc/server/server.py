@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 import uuid
@@ -65,6 +66,8 @@ class Server(Factory):
     @ivar shares: what is shared, by folded name.
     @ivar connections: the clients connected now, in the order in which they came.
     @ivar strangers: those of them that have not said who they are.
+    @ivar in_thread: calls what may wait for a disk.
+    @ivar compute: calls what takes long and waits for nothing.
     """
 
     noisy = False
@@ -127,6 +130,8 @@ class Server(Factory):
         self.copier = Copier(self.buffers, in_thread)
         self.read_ahead = ReadAhead(in_thread)
         self.pipes = PipePool()
+        # Of its own, so that it does not stand behind what waits for a disk.
+        self.compute = thread_pool(reactor, self._start_threads("computing", os.cpu_count() or 1))
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         """A new client."""
@@ -243,9 +248,13 @@ class Server(Factory):
         """The threads in which the blocking store of a share is called."""
         pool = self._threads.get(share.name)
         if pool is None:
-            pool = self._threads[share.name] = ThreadPool(1, _THREADS_FOR_BLOCKING_STORE, name=f"filesvc {share.name}")
-            pool.start()
-            self.reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+            pool = self._threads[share.name] = self._start_threads(share.name, _THREADS_FOR_BLOCKING_STORE)
+        return pool
+
+    def _start_threads(self, name: str, most: int) -> ThreadPool:
+        pool = ThreadPool(0, most, name=f"filesvc {name}")
+        pool.start()
+        self.reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
         return pool
 
     def shutdown(self) -> Deferred[None]:

@@ -44,6 +44,7 @@ from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
+from filesvc.zerocopy.workers import thread_pool
 
 USER, PASSWORD = "alice", "secret"
 CLIENT = UUID(int=1)
@@ -347,6 +348,7 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> Iterator[MakeServer
         checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode(), ANOTHER_USER: PASSWORD.encode()})
         portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
         servers.append(Server(settings or Settings(), portal, shares or [Share("files", store)], reactor))
+        servers[-1].compute = thread_pool(reactor)
         return servers[-1]
 
     yield make

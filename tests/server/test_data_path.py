@@ -25,6 +25,9 @@ from filesvc.smb2.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.zerocopy import copy
 from filesvc.zerocopy.copy import read_true
+from filesvc.zerocopy.workers import thread_pool
+
+from .conftest import ImmediatePool
 
 SIZE = 1 << 20
 
@@ -200,6 +203,14 @@ def test_a_large_response_is_signed_in_a_thread(client: Any, pool: SlowPool, ser
     signed = answer(client, reading)
     assert client.verifies(signed)
     assert bytes(ReadResponse.parse(signed.message).data) == content
+
+
+def test_signing_does_not_stand_behind_what_waits_for_a_disk(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+    server.compute = thread_pool(server.reactor, ImmediatePool())  # type: ignore[arg-type]
+    client.sign = True
+    file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
+    pool.hold()
+    assert client.verifies(answer(client, start_read(client, file_id)))
 
 
 @pytest.mark.parametrize("length", [SIZE, 1000])
