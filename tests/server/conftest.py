@@ -27,13 +27,14 @@ from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse
-from filesvc.smb2.create_contexts import CreateContext
+from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Opener, Sealer
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.keys import session_keys
+from filesvc.smb2.lease import LeaseState, LeaseV2
 from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
 from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
 from filesvc.smb2.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
@@ -49,6 +50,7 @@ from filesvc.zerocopy.workers import thread_pool
 USER, PASSWORD = "alice", "secret"
 CLIENT = UUID(int=1)
 ANOTHER_USER = "carol"
+RWH = LeaseState.READ_CACHING | LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING
 
 
 class ImmediatePool:
@@ -313,12 +315,29 @@ class Client:
         assert answer.status is Status.SUCCESS, answer.status
         return CreateResponse.parse(answer.message).file_id
 
+    def lease(self, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
+        """An open that must succeed, with a lease."""
+        context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
+        answer = self.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
+        assert answer.status is Status.SUCCESS, answer.status
+        response = CreateResponse.parse(answer.message)
+        assert response.oplock_level == OplockLevel.LEASE
+        return response.file_id
+
     def breaks(self) -> list[OplockBreak | LeaseBreakNotification]:
         """The oplock and lease breaks that have come since the last time; other answers go to C{unasked}."""
         self.unasked += self.receive()
         breaks = [answer for answer in self.unasked if answer.header.message_id == 0xFFFFFFFFFFFFFFFF]
         self.unasked = [answer for answer in self.unasked if answer not in breaks]
         return [parse_break_notification(answer.message) for answer in breaks]
+
+    def kept(self) -> list[int]:
+        """What the client is to keep of its leases, for each break that it was told of."""
+        kept = []
+        for told in self.breaks():
+            assert isinstance(told, LeaseBreakNotification)
+            kept.append(int(told.new_lease_state))
+        return kept
 
     def close(self, file_id: FileId) -> Answer:
         """End an open."""
@@ -389,6 +408,31 @@ def server_on_disk(make_server: MakeServer, tmp_path: Path) -> Iterator[Server]:
     for connection in list(server.connections):
         connection.transport.loseConnection()
     store.close()
+
+
+@pytest.fixture
+def serve(make_server: MakeServer, reactor: Any) -> Iterator[Callable[..., Server]]:
+    """
+    Makes servers of local stores, by the names of the shares, which they close in the end.
+
+    They hear what local programs do when a test calls C{local_changes.doRead}, for their reactor waits for nothing.
+    """
+    reactor.addReader = reactor.removeReader = lambda reader: None
+    servers: list[tuple[Server, list[LocalStore]]] = []
+
+    def serve(**stores: LocalStore) -> Server:
+        server = make_server(shares=[Share(name, store) for name, store in stores.items()])
+        servers.append((server, list(stores.values())))
+        server.local_changes.start()
+        return server
+
+    yield serve
+    for server, stores in servers:
+        for connection in list(server.connections):
+            connection.transport.loseConnection()
+        server.local_changes.stop()
+        for store in stores:
+            store.close()
 
 
 @pytest.fixture

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from filesvc.server.settings import Settings, Share
-from filesvc.smb2.create import CreateOptions, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.file_id import FileId
+from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState, LeaseV2
+from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.write import WriteRequest
 from filesvc.store.local import LocalStore
 
@@ -33,31 +29,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(make_server: Any, folder: Path, reactor: Any) -> Iterator[Any]:
-    """A server of that folder. Its reactor has nothing to wait for; tests call C{doRead}."""
-    reactor.addReader = reactor.removeReader = lambda reader: None
-    store = LocalStore(folder)
-    server = make_server(Settings(), [Share("files", store)])
-    server.local_changes.start()
-    yield server
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
-    server.local_changes.stop()
-    store.close()
-
-
-def lease(client: Any, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
-    context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
-    answer = client.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
-    response = CreateResponse.parse(answer.message)
-    assert response.oplock_level == OplockLevel.LEASE
-    return response.file_id
+def server(serve: Any, folder: Path) -> Any:
+    return serve(files=LocalStore(folder))
 
 
 def heard(client: Any) -> list[int]:
     """What the client is to keep, for each break it was told of."""
     client.server.local_changes.doRead()
-    return [told.new_lease_state for told in client.breaks()]
+    kept: list[int] = client.kept()
+    return kept
 
 
 @pytest.mark.parametrize(("held", "script", "told"), [
@@ -73,7 +53,7 @@ def heard(client: Any) -> list[int]:
     (RWH, "echo two >> d/other", []),
 ])  # fmt: skip
 def test_what_is_done_to_a_file(client: Any, folder: Path, held: int, script: str, told: list[int]) -> None:
-    lease(client, "d\\f", held)
+    client.lease("d\\f", held)
     subprocess.run(["sh", "-c", script], cwd=folder, check=True)
     assert heard(client) == told
 
@@ -89,20 +69,20 @@ def test_what_is_done_to_a_file(client: Any, folder: Path, held: int, script: st
     ("echo new > new", []),
 ])  # fmt: skip
 def test_what_is_done_in_a_directory(client: Any, folder: Path, script: str, told: list[int]) -> None:
-    lease(client, "d", RH, create_options=CreateOptions.DIRECTORY_FILE)
+    client.lease("d", RH, create_options=CreateOptions.DIRECTORY_FILE)
     subprocess.run(["sh", "-c", script], cwd=folder, check=True)
     assert heard(client) == told
 
 
 def test_what_the_client_does_itself(client: Any) -> None:
-    lease(client, "d", RH, create_options=CreateOptions.DIRECTORY_FILE)
-    file_id = lease(client, "d\\f", RWH, b"f" * 16)
+    client.lease("d", RH, create_options=CreateOptions.DIRECTORY_FILE)
+    file_id = client.lease("d\\f", RWH, b"f" * 16)
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"mine").encode())
     assert heard(client) == []
 
 
 def test_a_file_that_is_cached_no_more_is_not_watched(client: Any, folder: Path) -> None:
-    first, second = lease(client, "d\\f"), lease(client, "d\\f")
+    first, second = client.lease("d\\f"), client.lease("d\\f")
     client.close(first)
     subprocess.run(["sh", "-c", "cat d/f > /dev/null"], cwd=folder, check=True)
     assert heard(client) == [RH]

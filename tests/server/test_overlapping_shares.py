@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,15 +11,14 @@ from uuid import UUID
 import pytest
 
 from filesvc.interfaces import FileIdentity
-from filesvc.server.settings import Settings, Share
+from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.create import CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState, LeaseV2
+from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.smb2.notify_information import NotifyAction, parse_notify_information
@@ -33,7 +32,6 @@ from filesvc.store.memory import MemoryStore
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
-RWH = RH | LeaseState.WRITE_CACHING
 READ, WRITE = AccessMask.FILE_READ_DATA, AccessMask.FILE_WRITE_DATA
 LIST = AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_READ_ATTRIBUTES
 DIRECTORY = {"create_options": CreateOptions.DIRECTORY_FILE}
@@ -52,24 +50,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stores(folder: Path) -> Iterator[dict[str, LocalStore]]:
-    """One folder, the same again and read-only, a folder in it, and one with a hard link to a file in that."""
+def server(serve: Any, folder: Path) -> Any:
+    """One of a folder, the same again and read-only, a folder in it, and one with a hard link to a file in that."""
     where = {"files": folder, "again": folder, "readonly": folder, "sub": folder / "sub", "link": folder / "elsewhere"}
-    stores = {name: LocalStore(path, read_only=name == "readonly") for name, path in where.items()}
-    yield stores
-    for store in stores.values():
-        store.close()
-
-
-@pytest.fixture
-def server(make_server: Any, reactor: Any, stores: dict[str, LocalStore]) -> Iterator[Any]:
-    reactor.addReader = reactor.removeReader = lambda reader: None
-    server = make_server(Settings(), [Share(name, store) for name, store in stores.items()])
-    server.local_changes.start()
-    yield server
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
-    server.local_changes.stop()
+    return serve(**{name: LocalStore(path, read_only=name == "readonly") for name, path in where.items()})
 
 
 @pytest.fixture
@@ -96,19 +80,6 @@ def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> St
 
 def delete(client: Any, file_id: FileId) -> Status:
     return set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
-
-
-def lease(client: Any, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
-    context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
-    answer = client.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
-    response = CreateResponse.parse(answer.message)
-    assert response.oplock_level == OplockLevel.LEASE
-    return response.file_id
-
-
-def kept(client: Any) -> list[int]:
-    """What the client is to keep, for each break that it was told of."""
-    return [told.new_lease_state for told in client.breaks()]
 
 
 # What is open
@@ -168,9 +139,9 @@ def test_oplocks(client: Any, enter: Any, share: str, name: str) -> None:
 
 @WAYS
 def test_leases(client: Any, enter: Any, share: str, name: str) -> None:
-    lease(client, r"sub\f")
+    client.lease(r"sub\f")
     assert enter(share).create(name).status is Status.PENDING
-    assert kept(client) == [RH]
+    assert client.kept() == [RH]
 
 
 def test_a_folder_that_is_opened_anew_has_the_same_files(server: Any, client: Any, enter: Any, folder: Path) -> None:
@@ -185,11 +156,11 @@ def test_a_folder_that_is_opened_anew_has_the_same_files(server: Any, client: An
 
 def test_local_programs_break_what_is_cached_through_each(client: Any, enter: Any, server: Any, folder: Path) -> None:
     other = enter("sub")
-    lease(client, r"sub\f", R)
-    lease(other, "f", R, b"o" * 16)
+    client.lease(r"sub\f", R)
+    other.lease("f", R, b"o" * 16)
     assert os.system(f"echo more >> {folder}/sub/f") == 0
     server.local_changes.doRead()
-    assert kept(client) == kept(other) == [0]
+    assert client.kept() == other.kept() == [0]
 
 
 # What is to be deleted
@@ -273,9 +244,9 @@ def test_a_directory_stays_where_something_in_it_is_open(client: Any, enter: Any
 
 def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Any, enter: Any, folder: Path) -> None:
     other = enter("sub")
-    there = lease(other, "f", RH)
+    there = other.lease("f", RH)
     assert rename(client, client.open("sub", **DIRECTORY), "other") is Status.PENDING
-    assert kept(other) == [R]
+    assert other.kept() == [R]
     other.close(there)
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
     assert (folder / "other" / "f").exists()
@@ -333,9 +304,9 @@ def test_what_is_open_is_not_replaced(client: Any, enter: Any, folder: Path, sha
 def test_what_only_a_cache_keeps_open_is_replaced(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
     (folder / "new").write_bytes(b"new")
     other = enter(share)
-    there = lease(other, name, RH)
+    there = other.lease(name, RH)
     assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.PENDING
-    assert kept(other) == [R]
+    assert other.kept() == [R]
     other.close(there)
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
     assert (folder / "sub" / "f").read_bytes() == b"new"
@@ -356,44 +327,44 @@ def holder(request: Any, enter: Any) -> Any:
     """A client that caches what is in the directory that the share C{files} has as C{sub}."""
     share, name = request.param
     client = enter(share)
-    lease(client, name, RH, access=LIST, **DIRECTORY)
+    client.lease(name, RH, access=LIST, **DIRECTORY)
     return client
 
 
 def test_a_new_name_breaks_a_directory_lease(client: Any, holder: Any) -> None:
     client.open(r"sub\new")
-    assert kept(holder) == [0]
+    assert holder.kept() == [0]
 
 
 def test_a_write_breaks_a_directory_lease(client: Any, holder: Any) -> None:
     file_id = client.open(r"sub\f", access=WRITE)
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     client.close(file_id)
-    assert kept(holder) == [0]
+    assert holder.kept() == [0]
 
 
 def test_a_rename_out_of_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
     assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
-    assert kept(holder) == [0]
+    assert holder.kept() == [0]
 
 
 def test_a_link_into_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
     link = FileLinkInformation(False, r"sub\link")
     assert set_info(client, client.open("file"), FileInformationClass.LINK, link) is Status.SUCCESS
-    assert kept(holder) == [0]
+    assert holder.kept() == [0]
 
 
 def test_a_deletion_breaks_a_directory_lease(client: Any, holder: Any) -> None:
     file_id = client.open(r"sub\f")
     delete(client, file_id)
     client.close(file_id)
-    assert kept(holder) == [0]
+    assert holder.kept() == [0]
 
 
 def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Any, holder: Any) -> None:
     client.open("new")
     client.open(r"elsewhere\new")
-    assert kept(holder) == []
+    assert holder.kept() == []
 
 
 # What is told of changes

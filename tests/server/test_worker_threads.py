@@ -19,8 +19,7 @@ from filesvc.smb2.access import AccessMask
 from filesvc.smb2.cancel import CancelRequest
 from filesvc.smb2.close import CloseRequest
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest
 from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
@@ -29,7 +28,7 @@ from filesvc.smb2.file_ranges import FileRange, parse_ranges
 from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
 from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.lease import LeaseState, LeaseV2
+from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.query_info import InfoType
@@ -250,25 +249,20 @@ def test_a_listing_that_waits_for_a_folder_ends_with_its_open(unread: Any) -> No
     assert answer(client, closing).status is Status.SUCCESS
 
 
-def lease_of_directory(client: Any, name: str) -> None:
-    context = CreateContext(REQUEST_LEASE, LeaseV2(b"k" * 16, LeaseState.READ_CACHING).encode())
-    client.open(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, access=AccessMask.FILE_LIST_DIRECTORY)
-
-
 def test_what_changes_in_a_folder_that_must_be_read_first_is_told_to_who_caches_it(unread: Any, tmp_path: Path) -> None:
     store, client = unread
     (tmp_path / "d").mkdir()
     store.ready.set_result(None)
-    lease_of_directory(client, "d")
+    client.lease("d", LeaseState.READ_CACHING, access=AccessMask.FILE_LIST_DIRECTORY)
     file_id = client.open(r"d\file")
-    assert [told.new_lease_state for told in client.breaks()] == [0]
-    lease_of_directory(client, "d")
+    assert client.kept() == [0]
+    client.lease("d", LeaseState.READ_CACHING, access=AccessMask.FILE_LIST_DIRECTORY)
     store.ready = Future()
     size = SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3).encode())
     setting = start(client, Command.SET_INFO, size.encode())
     assert not client.breaks()
     store.ready.set_result(None)
-    assert [told.new_lease_state for told in client.breaks()] == [0]
+    assert client.kept() == [0]
     assert answer(client, setting).status is Status.SUCCESS
 
 
