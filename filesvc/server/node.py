@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path, TakesLong
+from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
 from filesvc.server.caching import Caching
 from filesvc.server.locks import ByteRangeLocks
 from filesvc.server.times import WriteTime
@@ -39,18 +39,12 @@ def link_at(store: IFileStore, path: Path) -> Hashable:
     """
     What tells a file's names apart, whichever store they are used in (MS-FSA 2.1.1.5, Link): the directory, and the name in it.
 
-    @raise TakesLong: the directory must be searched for.
+    @raise OSError: the directory is not found.
     """
-    name = tuple(map(upcase, path))
+    names = tuple(map(upcase, path))
     if IOverlappingStore.providedBy(store):
-        try:
-            return store.identity(path[:-1]), name[-1:]
-        except TakesLong:
-            raise
-        except OSError:
-            # It is where it was no more, so nobody else comes by this name.
-            pass
-    return store, name
+        return store.identity(path[:-1]), names[-1:]
+    return store, names
 
 
 class Deletion(NamedTuple):

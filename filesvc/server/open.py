@@ -16,7 +16,7 @@ from filesvc.server.caching import Holder, Operation
 from filesvc.server.errors import StatusError
 from filesvc.server.lock_sequence import LockSequences
 from filesvc.server.names import join_name
-from filesvc.server.node import Deletion, FileNode, link_at
+from filesvc.server.node import Deletion, FileNode
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.server.streams import StreamFile, remove, remove_found
@@ -239,8 +239,8 @@ class Open:
                 await tree.server.persistence.forget(self)
 
     async def link(self) -> Hashable:
-        """The name of the file that it was opened by, as L{link_at} has it; for a stream, that of its file."""
-        return await self.tree.run(link_at, self.tree.store, self.path)
+        """The name of the file that it was opened by; for a stream, that of its file."""
+        return await self.tree.link_at(self.path)
 
     async def set_deletion(self) -> None:
         """The stream that is open is to be deleted, or the name that the file was opened by."""

@@ -17,7 +17,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import remove_extended_attributes
 from filesvc.server.inheritance import create_descriptor
 from filesvc.server.names import FileName
-from filesvc.server.node import FileNode, NodeKey, link_at, space_of
+from filesvc.server.node import FileNode, NodeKey, space_of
 from filesvc.server.notify import DATA
 from filesvc.server.open import Open
 from filesvc.server.security import descriptor_mode
@@ -231,7 +231,7 @@ class Opening:
     async def _find_link(self, file: IOpenFile, stat: Stat) -> None:
         """Which of its names this is, if a file has more than one, for each is deleted alone."""
         several = file.kind is Kind.FILE and stat.links > 1
-        self.link = await self.tree.run(link_at, self.tree.store, file.path) if several else None
+        self.link = await self.tree.link_at(file.path) if several else None
 
     def _check_suspended(self, key: NodeKey) -> None:
         """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""

@@ -8,7 +8,7 @@ from filesvc.server.caching import Operation
 from filesvc.server.call import Call
 from filesvc.server.errors import StatusError
 from filesvc.server.names import parse_name
-from filesvc.server.node import FileNode, link_at
+from filesvc.server.node import FileNode
 from filesvc.server.open import Open
 from filesvc.server.replacing import give_name
 from filesvc.server.stream_rename import rename_stream
@@ -146,6 +146,6 @@ async def _follow(open: Open, before: Path) -> None:
             other.file.moved(await other.run(store.path_of, other.file))
     if node.deletions:
         nodes = tree.server.nodes
-        deletion = nodes.take_deletion(node, await tree.run(link_at, tree.store, before))
+        deletion = nodes.take_deletion(node, await tree.link_at(before))
         if deletion is not None:
             nodes.set_deletion(node, await open.link(), deletion._replace(tree=tree, path=open.path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from twisted.internet.threads import deferToThreadPool
 
 from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
-from filesvc.server.node import FileNode, NodeKey
+from filesvc.server.node import FileNode, NodeKey, link_at
 from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
@@ -71,6 +71,14 @@ class TreeConnect:
         folded = [name.casefold() for name in path]
         opens = (one for node in nodes for one in node.opens if one.tree.store is store)
         return next((one.node.file for one in opens if [name.casefold() for name in one.path] == folded), None)
+
+    async def link_at(self, path: Path) -> Hashable:
+        """The name at a path, as L{node.link_at} has it."""
+        try:
+            return await self.run(link_at, self.store, path)
+        except OSError:
+            # Its directory is not where it was, so nobody else comes by this name.
+            return self.store, path
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the store or of a file in it: here, or in the share's threads where the store may block."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from filesvc.interfaces import FileIdentity
+from filesvc.interfaces import FileIdentity, TakesLong
 from filesvc.server.settings import Share
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
@@ -219,6 +221,19 @@ def test_a_file_that_took_the_name_stays(client: Any, enter: Any, folder: Path) 
     (folder / "sub" / "f").write_bytes(b"new")
     other.close(there)
     assert (folder / "sub" / "f").read_bytes() == b"new"
+
+
+def test_a_file_is_deleted_whose_folder_cannot_be_looked_for(client: Any, server: Any, folder: Path, monkeypatch: Any) -> None:
+    def fail(self: Any, path: Any) -> None:
+        ready: Future[None] = Future()
+        ready.set_exception(OSError(errno.EIO, "broken"))
+        raise TakesLong(ready)
+
+    file_id = client.open(r"sub\f", create_options=CreateOptions.DELETE_ON_CLOSE)
+    monkeypatch.setattr(LocalStore, "identity", fail)
+    assert client.close(file_id).status is Status.SUCCESS
+    assert not (folder / "sub" / "f").exists()
+    assert not server.nodes
 
 
 def test_the_deleter_whose_share_is_gone_is_remembered(client: Any, enter: Any, server: Any, folder: Path) -> None:
