@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -119,8 +119,22 @@ def makeService(options: Options) -> FileService:
     # Here, because twistd's --reactor installs another after this module is imported.
     from twisted.internet import reactor
 
+    _check_pidfile(options.parent or {})
     raise_limit()
     try:
         return make_service(options, reactor)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
+
+
+def _check_pidfile(twistd: Mapping[str, Any]) -> None:
+    """
+    Look whether twistd, which would end with a traceback, may write its pidfile.
+
+    @raise SystemExit: with a sentence.
+    """
+    name = twistd.get("pidfile")
+    if name:
+        path = os.path.join(os.path.abspath(twistd["rundir"]), name)
+        if not os.access(path if os.path.exists(path) else os.path.dirname(path), os.W_OK, effective_ids=True):
+            raise SystemExit(f"twistd may not write its pidfile, {path}; before filesvc, give --pidfile=FILE, or --pidfile= for none")

@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory
 from filesvc.config import Config, ConfigError, Said, ShareConfig
 from filesvc.obstacles import why_not_listening
 from filesvc.provision import provide
+from filesvc.tap import Options, makeService
 
 NOBODY = 65534
 
@@ -78,3 +79,14 @@ def test_a_folder_that_cannot_be_listed(folder: Path) -> None:
 def test_a_folder_that_cannot_be_entered(folder: Path) -> None:
     with pytest.raises(ConfigError, match=f'here: "{folder}" cannot be opened: user nobody, as whom the server runs, may not enter it'):
         provided(folder, 0o700)
+
+
+def test_a_folder_without_room_for_a_pidfile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for who tries it in a folder that is somebody else's."""
+    monkeypatch.chdir(folder)
+    options = Options()
+    options.parent = {"rundir": ".", "pidfile": "twistd.pid"}
+    with pytest.raises(SystemExit, match=rf"^twistd may not write its pidfile, {folder}/twistd\.pid; before filesvc, give --pidfile=FILE"):
+        makeService(options)
+    options.parent["pidfile"] = ""
+    makeService(options)
