@@ -372,6 +372,8 @@ class Opening:
         """What the folder and the request make the new file's descriptor."""
         tree, path, descriptors = self.tree, self.name.path, self.tree.server.descriptors
         await descriptors.require_addable(tree, path, directory)
+        if self.descriptor is not None and not tree.maximal_access & AccessMask.WRITE_DAC:
+            raise StatusError(Status.ACCESS_DENIED)
         return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)
 
     async def _overwrite(self, open: Open, size: int) -> None:

@@ -345,6 +345,8 @@ def test_guests_decide_about_nobody(make_server: Any, client: Any, store: Any) -
     file_id = guest.open("a", access=AccessMask.MAXIMUM_ALLOWED)
     assert put(guest, file_id, listing()) is Status.ACCESS_DENIED
     assert guest.create("a", OPEN, AccessMask.WRITE_DAC).status is Status.ACCESS_DENIED
+    assert guest.create("b", CREATE, READ, contexts=given(listing())).status is Status.ACCESS_DENIED
+    assert guest.create("a", OPEN, READ, contexts=given(listing())).status is Status.SUCCESS
     guest.transport.loseConnection()
 
 
