@@ -160,7 +160,7 @@ class Session:
         """End a tree connect and close what was opened through it."""
         self.trees.pop(tree.tree_id, None)
         for open in [open for open in self.opens.values() if open.tree is tree]:
-            await open.close()
+            await _close(open)
 
     async def close(self, keep: bool = False) -> None:
         """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
@@ -169,13 +169,17 @@ class Session:
         self._drop_channels()
         self.trees.clear()
         for open in list(self.opens.values()):
-            # What goes wrong with one must not leave the others open.
-            try:
-                if not (keep and isinstance(open, Open) and durable.keep(open)):
-                    await open.close()
-            except Exception:
-                log.failure("closing an open")
+            if not (keep and isinstance(open, Open) and durable.keep(open)):
+                await _close(open)
         self.opens.clear()
         log_off, self.log_off = self.log_off, None
         if log_off is not None:
             log_off()
+
+
+async def _close(open: AnyOpen) -> None:
+    """What goes wrong with one must not leave the others open."""
+    try:
+        await open.close()
+    except Exception:
+        log.failure("closing an open")

@@ -32,6 +32,7 @@ from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionS
 from filesvc.smb2.signing import SigningAlgorithm, signer_for
 from filesvc.smb2.status import Status
 from filesvc.smb2.tree_connect import TreeConnectRequest
+from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
 
 DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
 
@@ -664,7 +665,8 @@ def test_who_has_gone_does_not_log_on(client: Any, another: Any, monkeypatch: An
     assert asked == []
 
 
-def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("tree_only", [False, True])
+def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeypatch: Any, tree_only: bool) -> None:
     for name in "abc":
         client.open(name)
     close, nodes = Open.close, client.server.nodes
@@ -675,6 +677,9 @@ def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeyp
         raise ZeroDivisionError
 
     monkeypatch.setattr(Open, "close", fail_once)
-    client.transport.loseConnection()
+    if tree_only:
+        assert client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()).status is Status.SUCCESS
+    else:
+        client.transport.loseConnection()
+        assert not client.server.sessions
     assert len(nodes) == 0
-    assert not client.server.sessions
