@@ -9,12 +9,14 @@ of NTLM. A ticket of Kerberos is not accepted twice, and what cannot be had agai
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure
 
 _MOST = 64
+_LONGEST_KEPT = 4096
 _MOST_LOGONS = 1024
 
 
@@ -29,7 +31,7 @@ class _Begun:
 
 class Bindings:
     """
-    What was asked and answered to bind connections to one session.
+    What was asked and answered to bind connections to one session; of long messages only digests are kept.
 
     @ivar spent: the client has signed two different messages with one id itself, so that there is nothing left to protect. MS-SMB2 makes it
         do so from the third connection on.
@@ -53,17 +55,19 @@ class Bindings:
 
     def asked(self, message_id: int, request: bytes) -> None:
         """The client has signed a step with the session's key."""
-        if len(self._asked) < _MOST and self._asked.setdefault(message_id, request) != request:
+        digest = _digest(request)
+        if len(self._asked) < _MOST and self._asked.setdefault(message_id, digest) != digest:
             self.spent = True
 
     def may_sign(self, message_id: int, request: bytes, answer: bytes) -> bool:
         """Whether the session's key may sign the answer to a step that it has signed."""
         if self.spent:
             return True
-        if message_id in self._logons or (len(self._answered) >= _MOST and request not in self._answered):
+        asked, answered = _digest(request), _digest(answer)
+        if message_id in self._logons or (len(self._answered) >= _MOST and asked not in self._answered):
             return False
         self._signed.add(message_id)
-        return self._answered.setdefault(request, answer) == answer
+        return self._answered.setdefault(asked, answered) == answered
 
     def find(self, request: bytes) -> _Begun | None:
         """What the same first message has led to."""
@@ -71,9 +75,13 @@ class Bindings:
         return begun if begun is not None and len(begun.accepted) < _MOST else None
 
     def keep(self, request: bytes, begun: _Begun) -> None:
-        """Remember what a first message led to."""
-        if len(self._begun) < _MOST:
+        """Remember what a first message led to, unless it is longer than clients'."""
+        if len(self._begun) < _MOST and len(request) <= _LONGEST_KEPT:
             self._begun[request] = begun
+
+
+def _digest(message: bytes) -> bytes:
+    return hashlib.sha256(message).digest()
 
 
 class Binding:

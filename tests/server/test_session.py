@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 import spnego
+from impacket import ntlm
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
@@ -397,6 +400,25 @@ def test_a_key_that_its_client_gave_away_signs_all(client: Any) -> None:
     other = connect(client)
     other.message_id += 1
     assert client.verifies(begin_binding(client, other))
+
+
+def test_little_is_kept_of_bindings(client: Any) -> None:
+    """Even after the session has ended, and that for some time."""
+    first = ntlm.getNTLMSSPType1().getData() + bytes(60_000)
+    tracemalloc.start()
+    try:
+        for number in range(70):
+            other = connect(client)
+            other.session_id, other.signer, other.sign = client.session_id, client.signer, True
+            setup = SessionSetupRequest(first, flags=SessionSetupFlags.BINDING).encode()
+            assert other.ask(Command.SESSION_SETUP, setup, process_id=number).status is Status.MORE_PROCESSING_REQUIRED
+            other.transport.loseConnection()
+            del other
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1 << 20
 
 
 def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: Any) -> None:
