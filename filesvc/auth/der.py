@@ -14,6 +14,8 @@ APPLICATION = 0x60
 _LONG_FORM = 0x80
 _LONGEST_LENGTH = 4
 _MULTIBYTE_TAG = 0x1F
+_MOST_ELEMENTS = 64
+"""Of a sequence; no client has so many mechanisms, and a token full of them would take 40 ms to read, from a stranger."""
 
 
 def context(number: int) -> int:
@@ -67,10 +69,12 @@ def elements(data: bytes) -> list[tuple[int, bytes]]:
     """
     The tags and contents of elements one after the other.
 
-    @raise MalformedToken: the bytes are not whole elements.
+    @raise MalformedToken: the bytes are not whole elements, or too many.
     """
-    found = []
+    found: list[tuple[int, bytes]] = []
     while data:
+        if len(found) == _MOST_ELEMENTS:
+            raise MalformedToken(f"DER: more than {_MOST_ELEMENTS} elements")
         tag, content, data = read(data)
         found.append((tag, content))
     return found

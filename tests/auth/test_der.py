@@ -49,6 +49,12 @@ def test_what_is_no_element(data: bytes) -> None:
         der.read(data)
 
 
+def test_many_elements_are_malformed() -> None:
+    assert len(der.elements(b"\x06\x00" * 64)) == 64
+    with pytest.raises(MalformedToken, match="more than 64"):
+        der.elements(b"\x06\x00" * 65)
+
+
 def test_another_tag_is_malformed() -> None:
     with pytest.raises(MalformedToken, match="tag 0x4 in place of 0x30"):
         der.expect(der.SEQUENCE, b"\x04\x00")
