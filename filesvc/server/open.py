@@ -212,13 +212,14 @@ class Open:
             tree.server.notifier.deleting(node)
             await self.set_deletion()
             node.caching.take(Operation.DELETE, self.holder)
+        if self._in_threads:
+            # It counts until then: nobody is to open meanwhile what will be removed.
+            self._idle = Deferred()
+            await self._idle
         ended = tree.server.nodes.detach(self)
         removed: list[Removal] = []
         for each in ended:
             each.write_time.pin(None)
-        if self._in_threads:
-            self._idle = Deferred()
-            await self._idle
         try:
             removed = [each for each in await self._due(ended) if await self._delete(*each)]
             if self.has_written and not removed:

@@ -118,6 +118,17 @@ def outcome(client: Any, copying: int) -> tuple[Status, int]:
     return found.status, SrvCopychunkResponse.parse(memoryview(bytes(IoctlResponse.parse(found.message).output))).chunks_written
 
 
+def test_what_will_be_removed_is_not_opened_while_a_thread_is_in_it(client: Any, another: Any, threads: Threads, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(3 * MIB))
+    source, target = client.open("source"), client.open("a", create_options=CreateOptions.DELETE_ON_CLOSE)
+    start_copy(client, source, target)
+    start(client, Command.CLOSE, CloseRequest(target).encode())
+    assert another.create("a").status is Status.DELETE_PENDING
+    threads.do_all()
+    assert not (tmp_path / "a").exists()
+    assert another.create("a", disposition=CreateDisposition.CREATE).status is Status.SUCCESS
+
+
 def lock(client: Any, file_id: FileId, offset: int) -> Status:
     element = LockElement(offset, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
     return Status(client.ask(Command.LOCK, LockRequest(file_id, [element]).encode()).status)
