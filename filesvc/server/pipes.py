@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from twisted.logger import Logger
 
@@ -33,9 +33,12 @@ from filesvc.smb2.status import Status
 from filesvc.smb2.write import WriteRequest, WriteResponse
 
 log = Logger()
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _NORMAL = 0x80
+_LONG = 64 << 10
+"""Bytes that may be so many small fragments that they take tens of milliseconds."""
 _ALLOCATION = 4096
 _MESSAGE_MODE = 1
 _CONNECTED = 3
@@ -60,7 +63,7 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
 async def write_pipe(open: PipeOpen, request: WriteRequest, call: Call) -> Reply:
     """Hand a service what the client wrote."""
     async with _turn(open, call) as rpc:
-        await _ask(open, partial(rpc.feed, bytes(request.data)))
+        await _ask(open, rpc.feed, bytes(request.data))
     return Reply(WriteResponse(len(request.data)).encode())
 
 
@@ -76,7 +79,7 @@ async def read_pipe(open: PipeOpen, request: ReadRequest, call: Call) -> Reply:
 async def transceive(open: PipeOpen, request: IoctlRequest, call: Call) -> Reply:
     """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
     async with _turn(open, call) as rpc:
-        data, more = await _ask(open, partial(rpc.transact, bytes(request.input), request.max_output_response))
+        data, more = await _ask(open, rpc.transact, bytes(request.input), request.max_output_response)
     body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
     return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
@@ -103,11 +106,11 @@ def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
     raise StatusError(Status.INVALID_INFO_CLASS)
 
 
-async def _ask(open: PipeOpen, question: Callable[[], T]) -> T:
-    """Call a service: in a thread, if it may have to wait for somebody else's answer."""
-    if open.name in ASKS_ELSEWHERE:
-        return await open.tree.server.in_thread(question)
-    return question()
+async def _ask(open: PipeOpen, ask: Callable[Concatenate[bytes, P], T], question: bytes, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a service: in a thread, if it may have to wait for somebody else's answer, or has much to read."""
+    if open.name in ASKS_ELSEWHERE or len(question) > _LONG:
+        return await open.tree.server.in_thread(partial(ask, question, *args, **kwargs))
+    return ask(question, *args, **kwargs)
 
 
 @asynccontextmanager

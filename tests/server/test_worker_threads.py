@@ -331,6 +331,17 @@ def test_who_asks_for_names_waits_in_a_thread(pipes: Any, reactor: Any, asking: 
     assert answer(pipes, asked).status is Status.SUCCESS
 
 
+def test_a_long_message_to_a_pipe_is_read_in_a_thread(pipes: Any, reactor: Any) -> None:
+    pipe = pipes.open("srvsvc")
+    threads = Threads(reactor)
+    pipes.connection.window.grant(2)
+    header = pipes.header(Command.WRITE, charge=2)
+    pipes.send(pipes.encode(header, WriteRequest(pipe, 0, bytes(70_000)).encode()))
+    assert not pipes.receive()
+    threads.do_all()
+    assert answer(pipes, header.message_id).status is Status.PIPE_DISCONNECTED
+
+
 @ASKING
 def test_a_pipe_answers_in_the_order_of_its_requests(pipes: Any, reactor: Any, asking: Any) -> None:
     pipe = pipes.open("lsarpc")
