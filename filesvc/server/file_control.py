@@ -154,7 +154,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
             raise StatusError(Status.FILE_LOCK_CONFLICT)
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
         open.tree.server.notifier.will_be_modified(open, DATA)
-        await open.run_to_free(length, open.file.punch, zero.file_offset, length)
+        await open.run_sized(length, open.file.punch, zero.file_offset, length)
     return _reply(request)
 
 
@@ -198,7 +198,7 @@ async def trim(request: IoctlRequest, call: Call) -> Reply:
     starts = [-(-one.offset // CLUSTER) * CLUSTER for one in asked.ranges]
     ends = [min(one.offset + one.length, size) // CLUSTER * CLUSTER for one in asked.ranges]
     clusters = [(start, end - start) for start, end in zip(starts, ends, strict=True) if start < end]
-    await open.run_to_free(sum(length for _, length in clusters), _punch_all, open.file, clusters)
+    await open.run_sized(sum(length for _, length in clusters), _punch_all, open.file, clusters)
     return _reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
 
 

@@ -138,9 +138,9 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
     open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
     freed = (await open.stat()).size - size
     if freed > 0:
-        await open.run_to_free(freed, open.file.truncate, size)
+        await open.run_sized(freed, open.file.truncate, size)
     elif size:
-        await open.run(open.file.allocate, size)
+        await open.run_sized(size, open.file.allocate, size)
     open.put_aside(size)
     await open.entries_changed(open.path)
 
@@ -150,7 +150,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
     freed = (await open.run(open.file.stat)).size - size
-    await open.run_to_free(freed, open.file.truncate, size)
+    await open.run_sized(freed, open.file.truncate, size)
     open.put_aside(0)
     await open.entries_changed(open.path)
 

@@ -20,7 +20,7 @@ from filesvc.server.node import Deletion, FileNode
 from filesvc.server.notify import DATA
 from filesvc.server.replay import ChannelSequence, Origin
 from filesvc.server.streams import StreamFile, remove, remove_found
-from filesvc.server.tree import FREED_IN_THREAD
+from filesvc.server.tree import MANY_BYTES
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.status import Status
 from filesvc.zerocopy.readahead import Sequence
@@ -142,9 +142,9 @@ class Open:
         with self.busy():
             return await self.tree.run_in_thread(call, *args, **kwargs)
 
-    async def run_to_free(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for what takes C{size} bytes from the file: in a thread if they are many."""
-        run = self.run_in_thread if size >= FREED_IN_THREAD else self.run
+    async def run_sized(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what gives the file C{size} bytes, or takes them from it: in a thread if they are many."""
+        run = self.run_in_thread if size >= MANY_BYTES else self.run
         return await run(call, *args, **kwargs)
 
     def _require_open(self) -> None:

@@ -288,10 +288,20 @@ class Opening:
         except BaseException:
             await self._unmake(file)
             raise
-        if not open.is_directory:
-            open.put_aside(self.allocation)
         self.tree.server.notifier.added(open, open.node)
+        if self.allocation and not open.is_directory:
+            await self._allocate(open)
         return open, CreateAction.CREATED
+
+    async def _allocate(self, open: Open) -> None:
+        """Give a new file the room that was asked for. That may take a while, in which its share mode counts already."""
+        try:
+            await open.run_sized(self.allocation, open.file.allocate, self.allocation)
+        except BaseException:
+            open.delete_on_close = True
+            await open.close()
+            raise
+        open.put_aside(self.allocation)
 
     async def _make_file(self) -> IOpenFile:
         """Make a file or directory with all that goes with it."""
@@ -309,8 +319,6 @@ class Opening:
             if self.attributes & _SETTABLE:
                 archive = 0 if directory else FileAttributes.ARCHIVE
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
-            if self.allocation and not directory and not self.name.stream:
-                await tree.run(file.allocate, self.allocation)
         except BaseException:
             await self._unmake(file)
             raise
@@ -379,7 +387,7 @@ class Opening:
     async def _overwrite(self, open: Open, size: int) -> None:
         """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
         run, file = open.run, open.file
-        await open.run_to_free(size, file.truncate, 0)
+        await open.run_sized(size, file.truncate, 0)
         if self.name.stream:
             return
         for name in await run(stream_names, file):
@@ -387,7 +395,7 @@ class Opening:
         await run(remove_extended_attributes, file)
         await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
         if self.allocation:
-            await run(file.allocate, self.allocation)
+            await open.run_sized(self.allocation, file.allocate, self.allocation)
         open.put_aside(self.allocation)
 
     def _enter(self, file: IOpenFile, granted: int) -> Open:

@@ -18,7 +18,7 @@ import pytest
 from filesvc.interfaces import IFileStore
 from filesvc.server import principals
 from filesvc.server.server import Server
-from filesvc.server.tree import FREED_IN_THREAD
+from filesvc.server.tree import MANY_BYTES
 from filesvc.store import space
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
@@ -203,7 +203,7 @@ def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: p
 
 
 SET_INFO = 17
-OF_FILE, RENAME, DISPOSITION, END_OF_FILE = 1, 10, 13, 20
+OF_FILE, RENAME, DISPOSITION, ALLOCATION, END_OF_FILE = 1, 10, 13, 19, 20
 SET_ZERO_DATA = 0x000980C8
 FILE_LEVEL_TRIM = 0x00098208
 SUPERSEDE = 0
@@ -226,12 +226,35 @@ def delete(client: RawClient, file_id: bytes) -> None:
 
 FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
     "truncate": lambda client, file_id: set_info(client, file_id, END_OF_FILE, bytes(8)),
-    "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, FREED_IN_THREAD)),
-    "trim": lambda client, file_id: ioctl(client, FILE_LEVEL_TRIM, file_id, struct.pack("<IIQQ", 0, 1, 0, FREED_IN_THREAD)),
+    "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, MANY_BYTES)),
+    "trim": lambda client, file_id: ioctl(client, FILE_LEVEL_TRIM, file_id, struct.pack("<IIQQ", 0, 1, 0, MANY_BYTES)),
     "delete": delete,
     "overwrite": lambda client, file_id: client.create("large", FULL_ACCESS, SUPERSEDE),
     "rename over it": lambda client, file_id: (client.close_file(file_id), rename_over(client, "other", "large")),
 }
+
+
+def test_giving_a_large_file_room_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def allocate_slowly(fd: int, size: int) -> None:
+        time.sleep(DELAY_S)
+        allocate(fd, size)
+        given.append(size)
+
+    allocate = space.allocate
+    monkeypatch.setattr(space, "allocate", allocate_slowly)
+    taken = []
+    with serving(LocalStore(tmp_path)) as port:
+        client, bystander = connect(port), connect(port)
+        file_id = client.create("large", FULL_ACCESS, OPEN_IF)
+        for number in range(1, 4):
+            room = struct.pack("<Q", number * MANY_BYTES)
+            taken.append(hold_up_of(lambda: set_info(client, file_id, ALLOCATION, room), bystander))  # noqa: B023
+        client.close()
+        bystander.close()
+    assert given == [MANY_BYTES, 2 * MANY_BYTES, 3 * MANY_BYTES]
+    assert min(taken) < HOLD_UP_S
 
 
 @pytest.mark.parametrize("way", FREEING)
@@ -257,7 +280,7 @@ def test_freeing_a_large_file_holds_up_nobody(way: str, tmp_path: Path, monkeypa
             client = connect(port)
             file_id = client.create("large", FULL_ACCESS, OPEN_IF)
             with (tmp_path / "large").open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, FREED_IN_THREAD)
+                os.posix_fallocate(file.fileno(), 0, MANY_BYTES)
             taken.append(hold_up_of(lambda: FREEING[way](client, file_id), bystander))  # noqa: B023
             client.close()
         bystander.close()
