@@ -111,7 +111,7 @@ class Times:
 class Volume:
     """
     The volume below a store. Sizes are bytes; C{available} is what an unprivileged writer may still use. C{xattrs}: its files keep named
-    values.
+    values. C{shares_blocks}: they can share blocks, and the store is an L{ICloningStore}.
     """
 
     label: str
@@ -123,6 +123,7 @@ class Volume:
     block: int = 4096
     filesystem: str = "NTFS"
     xattrs: bool = True
+    shares_blocks: bool = False
 
 
 class Happening(Enum):
@@ -334,6 +335,18 @@ class IOverlappingStore(IFileStore):
 
     def path_of(file: IOpenFile) -> Path:
         """By what name an open file goes now that it was perhaps renamed in another store; its C{path} if it has none in this one."""
+
+
+class ICloningStore(IFileStore):
+    """A store whose files can share blocks: a copy takes no room until one of them is written to."""
+
+    def clone_range(source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> None:
+        """
+        Put what is in a range of a file, of this store or another, into another range, as if it were written there.
+
+        Both offsets are whole blocks of the volume, and the two ranges have nothing in common: C{EINVAL}. C{EXDEV} for a file of another
+        volume, C{ENOTSUP} where blocks are not shared.
+        """
 
 
 class IWatcher(Interface):

@@ -83,6 +83,8 @@ async def _attribute(open: Open) -> bytes:
     attributes = _ATTRIBUTES
     if volume.xattrs:
         attributes |= _KEPT_IN_XATTRS
+    if volume.shares_blocks:
+        attributes |= FileSystemAttributes.SUPPORTS_BLOCK_REFCOUNTING
     if open.tree.share.read_only:
         attributes |= FileSystemAttributes.READ_ONLY_VOLUME
     return FileFsAttributeInformation(attributes, _MAX_NAME, volume.filesystem).encode()

@@ -24,6 +24,7 @@ from filesvc.interfaces import (
     FileAttributes,
     FileBusy,
     FileIdentity,
+    ICloningStore,
     IOpenFile,
     IOverlappingStore,
     IWatchableStore,
@@ -81,7 +82,7 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-@implementer(IWatchableStore, IOverlappingStore)
+@implementer(ICloningStore, IOverlappingStore, IWatchableStore)
 class LocalStore:
     """
     The folder C{root} and all below it.
@@ -99,6 +100,7 @@ class LocalStore:
         self._label = os.path.basename(os.path.abspath(root))
         self._read_only = read_only
         self._root = Beneath(root)
+        self._shares_blocks = not read_only and space.can_clone(self._root.fd)
         try:
             self._caseless = CaselessIndex.common()
         except OSError:
@@ -123,6 +125,7 @@ class LocalStore:
             available=status.f_bavail * unit,
             block=unit,
             xattrs=self._keeps_xattrs(),
+            shares_blocks=self._shares_blocks,
         )
 
     def _keeps_xattrs(self) -> bool:
@@ -352,10 +355,20 @@ class LocalStore:
 
     def copy_range(self, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
         """See L{IFileStore.copy_range}."""
-        into = self._ours(target)
-        if not into.writable:
-            raise _error(errno.EACCES, into.names)
-        return space.copy_range(self._ours(source).fileno(), source_offset, into.fileno(), target_offset, length)
+        return space.copy_range(self._ours(source).fileno(), source_offset, self._target(target), target_offset, length)
+
+    def clone_range(self, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> None:
+        """See L{ICloningStore.clone_range}. It is for the kernel to say whether files of two folders are on one volume."""
+        if not isinstance(source, LocalFile):
+            raise _error(errno.EXDEV, source)
+        space.clone_range(source.fileno(), source_offset, self._target(target), target_offset, length)
+
+    def _target(self, file: IOpenFile) -> int:
+        """The descriptor of a file that data goes into."""
+        ours = self._ours(file)
+        if not ours.writable:
+            raise _error(errno.EACCES, ours.names)
+        return ours.fileno()
 
     def _ours(self, file: IOpenFile) -> LocalFile:
         if isinstance(file, LocalFile) and file.root is self._root:

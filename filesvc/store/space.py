@@ -1,17 +1,22 @@
 """
-The room that a file takes on disk: reserve it, give it back, see where it is, and copy what is there.
+The room that a file takes on disk: reserve it, give it back, see where it is, share it, and copy what is there.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from ctypes import c_int, c_longlong
 
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
+
+_FICLONERANGE = 0x4020940D
+_CLONE = struct.Struct("=qQQQ")
 
 _BUFFER = 1 << 20
 _CANNOT_CLONE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -104,3 +109,39 @@ def _copy_buffer(source: int, source_offset: int, target: int, target_offset: in
     while written < len(data):
         written += os.pwrite(target, data[written:], target_offset + written)
     return written
+
+
+def clone_range(source: int, source_offset: int, target: int, target_offset: int, length: int) -> None:
+    """
+    Let a range of a file share the blocks of a range of the other, or of another range of its own.
+
+    Less than a block at the end of the range is copied, unless there both files end.
+
+    @raise OSError: C{EOPNOTSUPP} if the file system can't, C{EXDEV} for two of them, C{EINVAL} for offsets that are no whole blocks.
+    """
+    block = os.fstatvfs(target).f_frsize
+    if source_offset % block or target_offset % block:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    ends = source_offset + length == os.fstat(source).st_size and target_offset + length >= os.fstat(target).st_size
+    rest = 0 if ends else length % block
+    whole = length - rest
+    if whole:
+        fcntl.ioctl(target, _FICLONERANGE, _CLONE.pack(source, source_offset, whole, target_offset))
+    copy_range(source, source_offset + whole, target, target_offset + whole, rest)
+
+
+def can_clone(directory: int) -> bool:
+    """
+    Whether files in a directory can share blocks. A file without a name is cloned into itself there to see that: it is empty, and is gone.
+    """
+    try:
+        fd = os.open(f"/proc/self/fd/{directory}", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        fcntl.ioctl(fd, _FICLONERANGE, _CLONE.pack(fd, 0, 0, 0))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -170,6 +170,7 @@ def test_a_user_who_is_looked_for_on_another_machine_holds_up_nobody(monkeypatch
 
 IOCTL = 11
 RESUME_KEY, COPYCHUNK_WRITE = 0x00140078, 0x001480F2
+DUPLICATE_EXTENTS = 0x00098344
 
 
 def ioctl(client: RawClient, code: int, file_id: bytes, given: bytes = b"") -> bytes:
@@ -200,6 +201,29 @@ def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: p
         client.close()
         bystander.close()
     assert (tmp_path / "target").read_bytes() == bytes(SIZE)
+
+
+def test_sharing_many_blocks_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("source", "target"):
+        (tmp_path / name).write_bytes(bytes(SIZE))
+    shared = []
+
+    def clone_slowly(*arguments: int) -> None:
+        time.sleep(DELAY_S)
+        shared.append(arguments[-1])
+
+    monkeypatch.setattr(space, "clone_range", clone_slowly)
+    with serving(LocalStore(tmp_path)) as port:
+        client, bystander = connect(port), connect(port)
+        source, target = client.create("source"), client.create("target", FULL_ACCESS, OPEN_IF)
+
+        def clone() -> None:
+            ioctl(client, DUPLICATE_EXTENTS, target, source + struct.pack("<qqq", 0, 0, SIZE))
+
+        assert min(hold_up_of(clone, bystander) for _ in range(3)) < HOLD_UP_S
+        client.close()
+        bystander.close()
+    assert shared == [SIZE] * 3
 
 
 SET_INFO = 17

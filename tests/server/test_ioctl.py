@@ -149,6 +149,7 @@ CODES_OF_FILES = [
     Fsctl.SRV_REQUEST_RESUME_KEY,
     Fsctl.SRV_COPYCHUNK,
     Fsctl.SRV_COPYCHUNK_WRITE,
+    Fsctl.DUPLICATE_EXTENTS_TO_FILE,
     Fsctl.SET_SPARSE,
     Fsctl.SET_ZERO_DATA,
     Fsctl.QUERY_ALLOCATED_RANGES,
@@ -165,7 +166,16 @@ def test_a_file_that_is_not_open(client: Any, code: int) -> None:
     assert control(client, code, FileId(1, 1))[0] is Status.FILE_CLOSED
 
 
-@pytest.mark.parametrize("code", [Fsctl.SET_ZERO_DATA, Fsctl.QUERY_ALLOCATED_RANGES, Fsctl.SRV_COPYCHUNK_WRITE, Fsctl.FILE_LEVEL_TRIM])
+_WITH_INPUT = [
+    Fsctl.SET_ZERO_DATA,
+    Fsctl.QUERY_ALLOCATED_RANGES,
+    Fsctl.SRV_COPYCHUNK_WRITE,
+    Fsctl.DUPLICATE_EXTENTS_TO_FILE,
+    Fsctl.FILE_LEVEL_TRIM,
+]
+
+
+@pytest.mark.parametrize("code", _WITH_INPUT)
 def test_input_that_is_too_short(client: Any, code: int) -> None:
     assert control(client, code, client.open("a"), b"short")[0] is Status.INVALID_PARAMETER
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from filesvc.server import file_control
 from filesvc.server.call import Call, Reply
 from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
+from filesvc.server.duplicate_extents import duplicate_extents
 from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.host_interfaces import network_interfaces
 from filesvc.server.open import PipeOpen
@@ -108,6 +109,7 @@ _OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
     Fsctl.SRV_REQUEST_RESUME_KEY: file_control.resume_key,
     Fsctl.SRV_COPYCHUNK: file_control.copychunk,
     Fsctl.SRV_COPYCHUNK_WRITE: file_control.copychunk,
+    Fsctl.DUPLICATE_EXTENTS_TO_FILE: duplicate_extents,
     Fsctl.SET_SPARSE: file_control.set_sparse,
     Fsctl.SET_ZERO_DATA: file_control.set_zero_data,
     Fsctl.QUERY_ALLOCATED_RANGES: file_control.allocated_ranges,
