@@ -111,7 +111,8 @@ class Times:
 class Volume:
     """
     The volume below a store. Sizes are bytes; C{available} is what an unprivileged writer may still use. C{xattrs}: its files keep named
-    values. C{shares_blocks}: they can share blocks, and the store is an L{ICloningStore}.
+    values. C{shares_blocks}: they can share blocks, and the store is an L{ICloningStore}. C{compresses}: they can be compressed, and are
+    each an L{ICompressibleFile}.
     """
 
     label: str
@@ -124,6 +125,7 @@ class Volume:
     filesystem: str = "NTFS"
     xattrs: bool = True
     shares_blocks: bool = False
+    compresses: bool = False
 
 
 class Happening(Enum):
@@ -268,6 +270,17 @@ class ILockableFile(IOpenFile):
 
     def unlock_range(offset: int, length: int) -> None:
         """Unlock a range, whatever of it was locked."""
+
+
+class ICompressibleFile(IOpenFile):
+    """A file or directory that may be kept compressed. That it is, C{stat} tells among its attributes."""
+
+    def set_compressed(compressed: bool) -> None:
+        """
+        Compress what is written from now on, or not; of a directory, what is made in it. Data that is there stays as it is.
+
+        C{ENOTSUP} where it can't be.
+        """
 
 
 class IFileStore(Interface):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TypedDict
 
 from filesvc.interfaces import FileAttributes, Kind, Stat
+from filesvc.smb2.file_information import CompressionFormat
 from filesvc.smb2.filetime import to_filetime
 
 _DIRECTORY = int(FileAttributes.DIRECTORY)
 _NORMAL = int(FileAttributes.NORMAL)
+_COMPRESSED = int(FileAttributes.COMPRESSED)
 
 
 class NetworkTimes(TypedDict):
@@ -29,6 +31,11 @@ def wire_attributes(stat: Stat) -> int:
     if stat.kind is Kind.DIRECTORY:
         return attributes | _DIRECTORY
     return attributes or _NORMAL
+
+
+def compression_format(stat: Stat) -> CompressionFormat:
+    """Whether a file is compressed: Windows has one word for all ways of it."""
+    return CompressionFormat.LZNT1 if int(stat.attributes) & _COMPRESSED else CompressionFormat.NONE
 
 
 def network_times(stat: Stat) -> NetworkTimes:

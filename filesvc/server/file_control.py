@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from filesvc.interfaces import FileAttributes, IOpenFile
+from filesvc.interfaces import FileAttributes, ICompressibleFile, IOpenFile
+from filesvc.server.attributes import compression_format
 from filesvc.server.caching import Operation
 from filesvc.server.call import Call, Reply
 from filesvc.server.errors import StatusError, status_of
@@ -33,6 +34,7 @@ _RANGE_LENGTH = 16
 _TRIM_HEAD = 8
 _COPY_HEAD = 32
 _CHUNK_LENGTH = 24
+_COMPRESSION_FORMATS = frozenset(CompressionFormat)
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
@@ -208,18 +210,25 @@ def _punch_all(file: IOpenFile, ranges: list[tuple[int, int]]) -> None:
 
 
 async def get_compression(request: IoctlRequest, call: Call) -> Reply:
-    """FSCTL_GET_COMPRESSION: nothing is compressed."""
-    call.file(request.file_id)
-    state = CompressionState(CompressionFormat.NONE).encode()
+    """FSCTL_GET_COMPRESSION: whether it is compressed. How, is the file system's own."""
+    open = call.file(request.file_id)
+    state = CompressionState(compression_format(await open.stat())).encode()
     _require_room(request, len(state))
     return _reply(request, state)
 
 
 async def set_compression(request: IoctlRequest, call: Call) -> Reply:
-    """FSCTL_SET_COMPRESSION: nothing can be, and stays so."""
+    """FSCTL_SET_COMPRESSION: compress what is written from now on, or not; of a folder, what is made in it."""
     open = call.file(request.file_id)
-    open.require(_MAY_WRITE)
-    if CompressionState.parse(memoryview(request.input)).compression_format != CompressionFormat.NONE:
+    open.require(AccessMask.FILE_WRITE_DATA)
+    wanted = CompressionState.parse(memoryview(request.input)).compression_format
+    if wanted not in _COMPRESSION_FORMATS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if ICompressibleFile.providedBy(open.file):
+        await open.run(open.file.set_compressed, wanted != CompressionFormat.NONE)
+        open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
+        await open.entries_changed(open.path)
+    elif wanted != CompressionFormat.NONE:
         raise StatusError(Status.NOT_SUPPORTED)
     return _reply(request)
 

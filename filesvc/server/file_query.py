@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from filesvc.interfaces import Stat
-from filesvc.server.attributes import network_times, wire_attributes
+from filesvc.server.attributes import compression_format, network_times, wire_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.names import join_name
@@ -15,7 +15,6 @@ from filesvc.server.streams import list_streams
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.ea import FullEa, encode_full_eas, full_eas_length, parse_get_eas
 from filesvc.smb2.file_information import (
-    CompressionFormat,
     FileAccessInformation,
     FileAlignmentInformation,
     FileAttributeTagInformation,
@@ -141,7 +140,8 @@ async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileCompressionInformation((await open.stat()).size, CompressionFormat.NONE, 0, 0, 0).encode()
+    stat = await open.stat()
+    return FileCompressionInformation(stat.size, compression_format(stat), 0, 0, 0).encode()
 
 
 async def _id(open: Open, request: QueryInfoRequest) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from filesvc.interfaces import Creation, FileAttributes, FileBusy, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, ICompressibleFile, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
 from filesvc.server import durable, sharemode
 from filesvc.server.access import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.audit import audit
@@ -51,6 +51,7 @@ _NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
 _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
+_NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
 _READONLY = int(FileAttributes.READONLY)
 _MOST_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
@@ -319,6 +320,8 @@ class Opening:
             if self.attributes & _SETTABLE:
                 archive = 0 if directory else FileAttributes.ARCHIVE
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
+            if self.options & _NO_COMPRESSION and ICompressibleFile.providedBy(file):
+                await tree.run(file.set_compressed, False)
         except BaseException:
             await self._unmake(file)
             raise

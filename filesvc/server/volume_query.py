@@ -85,6 +85,8 @@ async def _attribute(open: Open) -> bytes:
         attributes |= _KEPT_IN_XATTRS
     if volume.shares_blocks:
         attributes |= FileSystemAttributes.SUPPORTS_BLOCK_REFCOUNTING
+    if volume.compresses:
+        attributes |= FileSystemAttributes.FILE_COMPRESSION
     if open.tree.share.read_only:
         attributes |= FileSystemAttributes.READ_ONLY_VOLUME
     return FileFsAttributeInformation(attributes, _MAX_NAME, volume.filesystem).encode()

@@ -40,6 +40,8 @@ KEPT = int(
 )
 """The attributes that are a file's own choice. The others say what it is."""
 
+_COMPRESSED = FileAttributes.COMPRESSED
+_COMPRESSED_BIT = int(_COMPRESSED)
 _HIDDEN = int(FileAttributes.HIDDEN)
 _DIRECTORY = int(FileAttributes.DIRECTORY)
 _NORMAL = int(FileAttributes.NORMAL)
@@ -108,14 +110,16 @@ def describe(stat: Stat, hidden: bool, kept: DosAttrib | None) -> Stat:
     """
     Fill in the attributes and the creation time of C{stat} as stock Samba reports them.
 
-    That is what is C{kept}, C{HIDDEN} for a dot file, C{DIRECTORY} for a directory, and C{NORMAL} where there is nothing else to say. The
-    bits of the mode add nothing.
+    That is C{COMPRESSED} where it has that already, what is C{kept}, C{HIDDEN} for a dot file, C{DIRECTORY} for a directory, and C{NORMAL}
+    where there is nothing else to say. The bits of the mode add nothing.
     """
     attributes = 0
     if kept is not None:
         attributes = kept.attributes
         if kept.created is not None:
             stat.created = kept.created
+    if stat.attributes is _COMPRESSED:
+        attributes |= _COMPRESSED_BIT
     if hidden:
         attributes |= _HIDDEN
     if stat.kind is Kind.DIRECTORY:

@@ -34,7 +34,7 @@ from filesvc.interfaces import (
     TakesLong,
     Volume,
 )
-from filesvc.store import dosattrib, space
+from filesvc.store import compression, dosattrib, space
 from filesvc.store.caseless import CaselessIndex, exists
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
@@ -126,6 +126,7 @@ class LocalStore:
             block=unit,
             xattrs=self._keeps_xattrs(),
             shares_blocks=self._shares_blocks,
+            compresses=compression.can_compress(self._root.fd),
         )
 
     def _keeps_xattrs(self) -> bool:

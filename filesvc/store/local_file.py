@@ -14,8 +14,19 @@ from ctypes import c_int, c_long, c_void_p
 
 from zope.interface import implementer
 
-from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IDescriptorFile, ILockableFile, Kind, Path, Stat, Times
-from filesvc.store import dosattrib, space
+from filesvc.interfaces import (
+    Entry,
+    FileAttributes,
+    FileIdentity,
+    ICompressibleFile,
+    IDescriptorFile,
+    ILockableFile,
+    Kind,
+    Path,
+    Stat,
+    Times,
+)
+from filesvc.store import compression, dosattrib, space
 from filesvc.store.by_name import read_by_name
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
@@ -57,7 +68,7 @@ def _timespec(time: int | None) -> tuple[int, int]:
     return (0, _UTIME_OMIT) if time is None else divmod(time, 1_000_000_000)
 
 
-@implementer(IDescriptorFile, ILockableFile)
+@implementer(ICompressibleFile, IDescriptorFile, ILockableFile)
 class LocalFile:
     """
     A regular file or directory below the root of a L{filesvc.store.local.LocalStore}.
@@ -139,6 +150,11 @@ class LocalFile:
 
     def _keep(self, kept: DosAttrib) -> None:
         os.setxattr(self._fd, dosattrib.XATTR, dosattrib.encode(kept))
+
+    def set_compressed(self, compressed: bool) -> None:
+        """See L{ICompressibleFile.set_compressed}."""
+        self._check_changeable()
+        compression.set_compressed(self._fd, compressed)
 
     def set_owner(self, uid: int | None, gid: int | None, mode: int | None) -> None:
         """Set POSIX's owner, group and permission bits; C{None} leaves one as it is."""

@@ -18,14 +18,15 @@ _SYMLINK_NOFOLLOW = 0x100
 _BASIC_STATS_AND_BTIME = 0xFFF
 _BTIME = 0x800
 
-# mask, links, uid, gid, mode, inode, size, blocks, then atime, btime, ctime and mtime, and the device's two numbers.
-_STATX = struct.Struct("=I4x8xIIIH2xQQQ8xqI4xqI4xqI4xqI4x8xII")
+# mask, attributes, links, uid, gid, mode, inode, size, blocks, then atime, btime, ctime and mtime, and the device's two numbers.
+_STATX = struct.Struct("=I4xQIIIH2xQQQ8xqI4xqI4xqI4xqI4x8xII")
 _Buffer = ctypes.c_char * 256
 _FLAGS = _EMPTY_PATH | _NO_AUTOMOUNT | _SYMLINK_NOFOLLOW
 _SECOND = 1_000_000_000
 _FORMAT = 0o170000
 _PERMISSIONS = 0o7777
 _NO_ATTRIBUTES = FileAttributes(0)
+_COMPRESSED = 0x4
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY}
 
 _statx = ctypes.CDLL(None, use_errno=True).statx
@@ -41,7 +42,8 @@ def statx(directory: int, name: bytes = b"") -> Stat:
     """
     What the kernel knows of C{name} in C{directory}, or of the descriptor itself. A symbolic link is not followed.
 
-    C{attributes} are empty. Where the file system keeps no time of birth, C{created} is the oldest of the others.
+    Of its C{attributes}, C{COMPRESSED} alone is known. Where the file system keeps no time of birth, C{created} is the oldest of the
+    others.
 
     @raise OSError: as C{statx(2)}.
     """
@@ -51,7 +53,7 @@ def statx(directory: int, name: bytes = b"") -> Stat:
         raise OSError(error, os.strerror(error), name)
     # fmt: off
     (
-        mask, links, uid, gid, mode, inode, size, blocks,
+        mask, attributes, links, uid, gid, mode, inode, size, blocks,
         accessed, accessed_ns, born, born_ns, changed, changed_ns, written, written_ns,
         major, minor,
     ) = _STATX.unpack_from(buffer)
@@ -68,7 +70,7 @@ def statx(directory: int, name: bytes = b"") -> Stat:
         accessed,
         written,
         changed,
-        _NO_ATTRIBUTES,
+        FileAttributes.COMPRESSED if attributes & _COMPRESSED else _NO_ATTRIBUTES,
         links,
         mode & _PERMISSIONS,
         uid,

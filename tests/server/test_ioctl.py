@@ -198,7 +198,7 @@ def test_output_that_does_not_fit(client: Any, code: int, length: int) -> None:
         (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode(), AccessMask.FILE_WRITE_DATA),
         (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)]), AccessMask.FILE_READ_DATA),
         (Fsctl.FILE_LEVEL_TRIM, FileLevelTrim([FileRange(0, 1)]).encode(), WRITES),
-        (Fsctl.SET_COMPRESSION, b"\0\0", WRITES),
+        (Fsctl.SET_COMPRESSION, b"\0\0", AccessMask.FILE_WRITE_DATA),
     ],
 )
 def test_rights(client: Any, store: Any, code: int, data: bytes, right: int) -> None:
