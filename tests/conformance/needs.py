@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from disk import can_mount
 from peers import Share
 
 
@@ -12,15 +13,20 @@ from peers import Share
 class Needs:
     """
     C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
-    the server.
+    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks.
     """
 
     must_sign: bool = False
     shows_locks: bool = False
     continuous: bool = False
+    btrfs: bool = False
 
 
 _NEEDS = {
+    "smb2.ioctl.compress_notsup_": Needs(),
+    "smb2.ioctl.compress_": Needs(btrfs=True),
+    "smb2.ioctl.dup_extents_": Needs(btrfs=True),
+    "smb2.ioctl.sparse_compressed.": Needs(btrfs=True),
     "smb2.replay.replay5.": Needs(continuous=True),
     "smb2.samba3misc.localposixlock1.": Needs(shows_locks=True),
     "smb2.session-require-signing.": Needs(must_sign=True),
@@ -30,6 +36,11 @@ _NEEDS = {
 def needs_of(test: str) -> Needs:
     """What a test needs; mostly nothing."""
     return next((needs for start, needs in _NEEDS.items() if test.startswith(start)), Needs())
+
+
+def can_have(needs: Needs) -> bool:
+    """Whether a test's needs can be met here: only root can mount a file system."""
+    return can_mount() or not needs.btrfs
 
 
 def shares_by_name(folder: Path) -> list[Share]:

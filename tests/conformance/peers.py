@@ -69,6 +69,7 @@ class Server:
     @ivar acl_xattr: The extended attribute in which it keeps security descriptors, without C{user.}.
     @ivar must_sign: Whether clients must sign.
     @ivar shows_locks: Whether local programs see its clients' locks, if that is to be said.
+    @ivar on_btrfs: Whether its shares are on a btrfs, if that is to be said.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
     @ivar clean_exits: What L{stop} may return when all went well.
     @ivar last_words: What it logs when it has ended in order.
@@ -84,6 +85,7 @@ class Server:
     acl_xattr = ""
     must_sign = False
     shows_locks = False
+    on_btrfs = False
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
     last_words = ""
@@ -253,7 +255,7 @@ class Smbd(Server):
             "load printers": "no",
             "printcap name": "/dev/null",
             "disable spoolss": "yes",
-            "vfs objects": "acl_xattr streams_xattr",
+            "vfs objects": f"{'btrfs ' if self.on_btrfs else ''}acl_xattr streams_xattr",
             # only root may write security.NTACL
             "acl_xattr:security_acl_name": f"user.{self.acl_xattr}",
             # it has no durable handles otherwise

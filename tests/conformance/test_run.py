@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from disk import can_mount
 
 PASSES = "smb2.connect.connect"
 FAILS = "smb2.rw.invalid.invalid"
@@ -67,7 +68,8 @@ def test_verbose_keeps_output_and_results(run, tmp_path) -> None:
 
 def test_a_test_gets_the_server_and_the_shares_that_it_needs(run) -> None:
     """In one run with one that needs nothing."""
-    needing = ["smb2.session-require-signing.bug15397.bug15397", "smb2.ioctl.bug14788.NETWORK_INTERFACE.NETWORK_INTERFACE", PASSES]
+    needing = ["smb2.ioctl.compress_file_flag.compress_file_flag"] * can_mount()
+    needing += ["smb2.session-require-signing.bug15397.bug15397", "smb2.ioctl.bug14788.NETWORK_INTERFACE.NETWORK_INTERFACE", PASSES]
     done = run("-j", "1", *(part for test in needing for part in ("--only", test)))
     assert done.stdout.count("pass  ") == len(needing), done.stdout
 

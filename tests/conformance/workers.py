@@ -39,17 +39,24 @@ class Worker(threading.Thread):
     """
     Does jobs one after another.
 
-    A server is started with a few dozen shares and each test gets the next of them. It is replaced when they are used up, when
-    it has died, when a test timed out (because of a request that may still be waiting in it), and when one needs another.
+    A server is started with a few dozen shares, on C{btrfs} if that is there and a test needs it, and each test gets the next of them. It
+    is replaced when they are used up, when it has died, when a test timed out (because of a request that may still be waiting in it), and
+    when one needs another.
     """
 
     def __init__(
-        self, jobs: queue.SimpleQueue[Job], reports: queue.SimpleQueue[Report | BaseException], folder: Path, timeout_s: float
+        self,
+        jobs: queue.SimpleQueue[Job],
+        reports: queue.SimpleQueue[Report | BaseException],
+        folder: Path,
+        btrfs: Path | None,
+        timeout_s: float,
     ) -> None:
         super().__init__(daemon=True)
         self._jobs = jobs
         self._reports = reports
         self._folder = folder
+        self._btrfs = btrfs
         self._timeout_s = timeout_s
         self._server: Server | None = None
         self._needs = Needs()
@@ -85,14 +92,16 @@ class Worker(threading.Thread):
             self._stop_server()
             folder = self._folder / f"{peer.name}-{self._servers_started}"
             self._servers_started += 1
-            places, continuous = folder / "shares", needs.continuous
+            disk = self._btrfs if needs.btrfs else None
+            places = folder / "shares" if disk is None else disk / self._folder.name / folder.name
+            continuous = needs.continuous
             self._unused = [Share(f"share{number}", places / str(number), continuous=continuous) for number in range(SHARES_OF_A_SERVER)]
             shares = [*self._unused, *shares_by_name(places)]
             for share in shares:
                 share.path.mkdir(parents=True)
                 share.path.chmod(0o777)
             server = peer(folder, shares)
-            server.must_sign, server.shows_locks = needs.must_sign, needs.shows_locks
+            server.must_sign, server.shows_locks, server.on_btrfs = needs.must_sign, needs.shows_locks, disk is not None
             server.start()
             self._server, self._needs = server, needs
         return server
@@ -110,14 +119,16 @@ class Worker(threading.Thread):
             self._server.kill()
 
 
-def do_jobs(jobs: Iterable[Job], workers: int, folder: Path, timeout_s: float, on_report: Callable[[Report], None]) -> None:
+def do_jobs(
+    jobs: Iterable[Job], workers: int, folder: Path, btrfs: Path | None, timeout_s: float, on_report: Callable[[Report], None]
+) -> None:
     """Do all jobs with so many workers; C{on_report} gets each as it finishes. What breaks a worker is raised."""
     todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
     done: queue.SimpleQueue[Report | BaseException] = queue.SimpleQueue()
     for job in jobs:
         todo.put(job)
     expected = todo.qsize()
-    threads = [Worker(todo, done, folder / f"worker{number}", timeout_s) for number in range(workers)]
+    threads = [Worker(todo, done, folder / f"worker{number}", btrfs, timeout_s) for number in range(workers)]
     for thread in threads:
         thread.start()
     try:
