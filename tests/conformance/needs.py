@@ -13,13 +13,15 @@ from peers import Share
 class Needs:
     """
     C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
-    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks.
+    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its own,
+    in which the test blocks connections.
     """
 
     must_sign: bool = False
     shows_locks: bool = False
     continuous: bool = False
     btrfs: bool = False
+    isolated: bool = False
 
 
 _NEEDS = {
@@ -27,6 +29,12 @@ _NEEDS = {
     "smb2.ioctl.compress_": Needs(btrfs=True),
     "smb2.ioctl.dup_extents_": Needs(btrfs=True),
     "smb2.ioctl.sparse_compressed.": Needs(btrfs=True),
+    "smb2.multichannel.leases.test2.": Needs(isolated=True),
+    "smb2.multichannel.leases.test4.": Needs(isolated=True),
+    "smb2.multichannel.oplocks.test2.": Needs(isolated=True),
+    "smb2.multichannel.oplocks.test3_": Needs(isolated=True),
+    "smb2.oplock.batch22b.": Needs(isolated=True),
+    "smb2.replay.dhv2-pending3": Needs(isolated=True),
     "smb2.replay.replay5.": Needs(continuous=True),
     "smb2.samba3misc.localposixlock1.": Needs(shows_locks=True),
     "smb2.session-require-signing.": Needs(must_sign=True),

@@ -22,6 +22,8 @@ from pathlib import Path
 
 PASSWORD = "secret"
 PASSWORD_NT_HASH = "878D8014606CDA29677A44EFA1353FC7"
+_NOBODY_YET = "00000000:0000 0A "
+"""The peer and the state of a socket that listens, in C{/proc/net/tcp}."""
 SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
 
 
@@ -38,6 +40,21 @@ class Share:
     continuous: bool = False
     snapshots: str = ""
     forbidden: bool = False
+
+
+def _apart() -> list[str]:
+    """
+    What a command line is given to whose process has a network of its own, with nothing but a loopback interface. There C{iptables} works,
+    and nobody else notices. Whoever is not root gets it as the root of a user namespace.
+    """
+    user = ["--map-root-user"] if os.getuid() else []
+    return ["unshare", *user, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def _beside(pid: int) -> list[str]:
+    """What a command line is given to whose process is in the network of another."""
+    user = ["--user", "--preserve-credentials"] if os.getuid() else []
+    return ["nsenter", "--target", str(pid), *user, "--net"]
 
 
 def free_port() -> int:
@@ -70,6 +87,7 @@ class Server:
     @ivar must_sign: Whether clients must sign.
     @ivar shows_locks: Whether local programs see its clients' locks, if that is to be said.
     @ivar on_btrfs: Whether its shares are on a btrfs, if that is to be said.
+    @ivar isolated: Whether it is in a network of its own.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
     @ivar clean_exits: What L{stop} may return when all went well.
     @ivar last_words: What it logs when it has ended in order.
@@ -86,6 +104,7 @@ class Server:
     must_sign = False
     shows_locks = False
     on_btrfs = False
+    isolated = False
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
     last_words = ""
@@ -107,7 +126,7 @@ class Server:
     def start(self, timeout_s: float = 30.0) -> None:
         """Start it and return when its port answers; L{ServerFailed}, with its log, if that does not happen."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [*self.wrapper, *self.command()]
+        command = [*(_apart() if self.isolated else ()), *self.wrapper, *self.command()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -120,7 +139,7 @@ class Server:
             )
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            if self._answers():
                 for share in self.shares:
                     if share.forbidden:
                         share.path.chmod(0)
@@ -128,6 +147,19 @@ class Server:
             time.sleep(0.02)
         self.kill()
         raise ServerFailed(f"{shlex.join(command)}\n{self.log.read_text(errors='replace')}")
+
+    def _answers(self) -> bool:
+        with suppress(OSError):
+            if self.isolated:
+                return f":{self.port:04X} {_NOBODY_YET}" in Path(f"/proc/{self.pid}/net/tcp").read_text()
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        return False
+
+    @property
+    def entrance(self) -> list[str]:
+        """What a client's command line is given to, so that it is where the server is."""
+        return _beside(self.pid) if self.isolated else []
 
     @property
     def running(self) -> bool:

@@ -24,11 +24,12 @@ def test_every_test_passes_or_has_a_reason() -> None:
 
 def test_what_needs_something_is_there() -> None:
     needing = {test: needs for test in list_tests() if (needs := needs_of(test)) != Needs()}
-    assert set(needing.values()) == {Needs(must_sign=True), Needs(shows_locks=True), Needs(continuous=True), Needs(btrfs=True)}
+    for_all = {Needs(must_sign=True), Needs(shows_locks=True), Needs(continuous=True), Needs(isolated=True)}
+    assert set(needing.values()) == {*for_all, Needs(btrfs=True)}
 
 
 @pytest.mark.parametrize("root", [True, False])
 def test_who_cannot_mount_is_spared_what_needs_that_and_nothing_else(monkeypatch: pytest.MonkeyPatch, root: bool) -> None:
     monkeypatch.setattr(needs, "can_mount", lambda: root)
-    assert can_have(Needs(must_sign=True, shows_locks=True, continuous=True))
+    assert can_have(Needs(must_sign=True, shows_locks=True, continuous=True, isolated=True))
     assert can_have(Needs(btrfs=True)) is root

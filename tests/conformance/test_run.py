@@ -74,6 +74,11 @@ def test_a_test_gets_the_server_and_the_shares_that_it_needs(run) -> None:
     assert done.stdout.count("pass  ") == len(needing), done.stdout
 
 
+def test_a_test_can_block_connections(run) -> None:
+    done = run("--server", "filesvc", "--only", "smb2.replay.dhv2-pending3n-vs-oplock-windows.*")
+    assert done.stdout.count("pass  ") == 1, done.stdout
+
+
 def test_a_server_can_be_any_command_and_its_log_says_why_it_does_not_start(run) -> None:
     done = run("--server", "test -s {users} && echo given {port} {shares}; exit 3", "--only", PASSES)
     assert done.returncode != 0

@@ -80,8 +80,10 @@ def run_test(name: str, server: Server, share: Share, folder: Path, timeout_s: f
         "user2password": PASSWORD,
         "localdir": str(share.path),
         "acl_xattr_name": server.acl_xattr,
+        "use_iptables": "yes" if server.isolated else "",
     }
     command = [
+        *server.entrance,
         "smbtorture",
         f"//127.0.0.1/{share.name}",
         *("--configfile", os.devnull),

@@ -102,6 +102,7 @@ class Worker(threading.Thread):
                 share.path.chmod(0o777)
             server = peer(folder, shares)
             server.must_sign, server.shows_locks, server.on_btrfs = needs.must_sign, needs.shows_locks, disk is not None
+            server.isolated = needs.isolated
             server.start()
             self._server, self._needs = server, needs
         return server
