@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from filesvc.server.break_notice import BreakNotice
 from filesvc.smb2.access import AccessMask
 from filesvc.smb2.lease import LeaseState
 
@@ -118,13 +119,33 @@ class Holder:
         self._allowed = NONE
         self._timer: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
+        self._notice: BreakNotice | None = None
 
-    def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
-        """Tell the client that its rights break; false if it cannot be reached."""
+    def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
+        """What tells the client that its rights break."""
         raise NotImplementedError
+
+    def unreachable(self) -> None:
+        """A client that lost its connections cannot answer: its opens end, if it was not promised to find them again."""
+        if self.breaking is None:
+            return
+        self._settle(NONE)
+        for open in [open for open in self.opens if open.durability is None or not open.durability.persistent]:
+            Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+
+    def _announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> None:
+        self._notice = self.notice(old, new, acknowledge)
+        if not self._notice.send():
+            self.unreachable()
+
+    def _withdraw(self) -> None:
+        notice, self._notice = self._notice, None
+        if notice is not None:
+            notice.withdraw()
 
     def changed(self) -> None:
         """The rights change: a new one is granted, or a break begins."""
+        self._withdraw()
 
     def admit(self, open: Open) -> None:
         """One more open shares the rights."""
@@ -163,18 +184,11 @@ class Holder:
         old = self.state
         if not old & (W | H):
             self.state = left
-            self.announce(old, left, acknowledge=False)
+            self._announce(old, left, acknowledge=False)
             return
         self._allowed = left
         self._await_answer(left)
-        if not self.announce(old, left, acknowledge=True):
-            self._unreachable()
-
-    def _unreachable(self) -> None:
-        """A client that lost its connection cannot answer: its opens end, if it was not promised to find them again."""
-        self._settle(NONE)
-        for open in [open for open in self.opens if open.durability is None or not open.durability.persistent]:
-            Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+        self._announce(old, left, acknowledge=True)
 
     def answered(self, state: LeaseState) -> None:
         """
@@ -197,8 +211,8 @@ class Holder:
         self._reactor.callLater(0, self._announce_again, state, left)
 
     def _announce_again(self, old: LeaseState, left: LeaseState) -> None:
-        if self.opens and not self.announce(old, left, acknowledge=bool(left)) and self.breaking is not None:
-            self._unreachable()
+        if self.opens:
+            self._announce(old, left, acknowledge=bool(left))
 
     def _await_answer(self, left: LeaseState) -> None:
         self.breaking = left
@@ -218,6 +232,7 @@ class Holder:
     def _settle(self, state: LeaseState) -> None:
         """No break is in progress any more."""
         self._stop_timer()
+        self._withdraw()
         self.state = state
         self.breaking = None
         waiting, self._waiting = self._waiting, []

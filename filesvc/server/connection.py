@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from filesvc.server.break_notice import BreakNotice
 from filesvc.server.call import Call, Reply
 from filesvc.server.dispatch import Compound
 from filesvc.server.errors import ConnectionBroken
@@ -69,6 +70,7 @@ class Connection(Protocol):
 
     What a command's rules need to know of it is in the attributes, named as in MS-SMB2.
 
+    @ivar notices: what was sent that no request asked for, and goes out on another connection if this one is lost.
     @ivar lost: it is gone, or about to be: nothing is received or sent any more.
     """
 
@@ -94,6 +96,7 @@ class Connection(Protocol):
         self._payload: Payload | None = None
         self._collect: Collect | None = None
         self._logon_deadline: IDelayedCall | None = None
+        self.notices: set[BreakNotice] = set()
         self.lost = False
 
     def connectionMade(self) -> None:
@@ -145,6 +148,8 @@ class Connection(Protocol):
         for channel in list(self.channels.values()):
             Deferred.fromCoroutine(self.server.drop_channel(channel)).addErrback(lambda failure: log.failure("closing a session", failure))
         self.server.remove(self)
+        for notice in list(self.notices):
+            notice.connection_lost()
         log.info("{peer}: disconnected", peer=self.peer)
 
     @staticmethod
@@ -225,9 +230,9 @@ class Connection(Protocol):
         if not any(channel.session.user is not None for channel in self.channels.values()):
             self.abort("no logon in time")
 
-    def end_if_vanished(self) -> None:
-        """Close if the client is gone without a word."""
-        if not self.lost and has_vanished(self.transport):
+    def end_if_vanished(self, silence_s: float) -> None:
+        """Close if the client is gone without a word for so long."""
+        if not self.lost and has_vanished(self.transport, silence_s):
             self.abort("nothing has been heard from it for too long")
 
     # Receiving

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from filesvc.server.break_notice import BreakNotice
 from filesvc.server.caching import LEASE_BREAKS, LEASE_OFFERS, RH, Holder
 from filesvc.server.errors import StatusError
 from filesvc.server.names import FileName
@@ -55,6 +56,7 @@ class Lease(Holder):
 
     def changed(self) -> None:
         """Count it."""
+        super().changed()
         self.epoch = (self.epoch + 1) % _EPOCHS
 
     def release(self, open: Open) -> None:
@@ -74,21 +76,21 @@ class Lease(Holder):
         used = [open.session for open in self.opens]
         return session in used or any(connection in session.connections for one in used for connection in one.connections)
 
-    def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
-        """Send the notification on the client's first connection; false if no session of the opens has one."""
-        reachable = [(connection, open.session) for open in self.opens for connection in open.session.connections]
-        if not reachable:
-            return False
+    def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
+        """For the client."""
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
-        notification = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
-        connection, session = next(self._ways(), reachable[0])
-        self._server.counts.breaks["lease"] += 1
-        connection.notify(notification, session)
-        return True
+        body = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
+        return BreakNotice("lease", body, self._ways, self.unreachable)
 
     def _ways(self) -> Iterator[tuple[Connection, Session]]:
-        """The client's connections, each with a session that makes it one."""
+        """The client's connections, the first one first, if the sessions of the opens have any."""
+        own = [(connection, open.session) for open in self.opens for connection in open.session.connections]
+        if own:
+            yield from self._clients()
+        yield from own
+
+    def _clients(self) -> Iterator[tuple[Connection, Session]]:
         for connection in self._server.connections:
             if connection.serves(self.client_guid):
                 for channel in connection.channels.values():

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
-from filesvc.server.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Holder, R
+from filesvc.server.break_notice import BreakNotice
+from filesvc.server.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Caching, Holder, R
 from filesvc.server.errors import StatusError
 from filesvc.server.open import Open
 from filesvc.smb2.create import OplockLevel
 from filesvc.smb2.lease import LeaseState
 from filesvc.smb2.oplock_break import OplockBreak
 from filesvc.smb2.status import Status
+
+if TYPE_CHECKING:
+    from filesvc.server.connection import Connection
+    from filesvc.server.session import Session
 
 _STATE_OF_LEVEL = {OplockLevel.II: R, OplockLevel.EXCLUSIVE: RW, OplockLevel.BATCH: RWH}
 _LEVEL_OF_STATE = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EXCLUSIVE, RWH: OplockLevel.BATCH}
@@ -24,19 +31,25 @@ class Oplock(Holder):
     breaks = OPLOCK_BREAKS
     offers = OPLOCK_OFFERS
 
+    def __init__(self, reactor: IReactorTime, caching: Caching, connection: Connection | None) -> None:
+        super().__init__(reactor, caching)
+        self._connection = connection
+
     @property
     def level(self) -> OplockLevel:
         """Open.OplockLevel."""
         return _LEVEL_OF_STATE[self.state]
 
-    def announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> bool:
-        """Send the notification on a connection of the open's session."""
+    def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
+        """For the open's session."""
         (open,) = self.opens
-        for connection in open.session.connections:
-            connection.server.counts.breaks["oplock"] += 1
-            connection.notify(OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), open.session, open.session.session_id)
-            return True
-        return False
+        return BreakNotice("oplock", OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self._ways, self.unreachable)
+
+    def _ways(self) -> Iterator[tuple[Connection, Session]]:
+        """The connections of the session, and first the one that the oplock was granted on."""
+        for open in self.opens:
+            for connection in sorted(open.session.connections, key=lambda one: one is not self._connection):
+                yield connection, open.session
 
     def acknowledge(self, level: int) -> None:
         """
@@ -58,10 +71,11 @@ class Oplock(Holder):
 
 @dataclass(slots=True)
 class OplockRequest:
-    """What a CREATE asks for."""
+    """What a CREATE asks for; C{connection} is the one that it came on, if any."""
 
     level: int
     reactor: IReactorTime
+    connection: Connection | None = None
 
     def find(self) -> None:
         """An oplock is never there before its open."""
@@ -72,7 +86,7 @@ class OplockRequest:
         if wanted is None or open.is_directory:
             return
         caching = open.node.caching
-        oplock = Oplock(self.reactor, caching)
+        oplock = Oplock(self.reactor, caching, self.connection)
         caching.acquire(oplock, open, wanted)
         if oplock.state:
             caching.holders.append(oplock)

@@ -160,7 +160,7 @@ class Server(Factory):
     def end_vanished(self) -> None:
         """Close the connections of clients that are gone without a word."""
         for connection in list(self.connections):
-            connection.end_if_vanished()
+            connection.end_if_vanished(tcp_options.GONE_S)
 
     def reload(self, shares: Iterable[Share]) -> None:
         """Share these from now on. Tree connects that are there go on with what they have."""

@@ -11,8 +11,8 @@ IDLE_S = 60
 """The silence after which a client is asked whether it is still there."""
 _INTERVAL_S = 15
 _PROBES = 4
-GONE_S = 120
-"""The silence after which a client is gone that has left so many questions unanswered."""
+GONE_S = 120.0
+"""The silence after which a client is gone for whom nobody waits."""
 LOOK_S = 15.0
 """How often to look whether a client is gone."""
 
@@ -39,9 +39,9 @@ def set_tcp_options(transport: object) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
 
 
-def has_vanished(transport: object) -> bool:
+def has_vanished(transport: object, silence_s: float) -> bool:
     """
-    Whether a client is gone without a word while something is on its way to it, where keepalive does not ask: what is sent again is.
+    Whether a client has said nothing for so long while something is on its way to it, where keepalive does not ask: what is sent again is.
 
     @raise OSError: the connection is closed.
     """
@@ -50,7 +50,7 @@ def has_vanished(transport: object) -> bool:
         return False
     retransmits, probes, data_ago, acknowledgement_ago = _INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
     silence: int = min(data_ago, acknowledgement_ago)
-    return max(retransmits, probes) >= _PROBES and silence >= GONE_S * 1000
+    return max(retransmits, probes) >= _PROBES and silence >= silence_s * 1000
 
 
 def _tcp_socket_of(transport: object) -> socket.socket | None:

@@ -123,13 +123,19 @@ class Worker(threading.Thread):
 def do_jobs(
     jobs: Iterable[Job], workers: int, folder: Path, btrfs: Path | None, timeout_s: float, on_report: Callable[[Report], None]
 ) -> None:
-    """Do all jobs with so many workers; C{on_report} gets each as it finishes. What breaks a worker is raised."""
-    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    """
+    Do all jobs with so many workers, and as many more for those that block connections, which do little but wait.
+
+    C{on_report} gets each as it finishes. What breaks a worker is raised.
+    """
+    busy: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     done: queue.SimpleQueue[Report | BaseException] = queue.SimpleQueue()
     for job in jobs:
-        todo.put(job)
-    expected = todo.qsize()
-    threads = [Worker(todo, done, folder / f"worker{number}", btrfs, timeout_s) for number in range(workers)]
+        (waiting if needs_of(job.test).isolated else busy).put(job)
+    expected = busy.qsize() + waiting.qsize()
+    queues = [busy, waiting] * workers
+    threads = [Worker(todo, done, folder / f"worker{number}", btrfs, timeout_s) for number, todo in enumerate(queues)]
     for thread in threads:
         thread.start()
     try:
@@ -139,9 +145,10 @@ def do_jobs(
                 raise report
             on_report(report)
     except BaseException:
-        with suppress(queue.Empty):
-            while True:
-                todo.get_nowait()
+        for todo in (busy, waiting):
+            with suppress(queue.Empty):
+                while True:
+                    todo.get_nowait()
         for thread in threads:
             thread.abandon()
         raise

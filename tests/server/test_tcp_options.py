@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.tcp_options import LOOK_S, has_vanished, set_tcp_options
+from filesvc.server.tcp_options import GONE_S, LOOK_S, has_vanished, set_tcp_options
 
 
 class Bare:
@@ -44,7 +44,8 @@ def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapp
 
 
 def test_clients_that_have_vanished_are_looked_for(server: Any, client: Any, reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("filesvc.server.connection.has_vanished", lambda transport: transport is client.transport)
+    gone = [(client.transport, GONE_S)]
+    monkeypatch.setattr("filesvc.server.connection.has_vanished", lambda transport, silence_s: (transport, silence_s) in gone)
     server.doStart()
     try:
         reactor.advance(LOOK_S - 1)
@@ -59,6 +60,6 @@ def test_without_tcp_there_is_nothing_to_ask() -> None:
     here, there = socket.socketpair()
     with here, there:
         set_tcp_options(Bare(here))
-        assert not has_vanished(Bare(here))
+        assert not has_vanished(Bare(here), 0)
     set_tcp_options(object())
-    assert not has_vanished(object())
+    assert not has_vanished(object(), 0)

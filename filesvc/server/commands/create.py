@@ -209,7 +209,7 @@ def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRe
     connection = call.connection
     level = request.requested_oplock_level
     if level != OplockLevel.LEASE:
-        return OplockRequest(level, connection.server.reactor) if level != OplockLevel.NONE else None
+        return OplockRequest(level, connection.server.reactor, connection) if level != OplockLevel.NONE else None
     assert connection.dialect is not None
     if REQUEST_LEASE not in contexts or connection.dialect < Dialect.SMB_2_1:
         return None
