@@ -46,7 +46,7 @@ class BreakNotice:
         for connection, session in self._ways():
             if not connection.lost:
                 self._connection = connection
-                connection.notices.add(self)
+                connection.notices.append(self)
                 connection.server.counts.breaks[self._kind] += 1
                 connection.notify(self._body, session, session.session_id if self._kind == "oplock" else 0)
                 self._look_later(connection)
@@ -56,7 +56,7 @@ class BreakNotice:
     def withdraw(self) -> None:
         """The client has answered, or need not any more."""
         if self._connection is not None:
-            self._connection.notices.discard(self)
+            self._connection.notices.remove(self)
             self._connection = None
         if self._look is not None:
             self._look.cancel()

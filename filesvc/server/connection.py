@@ -96,7 +96,7 @@ class Connection(Protocol):
         self._payload: Payload | None = None
         self._collect: Collect | None = None
         self._logon_deadline: IDelayedCall | None = None
-        self.notices: set[BreakNotice] = set()
+        self.notices: list[BreakNotice] = []
         self.lost = False
 
     def connectionMade(self) -> None:

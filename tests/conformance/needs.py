@@ -13,8 +13,8 @@ from peers import Share
 class Needs:
     """
     C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
-    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its own,
-    in which the test blocks connections.
+    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its
+    own, in which the test blocks connections.
     """
 
     must_sign: bool = False
