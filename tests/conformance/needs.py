@@ -14,7 +14,7 @@ class Needs:
     """
     C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
     the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its
-    own, in which the test blocks connections.
+    own, in which the test can block connections, and port 445.
     """
 
     must_sign: bool = False
@@ -29,6 +29,7 @@ _NEEDS = {
     "smb2.ioctl.compress_": Needs(btrfs=True),
     "smb2.ioctl.dup_extents_": Needs(btrfs=True),
     "smb2.ioctl.sparse_compressed.": Needs(btrfs=True),
+    "smb2.multichannel.bugs.bug_15346.": Needs(isolated=True),
     "smb2.multichannel.leases.test2.": Needs(isolated=True),
     "smb2.multichannel.leases.test4.": Needs(isolated=True),
     "smb2.multichannel.oplocks.test2.": Needs(isolated=True),

@@ -24,6 +24,7 @@ PASSWORD = "secret"
 PASSWORD_NT_HASH = "878D8014606CDA29677A44EFA1353FC7"
 _NOBODY_YET = "00000000:0000 0A "
 """The peer and the state of a socket that listens, in C{/proc/net/tcp}."""
+SMB_PORT = 445
 SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
 
 
@@ -95,7 +96,8 @@ class Server:
     @ivar must_sign: Whether clients must sign.
     @ivar shows_locks: Whether local programs see its clients' locks, if that is to be said.
     @ivar on_btrfs: Whether its shares are on a btrfs, if that is to be said.
-    @ivar isolated: Whether it is in a network of its own.
+    @ivar isolable: Whether it can be in a network of its own.
+    @ivar isolated: Whether it is, and listens on the port where all servers do.
     @ivar wrapper: A command that the server's command line is given to, such as C{strace}; it must become the server.
     @ivar clean_exits: What L{stop} may return when all went well.
     @ivar last_words: What it logs when it has ended in order.
@@ -112,6 +114,7 @@ class Server:
     must_sign = False
     shows_locks = False
     on_btrfs = False
+    isolable = True
     isolated = False
     wrapper: Sequence[str] = ()
     clean_exits: Sequence[int] = (0,)
@@ -134,6 +137,8 @@ class Server:
     def start(self, timeout_s: float = 30.0) -> None:
         """Start it and return when its port answers; L{ServerFailed}, with its log, if that does not happen."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.isolated:
+            self.port = SMB_PORT
         command = [*(_apart() if self.isolated else ()), *self.wrapper, *self.command()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -159,7 +164,9 @@ class Server:
     def _answers(self) -> bool:
         with suppress(OSError):
             if self.isolated:
-                return f":{self.port:04X} {_NOBODY_YET}" in Path(f"/proc/{self.pid}/net/tcp").read_text()
+                # Before that it would be this machine's own network, where another server may listen.
+                apart = os.readlink(f"/proc/{self.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+                return apart and f":{self.port:04X} {_NOBODY_YET}" in Path(f"/proc/{self.pid}/net/tcp").read_text()
             with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return True
         return False
@@ -266,6 +273,8 @@ class Smbd(Server):
 
     name = "smbd"
     acl_xattr = "NTACL"
+    # It ends when it must not call setgroups, as in the user namespace of somebody else.
+    isolable = not os.getuid()
     clean_exits = (0, -signal.SIGTERM)
 
     def __init__(self, folder: Path, shares: Sequence[Share]) -> None:

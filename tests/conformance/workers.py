@@ -102,7 +102,7 @@ class Worker(threading.Thread):
                 share.path.chmod(0o777)
             server = peer(folder, shares)
             server.must_sign, server.shows_locks, server.on_btrfs = needs.must_sign, needs.shows_locks, disk is not None
-            server.isolated = needs.isolated
+            server.isolated = needs.isolated and peer.isolable
             server.start()
             self._server, self._needs = server, needs
         return server
@@ -124,7 +124,7 @@ def do_jobs(
     jobs: Iterable[Job], workers: int, folder: Path, btrfs: Path | None, timeout_s: float, on_report: Callable[[Report], None]
 ) -> None:
     """
-    Do all jobs with so many workers, and as many more for those that block connections, which do little but wait.
+    Do all jobs with so many workers, and as many more for those in networks of their own, which do little but wait.
 
     C{on_report} gets each as it finishes. What breaks a worker is raised.
     """
