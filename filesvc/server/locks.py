@@ -107,6 +107,8 @@ class ByteRangeLocks:
 
     def release(self, owner: object) -> None:
         """Give back all of an owner's ranges, and let it wait for none."""
+        if not self._held and not self._waiting:
+            return
         mine = [held for held in self._held if held.owner is owner]
         self._held = [held for held in self._held if held.owner is not owner]
         for file in {held.file for held in mine if held.file is not None}:

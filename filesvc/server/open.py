@@ -62,7 +62,6 @@ class Open:
     create_options: int
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
-    listing: DeferredLock = field(default_factory=DeferredLock)
     watch: Watch | None = None
     reserves: bool = False
     holder: Holder | None = None
@@ -79,6 +78,14 @@ class Open:
     _in_threads: int = 0
     _idle: Deferred[None] | None = None
     on_close: list[Callable[[], None]] = field(default_factory=list)
+    _listing: DeferredLock | None = None
+
+    @property
+    def listing(self) -> DeferredLock:
+        """What lets one request at a time go on with the enumeration."""
+        if self._listing is None:
+            self._listing = DeferredLock()
+        return self._listing
 
     @property
     def is_directory(self) -> bool:

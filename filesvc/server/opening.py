@@ -144,7 +144,7 @@ class Opening:
             self._check_suspended(key)
             granted = await self._check_access(file, stat, rights)
             waits = self._make_way(key, granted)
-            open = self._enter(file, granted) if waits is None else None
+            open = self._enter(file, self.tree.server.nodes.get(key), granted) if waits is None else None
         except BaseException:
             await self.tree.run(file.close)
             raise
@@ -285,7 +285,7 @@ class Opening:
             return await self._make_stream(self.name.stream, rights)
         file = await self._make_file()
         try:
-            open = self._enter(file, granted_rights(rights, self.tree.maximal_access))
+            open = self._enter(file, self._node_of(file), granted_rights(rights, self.tree.maximal_access))
         except BaseException:
             await self._unmake(file)
             raise
@@ -355,7 +355,7 @@ class Opening:
             granted = granted_rights(rights, maximal)
             file = await tree.run(StreamFile.make, base, stream)
             try:
-                open = self._enter(file, granted)
+                open = self._enter(file, self._node_of(file), granted)
             except BaseException:
                 await tree.run(file.remove)
                 raise
@@ -401,12 +401,14 @@ class Opening:
             await open.run_sized(self.allocation, file.allocate, self.allocation)
         open.put_aside(self.allocation)
 
-    def _enter(self, file: IOpenFile, granted: int) -> Open:
+    def _node_of(self, file: IOpenFile) -> FileNode:
+        return self.tree.server.nodes.get(node_key(self.tree.store, file))
+
+    def _enter(self, file: IOpenFile, node: FileNode, granted: int) -> Open:
         """Put the open into the tables, if what is open of the file already allows it."""
         tree, server = self.tree, self.tree.server
         if tree.session.trees.get(tree.tree_id) is not tree:
             raise StatusError(Status.NETWORK_NAME_DELETED)
-        node = server.nodes.get(node_key(tree.store, file))
         if node.is_unnamed(self.link):
             raise StatusError(Status.DELETE_PENDING)
         if self._is_in_use(node, self._demanded(granted)):
