@@ -139,6 +139,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     attributes = stat.attributes | sparse if parse_set_sparse(memoryview(request.input)) else stat.attributes & ~sparse
     await open.run(open.file.set_attributes, attributes)
     open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
+    await open.entries_changed(open.path)
     return _reply(request)
 
 

@@ -18,7 +18,9 @@ from filesvc.smb2.file_information import (
     FileEndOfFileInformation,
     FileInformationClass,
 )
+from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
+from filesvc.smb2.ioctl import IoctlRequest
 from filesvc.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.smb2.negotiate import Dialect
@@ -114,6 +116,10 @@ def set_time(client: Any, file_id: FileId) -> None:
     assert set_info(client, file_id, FileInformationClass.BASIC, basic).status is Status.SUCCESS
 
 
+def mark_sparse(client: Any, file_id: FileId) -> None:
+    assert client.ask(Command.IOCTL, IoctlRequest(Fsctl.SET_SPARSE, file_id, b"").encode()).status is Status.SUCCESS
+
+
 def write_and_close(client: Any, file_id: FileId) -> None:
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert client.close(file_id).status is Status.SUCCESS
@@ -127,13 +133,13 @@ def remove(client: Any, file_id: FileId) -> None:
     assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
 
 
-@pytest.mark.parametrize("change", [make, make_directory, overwrite, resize, set_time, write_and_close, rename])
+@pytest.mark.parametrize("change", [make, make_directory, overwrite, resize, set_time, mark_sparse, write_and_close, rename])
 def test_changes_break_the_lease(holder: Any, another: Any, change: Callable[[Any, FileId], None]) -> None:
     change(another, another.open("d\\file"))
     assert broken(holder) == [OF_D]
 
 
-@pytest.mark.parametrize("change", [resize, set_time, write_and_close, rename])
+@pytest.mark.parametrize("change", [resize, set_time, mark_sparse, write_and_close, rename])
 def test_changes_by_who_has_the_lease_do_not(holder: Any, change: Callable[[Any, FileId], None]) -> None:
     change(holder, lease(holder, "d\\file", OF_F, OF_D).file_id)
     assert not holder.breaks()
