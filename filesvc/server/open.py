@@ -250,19 +250,22 @@ class Open:
         """The name of the file that it was opened by; for a stream, that of its file."""
         return await self.tree.link_at(self.path)
 
+    async def _deleted_name(self) -> Hashable:
+        """What C{node.deletions} has this open's deletion for."""
+        return None if self.node.key.stream else await self.link()
+
     async def set_deletion(self) -> None:
         """The stream that is open is to be deleted, or the name that the file was opened by."""
-        link = None if self.node.key.stream else await self.link()
-        self.tree.server.nodes.set_deletion(self.node, link, Deletion(self.tree, self.path, self.parent_key))
+        name = await self._deleted_name()
+        self.tree.server.nodes.set_deletion(self.node, name, Deletion(self.tree, self.path, self.parent_key))
 
     async def take_deletion(self) -> None:
         """It is not, after all."""
-        self.tree.server.nodes.take_deletion(self.node, None if self.node.key.stream else await self.link())
+        self.tree.server.nodes.take_deletion(self.node, await self._deleted_name())
 
     async def is_delete_pending(self) -> bool:
         """Whether it is."""
-        deletions = self.node.deletions
-        return bool(deletions) and (bool(self.node.key.stream) or await self.link() in deletions)
+        return self.node.delete_pending and await self._deleted_name() in self.node.deletions
 
     async def _due(self, ended: list[FileNode]) -> list[Removal]:
         """What is to be removed because this was the last open of the stream, or by that name of the file (MS-FSA 2.1.5.5)."""

@@ -99,15 +99,11 @@ class TreeConnect:
             return await self.run(call, *args, **kwargs)
         return await self.server.in_thread(partial(call, *args, **kwargs))
 
-    async def run_sized(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for what gives a file C{size} bytes, or takes them: in a thread if they are many."""
-        run = self.run_in_thread if size >= MANY_BYTES else self.run
-        return await run(call, *args, **kwargs)
-
     async def close_unnamed(self, file: IOpenFile) -> None:
         """Close a file that may have lost its last name: if it has, all that it takes on the disk is freed now."""
         allocation = 0
         if IDescriptorFile.providedBy(file):
             with suppress(OSError):
                 allocation = (await self.run(file.stat)).allocation
-        await self.run_sized(allocation, file.close)
+        run = self.run_in_thread if allocation >= MANY_BYTES else self.run
+        await run(file.close)
