@@ -6,16 +6,16 @@ import socket
 
 import spnego
 
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import PREFIX_LENGTH, frame_prefix, parse_prefix
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
-from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 
 MIB = 1 << 20
 _READ_HEAD = HEADER_LENGTH + 16

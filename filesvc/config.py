@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from filesvc.keys import SETTINGS, shown
 from filesvc.server.settings import Encryption, Settings
-from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.messages.negotiate import Dialect
 
 SHARE_FORM = "NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based]"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+from filesvc.server.files.snapshots import check_pattern
 from filesvc.server.settings import Encryption, Signing
-from filesvc.server.snapshots import check_pattern
-from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.messages.negotiate import Dialect
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)

@@ -10,8 +10,8 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from filesvc.server.metrics import registry
-from filesvc.server.overview import overview
+from filesvc.server.reports.metrics import registry
+from filesvc.server.reports.overview import overview
 from filesvc.server.server import Server
 
 _IDLE = 30

@@ -30,7 +30,7 @@ from filesvc.auth.ntlm_messages import (
     client_av_pairs,
     encode_av_pairs,
 )
-from filesvc.smb2.filetime import to_filetime
+from filesvc.dtyp.filetime import to_filetime
 
 _CHALLENGE_LENGTH = 8
 _NTLM_V1_RESPONSE_LENGTH = 24

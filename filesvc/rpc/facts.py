@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from filesvc.smb2.sid import Sid
+from filesvc.dtyp.sid import Sid
 
 
 class ShareKind(IntEnum):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.status import Status
 from filesvc.rpc.facts import Principal, SidUse
 from filesvc.rpc.ndr import NdrEncoder
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.status import Status
 
 _NO_DOMAIN = 0xFFFFFFFF
 _NO_RID = 0xFFFFFFFF

@@ -6,6 +6,8 @@ from enum import IntEnum
 from functools import partial
 from uuid import UUID
 
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.status import Status
 from filesvc.rpc.dcerpc import Operation
 from filesvc.rpc.errors import FaultStatus, MalformedRpc, RpcFault
 from filesvc.rpc.facts import Caller, Facts, Principal, SidUse
@@ -23,8 +25,6 @@ from filesvc.rpc.lookup import (
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
 from filesvc.rpc.well_known import ANONYMOUS, well_known_by_name, well_known_by_sid
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.status import Status
 
 _HANDLE_LENGTH = 20
 _NO_HANDLE = bytes(_HANDLE_LENGTH)

@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.sid import Sid
 from filesvc.rpc.errors import MalformedRpc
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.sid import Sid
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

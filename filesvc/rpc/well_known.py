@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from filesvc.dtyp import well_known_sids
+from filesvc.dtyp.sid import Sid
 from filesvc.rpc.facts import Principal, SidUse
-from filesvc.smb2 import well_known_sids
-from filesvc.smb2.sid import Sid
 
 _NT_AUTHORITY = "NT AUTHORITY"
 _BUILTIN = "BUILTIN"

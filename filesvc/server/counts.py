@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from filesvc.server.call import Call, Reply
+    from filesvc.server.connection.call import Call, Reply
 
 UNKNOWN_COMMAND = 0xFFFF
 """Stands for all commands that there are not, so that no client can make the counts grow."""
@@ -16,7 +16,7 @@ _COMMANDS = 19
 
 class Counts:
     """
-    Counts since the server was made. L{filesvc.server.metrics} tells them to others.
+    Counts since the server was made. L{filesvc.server.reports.metrics} tells them to others.
 
     @ivar requests: how many requests were answered, by command and status.
     @ivar read: bytes of file data sent, by the way they took: C{sendfile}, C{copy} through a buffer, or C{store} from a file without a

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import ParentNotFound
-from filesvc.smb2.status import Status
 
 
 class StatusError(Exception):

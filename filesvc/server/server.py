@@ -22,24 +22,24 @@ from twisted.python.threadpool import ThreadPool
 from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
-from filesvc.server import tcp_options
-from filesvc.server.connection import Connection
+from filesvc.server import tcp as tcp_options
+from filesvc.server.access.principals import Principals
+from filesvc.server.caches.directory_leases import DirectoryCaching
+from filesvc.server.caches.lease import ClientLeases
+from filesvc.server.caches.local_programs import LocalChanges
+from filesvc.server.commands.create_contexts.durable import is_persistent
+from filesvc.server.commands.create_contexts.replay import PendingCreates
+from filesvc.server.connection.connection import Connection
 from filesvc.server.counts import Counts
-from filesvc.server.descriptors import Descriptors
-from filesvc.server.directory_caching import DirectoryCaching
-from filesvc.server.durable import is_persistent
-from filesvc.server.lease import ClientLeases
-from filesvc.server.local_changes import LocalChanges
-from filesvc.server.node import NodeKey, NodeTable
-from filesvc.server.notify import Notifier
-from filesvc.server.open_table import OpenTable
-from filesvc.server.persistence import Database, Persistence
-from filesvc.server.principals import Principals
-from filesvc.server.replay import PendingCreates
-from filesvc.server.session import Channel, Session
+from filesvc.server.files.short_names import ShortNames
+from filesvc.server.files.times import ChangeTimes
+from filesvc.server.handles.persistence import Database, Persistence
+from filesvc.server.notify.notifier import Notifier
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.settings import Settings, Share
-from filesvc.server.short_names import ShortNames
-from filesvc.server.times import ChangeTimes
+from filesvc.server.state.node import NodeKey, NodeTable
+from filesvc.server.state.reclaimable import OpenTable
+from filesvc.server.state.session import Channel, Session
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
 from filesvc.zerocopy.drain import DrainBudget

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from filesvc.interfaces import IFileStore
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.session_setup import MAX_REQUEST
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.session_setup import MAX_REQUEST
 
 
 class Signing(Enum):
@@ -109,7 +109,7 @@ class Share:
     A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests; C{continuous}: handles
     may outlive the server; C{access_based}: who lists a folder sees what he may read (Share.DoAccessBasedDirectoryEnumeration).
 
-    C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.snapshots}.
+    C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.files.snapshots}.
     """
 
     name: str

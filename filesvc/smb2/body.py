@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any, TypeAlias
+from typing import Any
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH
-
-Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 def unpack_fixed(fixed: Struct, structure_size: int, message: memoryview) -> tuple[Any, ...]:
@@ -54,19 +52,3 @@ def variable_part(message: memoryview, offset: int, length: int, fixed_end: int)
     if offset < fixed_end or offset + length > len(message):
         raise MalformedMessage(f"{length} bytes at {offset} are not between {fixed_end} and {len(message)}")
     return message[offset : offset + length]
-
-
-def decode_name(data: Buffer) -> str:
-    """
-    The text of UTF-16LE bytes, lone surrogates and all.
-
-    @raise MalformedMessage: the length is odd.
-    """
-    if len(data) % 2:
-        raise MalformedMessage(f"a UTF-16 name of {len(data)} bytes")
-    return str(data, "utf-16-le", "surrogatepass")
-
-
-def encode_name(name: str) -> bytes:
-    """The UTF-16LE bytes of a text, lone surrogates and all."""
-    return name.encode("utf-16-le", "surrogatepass")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH
 
 _ALIGNMENT = 8

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from filesvc.smb2.structure import FixedStructure, section, unpack
+from filesvc.dtyp.structure import FixedStructure, section, unpack
 
 RESUME_KEY_LENGTH = 24
 

@@ -8,8 +8,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-from filesvc.smb2.body import Buffer, unpack_fixed, variable_part
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.structure import Buffer
+from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.header import HEADER_LENGTH
 
 _FIXED = Struct("<HBBI")

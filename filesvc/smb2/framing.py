@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 
 PREFIX_LENGTH = 4
 MAX_FRAME = 0xFFFFFF

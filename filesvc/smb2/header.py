@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 
 HEADER_LENGTH = 64
 SIGNATURE_OFFSET = 48

@@ -8,8 +8,8 @@ from enum import IntFlag
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.structure import chain_entries, split_entries, unpack
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.structure import chain_entries, split_entries, unpack
 
 _INTERFACE = Struct("<4xII4xQ128s")
 _FAMILY = Struct("<H")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 
 SMB_2_002 = "SMB 2.002"
 SMB_2_WILDCARD = "SMB 2.???"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from struct import Struct
 from uuid import UUID
 
-from filesvc.smb2.structure import section, unpack
+from filesvc.dtyp.structure import section, unpack
 
 _REQUEST = Struct("<I16sHH")
 _RESPONSE = Struct("<I16sHH")

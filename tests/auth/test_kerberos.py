@@ -23,7 +23,7 @@ from filesvc.auth.kerberos import Keytab, KeytabError
 from filesvc.auth.realms import RealmChecker
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp, parse
 from filesvc.auth.users import UserRealm
-from filesvc.server.binding import Binding, Bindings
+from filesvc.server.state.gmac_binding import Binding, Bindings
 
 from ..conformance.kdc import HOST, Kdc
 from ..conformance.peers import free_port

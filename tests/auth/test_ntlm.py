@@ -15,7 +15,7 @@ from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.ntlm import Claim, NtlmAcceptor, SecurityContext, TargetNames
 from filesvc.auth.ntlm_crypto import nt_hash
 from filesvc.auth.ntlm_messages import AvId, NegotiateFlags, parse_av_pairs
-from filesvc.smb2.filetime import from_filetime
+from filesvc.dtyp.filetime import from_filetime
 
 TARGET = TargetNames.standalone("FileServer", "workgroup")
 ANYTHING = NegotiateFlags.UNICODE | NegotiateFlags.EXTENDED_SESSION_SECURITY

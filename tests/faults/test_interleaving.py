@@ -17,14 +17,14 @@ from twisted.cred.portal import Portal
 
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.server.server import Server
 from filesvc.server.settings import DataPath, Settings, Share
-from filesvc.smb2.access import AccessMask
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
 from ..server.conftest import PASSWORD, USER, Client, FakeReactor

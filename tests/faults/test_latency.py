@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from filesvc.interfaces import IFileStore
-from filesvc.server import principals
+from filesvc.server.access import principals
 from filesvc.server.server import Server
-from filesvc.server.tree import MANY_BYTES
+from filesvc.server.state.tree import MANY_BYTES
 from filesvc.store import space
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile

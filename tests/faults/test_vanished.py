@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import LoopingCall
 
-from filesvc.server import tcp_options
+from filesvc.server import tcp as tcp_options
 from filesvc.server.server import Server
-from filesvc.server.tcp_options import has_vanished
+from filesvc.server.tcp import has_vanished
 from filesvc.store.memory import MemoryStore
 
 from ..interop.rawclient import ECHO, FULL_ACCESS, OPEN_IF, RawClient, Refused

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from filesvc.smb2.create import CreateResponse
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.status import Status
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
-from filesvc.smb2.signing import signed_parts
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateResponse
+from filesvc.smb2.protection.signing import signed_parts
 
 from .mutation import mutate, pieces
 from .requests import Requests

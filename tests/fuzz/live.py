@@ -8,12 +8,12 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from filesvc.smb2.echo import EchoRequest
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.status import Status
+from filesvc.smb2.contexts.negotiate_contexts import EncryptionCapabilities, SigningCapabilities
 from filesvc.smb2.header import Command, Header
-from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, SigningCapabilities
-from filesvc.smb2.signing import SigningAlgorithm
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.protection.signing import SigningAlgorithm
 
 from ..server.conftest import Answer, Client
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from random import Random
 from uuid import UUID
 
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyRequest
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy
-from filesvc.smb2.create import CreateRequest
-from filesvc.smb2.create_contexts import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.sid import Sid
+from filesvc.fscc.ea import FullEa, encode_full_eas
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
     DURABLE_HANDLE_RECONNECT,
     DURABLE_HANDLE_RECONNECT_V2,
@@ -31,29 +33,27 @@ from filesvc.smb2.create_contexts import (
     DurableHandleRequestV2,
     TimewarpToken,
 )
-from filesvc.smb2.ea import FullEa, encode_full_eas
-from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.contexts.lease import Lease, LeaseV2
+from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.flush import FlushRequest
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.lease import Lease, LeaseV2
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.name_information import FileRenameInformation
-from filesvc.smb2.oplock_break import LeaseBreak, OplockBreak
-from filesvc.smb2.query_directory import QueryDirectoryRequest
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.security_descriptor import SecurityDescriptor
-from filesvc.smb2.session_setup import SessionSetupRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.tree_connect import TreeConnectRequest
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.oplock_break import LeaseBreak, OplockBreak
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.session_setup import SessionSetupRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 NAMES = (
     "",

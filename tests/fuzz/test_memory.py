@@ -23,13 +23,13 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
-from filesvc.server.durable import TIMEOUT
+from filesvc.dtyp.status import Status
+from filesvc.server.commands.create_contexts.durable import TIMEOUT
 from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings, Share
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 

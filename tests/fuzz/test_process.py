@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from filesvc.smb2.echo import EchoRequest
+from filesvc.dtyp.status import Status
 from filesvc.smb2.header import Command
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.negotiate import Dialect
 
 from ..conformance.peers import PASSWORD
 from ..interop.sites import Site, end, start

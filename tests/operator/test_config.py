@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from filesvc.config import Config, Said, ShareConfig, describe, judge, notes, override, parse_share
 from filesvc.configfile import read
 from filesvc.server.settings import DataPath, Encryption, Limits, Settings, Signing
-from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.messages.negotiate import Dialect
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "filesvc.toml"
 

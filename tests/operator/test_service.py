@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.provision import Listen
-from filesvc.server.node import Deletion, FileNode, NodeKey
+from filesvc.server.state.node import Deletion, FileNode, NodeKey
 from filesvc.service import CannotListen, FileService
 
 

@@ -11,10 +11,10 @@ from impacket.dcerpc.v5 import lsat, srvs, wkst
 from impacket.dcerpc.v5.rpcrt import DCERPC_v5
 from impacket.dcerpc.v5.transport import DCERPCTransport
 
+from filesvc.dtyp.sid import Sid
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.rpc.facts import Caller, Facts, Principal, ServerFacts, ShareFacts, SidUse
 from filesvc.rpc.service import pipes
-from filesvc.smb2.sid import Sid
 
 MACHINE = Sid.from_string("S-1-5-21-1-2-3")
 INTERFACES = {"srvsvc": srvs.MSRPC_UUID_SRVS, "wkssvc": wkst.MSRPC_UUID_WKST, "lsarpc": lsat.MSRPC_UUID_LSAT}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.sid import Sid
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
-from filesvc.smb2.sid import Sid
 
 U32 = st.integers(0, 0xFFFFFFFF)
 TEXT = st.text(st.characters(codec="utf-16-le", exclude_categories=()), max_size=40)

@@ -21,28 +21,28 @@ from twisted.python.failure import Failure
 
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
-from filesvc.server.connection import Connection
-from filesvc.server.durable import TIMEOUT
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.server.commands.create_contexts.durable import TIMEOUT
+from filesvc.server.connection.connection import Connection
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import LeaseState, LeaseV2
+from filesvc.smb2.contexts.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
-from filesvc.smb2.keys import session_keys
-from filesvc.smb2.lease import LeaseState, LeaseV2
-from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
-from filesvc.smb2.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
-from filesvc.smb2.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
-from filesvc.smb2.preauth import PreauthIntegrity
-from filesvc.smb2.session_setup import SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import Signer, SigningAlgorithm, signed_parts, signer_for
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
+from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
+from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+from filesvc.smb2.protection.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.protection.keys import session_keys
+from filesvc.smb2.protection.preauth import PreauthIntegrity
+from filesvc.smb2.protection.signing import Signer, SigningAlgorithm, signed_parts, signer_for
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 from filesvc.zerocopy.workers import thread_pool

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from filesvc.smb2.create import CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import (
+from filesvc.dtyp.status import Status
+from filesvc.smb2.contexts.create_contexts import (
     DURABLE_HANDLE_RECONNECT,
     DURABLE_HANDLE_RECONNECT_V2,
     DURABLE_HANDLE_REQUEST,
@@ -18,9 +18,9 @@ from filesvc.smb2.create_contexts import (
     DurableHandleRequest,
     DurableHandleRequestV2,
 )
+from filesvc.smb2.contexts.lease import Lease, LeaseState
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.lease import Lease, LeaseState
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateResponse, OplockLevel
 
 GUID, OTHER_GUID, STRANGER = UUID(int=7), UUID(int=8), UUID(int=9)
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from filesvc.server.access import ALL, allowed_rights, desired_rights, granted_rights
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import BUILTIN_ADMINISTRATORS, EVERYONE, OWNER_RIGHTS, unix_user
+from filesvc.server.access.rights import ALL, allowed_rights, desired_rights, granted_rights
+from filesvc.server.access.token import Token
 from filesvc.server.errors import StatusError
-from filesvc.server.token import Token
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import BUILTIN_ADMINISTRATORS, EVERYONE, OWNER_RIGHTS, unix_user
 
 ALICE, CAROL, STAFF = Sid(5, (21, 1)), Sid(5, (21, 2)), Sid(5, (21, 3))
 TOKEN = Token(ALICE, STAFF, frozenset({STAFF, EVERYONE}), unix_user(7))

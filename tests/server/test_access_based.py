@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import AceFlags
+from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.interfaces import Creation, FileBusy, FileIdentity
-from filesvc.server.descriptors import XATTR
+from filesvc.server.operations.descriptors import XATTR
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest
-from filesvc.smb2.security_descriptor import AceFlags
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareFlags, TreeConnectResponse
-from filesvc.smb2.well_known_sids import EVERYONE
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest
+from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
 
 from .test_query_directory import NAMES, names
 from .test_security import allow, folder, listing, owner_of, put

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from twisted.logger import globalLogPublisher
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
+from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions
-from filesvc.smb2.create_contexts import SD_BUFFER, CreateContext
-from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
-from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import EVERYONE
+from filesvc.smb2.contexts.create_contexts import SD_BUFFER, CreateContext
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 
 from .test_security import allow, ask, listing, owner_of, put
 

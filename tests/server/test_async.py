@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from filesvc.smb2.cancel import CancelRequest
-from filesvc.smb2.echo import EchoRequest
+from filesvc.dtyp.status import Status
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 
 ASYNC = HeaderFlags.ASYNC_COMMAND
 ECHO = EchoRequest().encode()

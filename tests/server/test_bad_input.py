@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Limits, Settings
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command, Header, HeaderFlags
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.read import ReadRequest
 
 ECHO = EchoRequest().encode()
 

@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import parse_directory
+from filesvc.fscc.file_information import FileBasicInformation, FileEndOfFileInformation, FileInformationClass, FileStandardInformation
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.settings import Limits, Settings, Share
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateOptions
-from filesvc.smb2.directory_information import parse_directory
-from filesvc.smb2.echo import EchoRequest
-from filesvc.smb2.file_information import FileBasicInformation, FileEndOfFileInformation, FileInformationClass, FileStandardInformation
-from filesvc.smb2.flush import FlushRequest
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.name_information import FileRenameInformation
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryFile, MemoryStore
 
 ECHO = EchoRequest().encode()

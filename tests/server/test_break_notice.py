@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.break_notice import ALONE_S, LOOK_S
-from filesvc.server.caching import BREAK_TIMEOUT
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateResponse, OplockLevel
+from filesvc.dtyp.status import Status
+from filesvc.server.state.break_notice import ALONE_S, LOOK_S
+from filesvc.server.state.caching import BREAK_TIMEOUT
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.oplock_break import LeaseBreak, LeaseBreakNotification, OplockBreak
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateResponse, OplockLevel
+from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakNotification, OplockBreak
+from filesvc.smb2.messages.write import WriteRequest
 
 from .durability import BATCH, KEY, OTHER_KEY, RH, RWH, STRANGER, create, response, rqls
 from .test_session import bind, connect
@@ -42,7 +42,9 @@ def another(make_client: Any) -> Any:
 def vanished(monkeypatch: pytest.MonkeyPatch) -> dict[Any, float]:
     """For how long nothing has been heard, by transport."""
     silences: dict[Any, float] = {}
-    monkeypatch.setattr("filesvc.server.connection.has_vanished", lambda transport, silence_s: silences.get(transport, 0) >= silence_s)
+    monkeypatch.setattr(
+        "filesvc.server.connection.connection.has_vanished", lambda transport, silence_s: silences.get(transport, 0) >= silence_s
+    )
     return silences
 
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.smb2.compound import chain
-from filesvc.smb2.create import CreateDisposition, CreateRequest
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.flush import FlushRequest
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command, Header, HeaderFlags
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.write import WriteRequest
 
 LARGE = 8 << 20
 RELATED = HeaderFlags.RELATED_OPERATIONS

@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import parse_directory
+from filesvc.fscc.file_information import CompressionFormat, FileCompressionInformation, FileInformationClass
+from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import FileAttributes
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions, CreateResponse
-from filesvc.smb2.directory_information import parse_directory
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import CompressionFormat, FileCompressionInformation, FileInformationClass
-from filesvc.smb2.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.create import CreateOptions, CreateResponse
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.store.local import LocalStore
 
 NONE, DEFAULT, LZNT1 = CompressionFormat

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import succeed
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileBasicInformation, FileInformationClass
 from filesvc.interfaces import Creation, FileAttributes, ParentNotFound
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
-from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse, ImpersonationLevel, OplockLevel
-from filesvc.smb2.create_contexts import (
+from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
     EA_BUFFER,
     QUERY_MAXIMAL_ACCESS,
@@ -25,12 +26,11 @@ from filesvc.smb2.create_contexts import (
     QueryOnDiskIdResponse,
 )
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileBasicInformation, FileInformationClass
-from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseFlags, CloseRequest, CloseResponse
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse, ImpersonationLevel, OplockLevel
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryFile
 
 D = CreateDisposition

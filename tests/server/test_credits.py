@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Limits, Settings
-from filesvc.smb2.change_notify import ChangeNotifyRequest
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 ECHO = EchoRequest().encode()
 

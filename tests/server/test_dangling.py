@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Share
-from filesvc.smb2.create import CreateDisposition
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateDisposition
 from filesvc.store.local import LocalStore
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.flush import FlushRequest
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.zerocopy import copy
 from filesvc.zerocopy.copy import read_true

@@ -8,27 +8,27 @@ from uuid import UUID
 
 import pytest
 
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
     FileBasicInformation,
     FileDispositionInformation,
     FileEndOfFileInformation,
     FileInformationClass,
 )
-from filesvc.smb2.fsctl import Fsctl
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
-from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 from .conftest import ANOTHER_USER
 

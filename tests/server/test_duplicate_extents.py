@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.duplicate_extents import DuplicateExtents
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_ranges import DuplicateExtents
-from filesvc.smb2.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.oplock_break import OplockBreak
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.create import CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.oplock_break import OplockBreak
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 

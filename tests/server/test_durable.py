@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from filesvc.server.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
 from filesvc.server.settings import Limits, Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, OplockLevel
-from filesvc.smb2.create_contexts import (
+from filesvc.smb2.contexts.create_contexts import (
     APP_INSTANCE_ID,
     APP_INSTANCE_VERSION,
     REQUEST_LEASE,
@@ -22,15 +22,15 @@ from filesvc.smb2.create_contexts import (
     DurableHandleFlags,
     DurableHandleResponseV2,
 )
+from filesvc.smb2.contexts.lease import Lease, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import Lease, LeaseState, LeaseV2, parse_lease
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
 from .durability import BATCH, DHNQ, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2c, dh2q, dhnc, names, response, rqls

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Encryption, Limits, Settings, Share
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateRequest
-from filesvc.smb2.echo import EchoRequest
-from filesvc.smb2.encryption import EncryptionAlgorithm, Sealer
 from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.session_setup import SessionFlags, SessionSetupResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareFlags, TreeConnectResponse
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupResponse
+from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
+from filesvc.smb2.messages.write import WriteRequest
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer
 
 ECHO = EchoRequest().encode()
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, globalLogPublisher
 
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import FileBusy, FileIdentity, ParentNotFound
 from filesvc.server.errors import status_of
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
 
 
 @pytest.mark.parametrize(

@@ -9,29 +9,29 @@ from typing import Any
 import pytest
 
 from filesvc.auth.acceptor import Accepted, Conversation
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.server.settings import Settings, Signing
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.cancel import CancelRequest
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.flush import FlushRequest
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.ioctl import IoctlRequest
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.oplock_break import OplockBreak
-from filesvc.smb2.query_directory import QueryDirectoryRequest
-from filesvc.smb2.query_info import QueryInfoRequest
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import TreeConnectRequest
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.oplock_break import OplockBreak
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
+from filesvc.smb2.messages.query_info import QueryInfoRequest
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 from .test_compound import ask
 from .test_session import bind, connect

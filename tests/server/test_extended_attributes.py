@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.descriptors import XATTR
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition
-from filesvc.smb2.create_contexts import EA_BUFFER, CreateContext
-from filesvc.smb2.ea import FullEa, encode_full_eas, encode_get_eas, full_eas_length, parse_full_eas
-from filesvc.smb2.echo import EchoRequest
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.ea import FullEa, encode_full_eas, encode_get_eas, full_eas_length, parse_full_eas
+from filesvc.fscc.file_information import FileEaInformation, FileInformationClass
+from filesvc.server.operations.descriptors import XATTR
+from filesvc.smb2.contexts.create_contexts import EA_BUFFER, CreateContext
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileEaInformation, FileInformationClass
 from filesvc.smb2.header import Command
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateDisposition
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.store.memory import MemoryFile
 
 OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE

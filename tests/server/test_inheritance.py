@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from filesvc.server.access import ALL
-from filesvc.server.inheritance import create_descriptor, follow_descriptor
-from filesvc.server.token import Token
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.well_known_sids import CREATOR_GROUP, CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.well_known_sids import CREATOR_GROUP, CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+from filesvc.server.access.inheritance import create_descriptor, follow_descriptor
+from filesvc.server.access.rights import ALL
+from filesvc.server.access.token import Token
 
 ALICE, CAROL, STAFF = Sid(5, (21, 1)), Sid(5, (21, 2)), Sid(5, (21, 3))
 TOKEN = Token(ALICE, STAFF, frozenset({STAFF}), unix_user(7))

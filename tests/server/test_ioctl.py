@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_ranges
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import Creation, FileAttributes
-from filesvc.server.open import CLUSTER, MAX_FILE_SIZE
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
+from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
-from filesvc.smb2.create import CreateOptions
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_ranges
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.network_interface_info import parse_network_interfaces
-from filesvc.smb2.status import Status
 from filesvc.store.memory import MemoryStore
 
 IOCTL_STRUCTURE_SIZE = 49

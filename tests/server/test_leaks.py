@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.status import Status
+from filesvc.fscc.ea import FullEa, encode_full_eas
 from filesvc.interfaces import FileAttributes
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
-from filesvc.smb2.create_contexts import (
+from filesvc.smb2.contexts.create_contexts import (
     EA_BUFFER,
     QUERY_MAXIMAL_ACCESS,
     SD_BUFFER,
@@ -19,14 +22,11 @@ from filesvc.smb2.create_contexts import (
     CreateContext,
     TimewarpToken,
 )
-from filesvc.smb2.ea import FullEa, encode_full_eas
-from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.query_directory import QueryDirectoryRequest
-from filesvc.smb2.security_descriptor import SecurityDescriptor
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.store.memory import MemoryFile
 
 D = CreateDisposition

@@ -7,23 +7,23 @@ from uuid import UUID
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.settings import Encryption, Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
-from filesvc.smb2.name_information import FileRenameInformation
-from filesvc.smb2.negotiate import Capabilities, Dialect
-from filesvc.smb2.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.security_descriptor import SecurityDescriptor, SecurityInformation
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect
+from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 from .conftest import ANOTHER_USER
 

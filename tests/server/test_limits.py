@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import spnego
 
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Limits, Settings, Share
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command
-from filesvc.smb2.session_setup import SessionSetupRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.session_setup import SessionSetupRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 ECHO = EchoRequest().encode()
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from filesvc.smb2.create import CreateOptions
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
 R = LeaseState.READ_CACHING

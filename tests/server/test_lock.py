@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from filesvc.server import locks
-from filesvc.server.locks import ByteRange, ByteRangeLocks
-from filesvc.smb2.access import AccessMask
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.server.files import byte_range_locks as locks
+from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
 from filesvc.smb2.compound import chain
-from filesvc.smb2.create import CreateDisposition, CreateOptions
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 SHARED = LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface import implementer
 
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, ILockableFile, Kind, Path
-from filesvc.server.locks import ByteRange, ByteRangeLocks
+from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
 from filesvc.smb2.header import Command
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.store.memory import MemoryFile, MemoryStore
 
 SIZE = 8

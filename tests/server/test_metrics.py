@@ -10,21 +10,21 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from filesvc.server import overview as overview_module
-from filesvc.server.metrics import registry
-from filesvc.server.overview import overview
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.server.reports import overview as overview_module
+from filesvc.server.reports.metrics import registry
+from filesvc.server.reports.overview import overview
+from filesvc.server.reports.wording import cache_letters, dialect_name, printable
 from filesvc.server.settings import Settings, Share, Signing
-from filesvc.server.wording import cache_letters, dialect_name, printable
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, ShareAccess
-from filesvc.smb2.echo import EchoRequest
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateDisposition, ShareAccess
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
 from .durability import BATCH, create, dh2q, response, rqls

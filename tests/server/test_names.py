@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
-from filesvc.server.names import FileName, parse_name
-from filesvc.smb2.status import Status
+from filesvc.server.files.names import FileName, parse_name
 
 
 @pytest.mark.parametrize(("name", "path"), [("a\\..", ()), ("a\\..\\b", ("b",)), ("a\\b\\..\\..\\c", ("c",))])

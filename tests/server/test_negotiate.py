@@ -8,14 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from filesvc.dtyp.status import Status
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.server.settings import Encryption, Limits, Settings, Signing
-from filesvc.smb2.encryption import EncryptionAlgorithm
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.fsctl import Fsctl
-from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
-from filesvc.smb2.negotiate_contexts import (
+from filesvc.smb2.contexts.negotiate_contexts import (
     CompressionCapabilities,
     EncryptionCapabilities,
     NetnameNegotiateContext,
@@ -23,8 +19,12 @@ from filesvc.smb2.negotiate_contexts import (
     RawContext,
     SigningCapabilities,
 )
-from filesvc.smb2.signing import SigningAlgorithm
-from filesvc.smb2.status import Status
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm
+from filesvc.smb2.protection.signing import SigningAlgorithm
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
 
 ALL = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]

@@ -6,26 +6,26 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.watch import BUFFER_LIMIT, Memory, Watch
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
-from filesvc.smb2.create import CreateDisposition, CreateOptions
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
     FileBasicInformation,
     FileDispositionInformation,
     FileEndOfFileInformation,
     FileInformationClass,
 )
+from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
+from filesvc.server.notify.watch import BUFFER_LIMIT, Memory, Watch
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
-from filesvc.smb2.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 NAME = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
 ALL = 0xFFF

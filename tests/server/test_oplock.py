@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.caching import BREAK_TIMEOUT
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateResponse, OplockLevel
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.server.state.caching import BREAK_TIMEOUT
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.oplock_break import OplockBreak
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateResponse, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.oplock_break import OplockBreak
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 NONE, II, EXCLUSIVE, BATCH = OplockLevel.NONE, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH
 

@@ -12,23 +12,23 @@ from uuid import UUID
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.fscc.notify_information import NotifyAction, parse_notify_information
 from filesvc.interfaces import FileIdentity, TakesLong
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
-from filesvc.smb2.create import CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
-from filesvc.smb2.notify_information import NotifyAction, parse_notify_information
-from filesvc.smb2.oplock_break import OplockBreak
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.oplock_break import OplockBreak
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
-from filesvc.server.patterns import compile_pattern, has_wildcards
-from filesvc.smb2.status import Status
+from filesvc.server.files.patterns import compile_pattern, has_wildcards
 from filesvc.store.upcase import upcase
 
 

@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import Creation, Kind
-from filesvc.server.durable import TIMEOUT
-from filesvc.server.persistence import Database, LeaseRecord, OpenRecord
+from filesvc.server.commands.create_contexts.durable import TIMEOUT
+from filesvc.server.handles.persistence import Database, LeaseRecord, OpenRecord
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, OplockLevel
-from filesvc.smb2.create_contexts import CreateContext, DurableHandleFlags
+from filesvc.smb2.contexts.create_contexts import CreateContext, DurableHandleFlags
+from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.smb2.header import Command
-from filesvc.smb2.lease import LeaseFlags, LeaseV2
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.name_information import FileLinkInformation, FileRenameInformation
-from filesvc.smb2.negotiate import Capabilities, Dialect
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareCapabilities, TreeConnectResponse
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_connect import ShareCapabilities, TreeConnectResponse
 from filesvc.store.local import LocalStore
 
 from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, response, rqls

@@ -10,27 +10,27 @@ from impacket.dcerpc.v5 import lsat, srvs, wkst
 from impacket.dcerpc.v5.rpcrt import DCERPC_v5
 from impacket.dcerpc.v5.transport import DCERPCTransport
 
-from filesvc.server.settings import Settings, Share
-from filesvc.smb2.create import CreateDisposition, CreateResponse
-from filesvc.smb2.file_id import RELATED_FILE_ID
-from filesvc.smb2.file_information import (
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
     FileInformationClass,
     FilePipeInformation,
     FilePipeLocalInformation,
     FileStandardInformation,
 )
-from filesvc.smb2.flush import FlushRequest
-from filesvc.smb2.fsctl import Fsctl
-from filesvc.smb2.fsctl_structures import PipePeek
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.fscc.fsctl_structures import PipePeek
+from filesvc.fscc.name_information import FileNameInformation
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.name_information import FileNameInformation
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareType, TreeConnectResponse
-from filesvc.smb2.write import WriteRequest, WriteResponse
+from filesvc.smb2.messages.create import CreateDisposition, CreateResponse
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.tree_connect import ShareType, TreeConnectResponse
+from filesvc.smb2.messages.write import WriteRequest, WriteResponse
 
 
 class PipeTransport(DCERPCTransport):  # type: ignore[misc]

@@ -7,10 +7,10 @@ import pwd
 import pytest
 
 from filesvc.auth.users import User
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.well_known_sids import ANONYMOUS, AUTHENTICATED_USERS, BUILTIN_GUESTS, EVERYONE, unix_group, unix_user
 from filesvc.rpc.facts import SidUse
-from filesvc.server.principals import Principals
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.well_known_sids import ANONYMOUS, AUTHENTICATED_USERS, BUILTIN_GUESTS, EVERYONE, unix_group, unix_user
+from filesvc.server.access.principals import Principals
 
 ALICE = User("alice-of-filesvc", 1234, 56, (7, 8))
 

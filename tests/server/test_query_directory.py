@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
+from filesvc.fscc.ea import FullEa, encode_full_eas
+from filesvc.fscc.file_information import FileAllocationInformation, FileBasicInformation, FileEaInformation, FileInformationClass
 from filesvc.interfaces import Creation, FileAttributes, Kind, Times
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
-from filesvc.smb2.ea import FullEa, encode_full_eas
-from filesvc.smb2.file_information import FileAllocationInformation, FileBasicInformation, FileEaInformation, FileInformationClass
-from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
-from filesvc.smb2.query_info import QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.messages.query_info import QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
 
 RESTART = QueryDirectoryFlags.RESTART_SCANS
 SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY

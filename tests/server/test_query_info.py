@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
+from filesvc.fscc import file_information as file_info
+from filesvc.fscc import filesystem_information as fs_info
+from filesvc.fscc import name_information as name_info
+from filesvc.fscc.ea import FullEa, encode_full_eas, encode_get_eas, parse_full_eas
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.filesystem_information import FileSystemInformationClass
+from filesvc.fscc.name_information import parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind, Times
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2 import file_information as file_info
-from filesvc.smb2 import filesystem_information as fs_info
-from filesvc.smb2 import name_information as name_info
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.ea import FullEa, encode_full_eas, encode_get_eas, parse_full_eas
 from filesvc.smb2.error import ErrorResponse
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.filesystem_information import FileSystemInformationClass
-from filesvc.smb2.filetime import to_filetime
 from filesvc.smb2.header import Command
-from filesvc.smb2.name_information import parse_streams
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
 
 F = FileInformationClass
 V = FileSystemInformationClass

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions
-from filesvc.smb2.flush import FlushRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.write import WriteFlags, WriteRequest, WriteResponse
 
 LAST = 0x7FFFFFFFFFFFFFFF
 LARGEST = 0xFFFFFFF0000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.server.receiver import FrameReceiver
+from filesvc.server.connection.frames import FrameReceiver
 from filesvc.smb2.framing import frame_prefix
 from filesvc.zerocopy.buffers import BufferPool
 

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.server.commands.create_contexts.replay import ChannelSequence
 from filesvc.server.errors import StatusError
-from filesvc.server.replay import ChannelSequence
-from filesvc.smb2.close import CloseRequest
-from filesvc.smb2.create import CreateAction, CreateDisposition, CreateRequest, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import DURABLE_HANDLE_REQUEST_V2, CreateContext
+from filesvc.smb2.contexts.create_contexts import DURABLE_HANDLE_REQUEST_V2, CreateContext
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileInformationClass
 from filesvc.smb2.header import Command, Header, HeaderFlags
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 from .durability import BATCH, GUID, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2q, names, response, rqls
 from .test_session import bind, connect

@@ -9,25 +9,8 @@ from typing import Any
 
 import pytest
 
-from filesvc.interfaces import Creation, Kind
-from filesvc.server.access import ALL
-from filesvc.server.descriptors import XATTR
-from filesvc.server.settings import Settings, Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse
-from filesvc.smb2.create_contexts import (
-    QUERY_MAXIMAL_ACCESS,
-    SD_BUFFER,
-    CreateContext,
-    QueryMaximalAccessRequest,
-    QueryMaximalAccessResponse,
-)
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.header import Command
-from filesvc.smb2.name_information import FileRenameInformation
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.security_descriptor import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import (
     Ace,
     AceFlags,
     AceType,
@@ -37,11 +20,28 @@ from filesvc.smb2.security_descriptor import (
     SecurityDescriptor,
     SecurityInformation,
 )
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.sid import Sid
-from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
-from filesvc.smb2.write import WriteRequest
+from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.interfaces import Creation, Kind
+from filesvc.server.access.rights import ALL
+from filesvc.server.operations.descriptors import XATTR
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.contexts.create_contexts import (
+    QUERY_MAXIMAL_ACCESS,
+    SD_BUFFER,
+    CreateContext,
+    QueryMaximalAccessRequest,
+    QueryMaximalAccessResponse,
+)
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
 

@@ -16,26 +16,26 @@ from twisted.logger import formatEvent, globalLogPublisher
 
 from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.auth.errors import LogonFailure
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.rpc.facts import Caller
-from filesvc.server.connection import Connection
-from filesvc.server.open import Open
+from filesvc.server.connection.connection import Connection
 from filesvc.server.settings import Encryption, Limits, Settings, Share, Signing
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.cancel import CancelRequest
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.echo import EchoRequest
+from filesvc.server.state.open import Open
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import Lease, LeaseState
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, HeaderFlags
-from filesvc.smb2.keys import signing_key
-from filesvc.smb2.lease import Lease, LeaseState
-from filesvc.smb2.logoff import LogoffRequest
-from filesvc.smb2.negotiate import Dialect, SecurityMode
-from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import SigningAlgorithm, signer_for
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import TreeConnectRequest
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, OplockLevel
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.logoff import LogoffRequest
+from filesvc.smb2.messages.negotiate import Dialect, SecurityMode
+from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.protection.keys import signing_key
+from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 
 DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
 

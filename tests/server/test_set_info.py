@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from filesvc.interfaces import FileAttributes
-from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
-from filesvc.smb2.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
-from filesvc.smb2.file_information import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
     DispositionFlags,
     FileAllocationInformation,
     FileBasicInformation,
@@ -24,12 +21,15 @@ from filesvc.smb2.file_information import (
     FileStandardInformation,
     FileValidDataLengthInformation,
 )
+from filesvc.fscc.name_information import FileAllInformation, FileLinkInformation, FileRenameInformation
+from filesvc.interfaces import FileAttributes
+from filesvc.server.settings import Share
+from filesvc.smb2.contexts.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
 from filesvc.smb2.header import Command
-from filesvc.smb2.name_information import FileAllInformation, FileLinkInformation, FileRenameInformation
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 LARGEST = 0x7FFFFFFFFFFFFFFF
 

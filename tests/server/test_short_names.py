@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.server.short_names import ShortNames
-from filesvc.smb2.file_information import FileInformationClass
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.name_information import FileAlternateNameInformation
+from filesvc.server.files.short_names import ShortNames
 from filesvc.smb2.header import Command
-from filesvc.smb2.name_information import FileAlternateNameInformation
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 
 
 @given(st.text(min_size=1, max_size=40))

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from filesvc.dtyp.status import Status
 from filesvc.server.commands import read as read_module
-from filesvc.smb2.change_notify import ChangeNotifyRequest, CompletionFilter
-from filesvc.smb2.create import CreateOptions
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
+from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.read import ReadRequest
 
 ECHO = EchoRequest().encode()
 LARGE = 4 << 20

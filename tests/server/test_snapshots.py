@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.fscc.fsctl_structures import SrvSnapshotArray
+from filesvc.server.files.snapshots import check_pattern, list_snapshots
 from filesvc.server.settings import Share
-from filesvc.server.snapshots import check_pattern, list_snapshots
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateDisposition, CreateResponse
-from filesvc.smb2.create_contexts import TIMEWARP_TOKEN, CreateContext, TimewarpToken
-from filesvc.smb2.filetime import to_filetime
-from filesvc.smb2.fsctl import Fsctl
-from filesvc.smb2.fsctl_structures import SrvSnapshotArray
+from filesvc.smb2.contexts.create_contexts import TIMEWARP_TOKEN, CreateContext, TimewarpToken
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.create import CreateDisposition, CreateResponse
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 
 PATTERN = ".snapshots/%Y-%m-%d_%H%M/files"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

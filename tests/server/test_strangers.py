@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred
 
 from filesvc.auth.acceptor import Conversation
 from filesvc.auth.errors import LogonFailure
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Limits, Settings
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
-from filesvc.smb2.negotiate import Dialect, NegotiateRequest
-from filesvc.smb2.session_setup import SessionSetupRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
+from filesvc.smb2.messages.session_setup import SessionSetupRequest
 
 LONGEST = HEADER_LENGTH + 24 + 0xFFFF
 """A SESSION_SETUP with the longest token that its 16 bits can tell the length of (MS-SMB2 2.2.5)."""

@@ -9,28 +9,28 @@ from typing import Any
 
 import pytest
 
-from filesvc.interfaces import Creation, FileAttributes, Kind
-from filesvc.server.streams import MAX_SIZE
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import (
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import Ace, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
+from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import EVERYONE
+from filesvc.fscc.file_information import (
     FileBasicInformation,
     FileDispositionInformation,
     FileEndOfFileInformation,
     FileInformationClass,
     FileStandardInformation,
 )
-from filesvc.smb2.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
+from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
+from filesvc.fscc.name_information import FileNameInformation, FileRenameInformation, parse_streams
+from filesvc.interfaces import Creation, FileAttributes, Kind
+from filesvc.server.files.streams import MAX_SIZE
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.name_information import FileNameInformation, FileRenameInformation, parse_streams
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.security_descriptor import Ace, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.well_known_sids import EVERYONE
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 
 OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE
 INFORMATION = FileInformationClass

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from filesvc.server.tcp_options import GONE_S, LOOK_S, has_vanished, set_tcp_options
+from filesvc.server.tcp import GONE_S, LOOK_S, has_vanished, set_tcp_options
 
 
 class Bare:
@@ -45,7 +45,7 @@ def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapp
 
 def test_clients_that_have_vanished_are_looked_for(server: Any, client: Any, reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = [(client.transport, GONE_S)]
-    monkeypatch.setattr("filesvc.server.connection.has_vanished", lambda transport, silence_s: (transport, silence_s) in gone)
+    monkeypatch.setattr("filesvc.server.connection.connection.has_vanished", lambda transport, silence_s: (transport, silence_s) in gone)
     server.doStart()
     try:
         reactor.advance(LOOK_S - 1)

@@ -6,11 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from filesvc.dtyp.status import Status
 from filesvc.server.commands import read as read_module
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.read import ReadRequest
 
 MIB = 1 << 20
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from filesvc.server.times import WRITE_TIME_DELAY
-from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
-from filesvc.smb2.file_information import FileBasicInformation, FileInformationClass
-from filesvc.smb2.filetime import RESUME_UPDATES, STOP_UPDATES
-from filesvc.smb2.flush import FlushRequest
+from filesvc.dtyp.filetime import RESUME_UPDATES, STOP_UPDATES
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileBasicInformation, FileInformationClass
+from filesvc.server.files.times import WRITE_TIME_DELAY
 from filesvc.smb2.header import Command
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.close import CloseFlags, CloseRequest, CloseResponse
+from filesvc.smb2.messages.flush import FlushRequest
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryFile
 
 CHOSEN = 130_000_000_000_000_000

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.header import Command
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.store.memory import MemoryStore
 
 

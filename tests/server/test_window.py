@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.server.window import SequenceWindow
+from filesvc.server.connection.sequence_window import SequenceWindow
 
 
 def test_each_id_once_and_only_when_granted() -> None:

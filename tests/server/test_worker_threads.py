@@ -12,30 +12,30 @@ from typing import Any
 import pytest
 from impacket.dcerpc.v5.rpcrt import MSRPC_BIND, CtxItem, MSRPCBind, MSRPCHeader
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import parse_directory
+from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.fscc.file_ranges import FileRange, parse_ranges
+from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import FileIdentity, TakesLong
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.cancel import CancelRequest
-from filesvc.smb2.close import CloseRequest
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
-from filesvc.smb2.create import CreateDisposition, CreateOptions, CreateRequest
-from filesvc.smb2.directory_information import parse_directory
-from filesvc.smb2.echo import EchoRequest
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.file_information import FileEndOfFileInformation, FileInformationClass
-from filesvc.smb2.file_ranges import FileRange, parse_ranges
-from filesvc.smb2.fsctl import Fsctl
 from filesvc.smb2.header import Command
-from filesvc.smb2.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.read import ReadRequest
-from filesvc.smb2.set_info import SetInfoRequest
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteRequest
+from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest
+from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 

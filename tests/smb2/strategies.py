@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header
 

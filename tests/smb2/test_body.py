@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.body import decode_name, encode_name, unpack_fixed, variable_part
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.unicode import decode_name, encode_name
+from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.header import HEADER_LENGTH
 
 from .strategies import message, names

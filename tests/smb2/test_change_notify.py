@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
+from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
 from filesvc.smb2.file_id import RELATED_FILE_ID
-from filesvc.smb2.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
+from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, parses_or_refuses, u16, u32
 

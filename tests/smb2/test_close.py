@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
 from filesvc.smb2.file_id import FileId
+from filesvc.smb2.messages.close import CloseFlags, CloseRequest, CloseResponse
 
 from .strategies import again, file_ids, hostile_messages, message, parses_or_refuses, u16, u32, u64
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.compound import chain, split
-from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
-from filesvc.smb2.read import ReadResponse
+from filesvc.smb2.messages.read import ReadResponse
 
 from .strategies import HEADER, blobs, hostile_bytes, parses_or_refuses
 

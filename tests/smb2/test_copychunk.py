@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smbprotocol.ioctl import SMB2SrvCopyChunk, SMB2SrvCopyChunkCopy, SMB2SrvCopyChunkResponse, SMB2SrvRequestResumeKey  # type: ignore[import-untyped]
 
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
-from filesvc.smb2.errors import MalformedMessage
 
 from .strategies import hostile_bytes, u32, u64
 

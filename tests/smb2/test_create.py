@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.interfaces import FileAttributes
-from filesvc.smb2.create import (
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import Lease, parse_lease
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.messages.create import (
     CreateAction,
     CreateDisposition,
     CreateOptions,
@@ -15,10 +19,6 @@ from filesvc.smb2.create import (
     OplockLevel,
     ShareAccess,
 )
-from filesvc.smb2.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.lease import Lease, parse_lease
 
 from .strategies import again, file_ids, hostile_messages, message, names, parses_or_refuses, u8, u32, u64
 from .test_create_contexts import create_contexts

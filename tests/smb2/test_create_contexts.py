@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.create_contexts import (
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
     APP_INSTANCE_ID,
     DURABLE_HANDLE_RECONNECT_V2,
@@ -33,7 +34,6 @@ from filesvc.smb2.create_contexts import (
     encode_contexts,
     parse_contexts,
 )
-from filesvc.smb2.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
 
 from .strategies import blobs, file_ids, hostile_bytes, parses_or_refuses, u32, u64

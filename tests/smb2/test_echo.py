@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from filesvc.smb2.echo import EchoRequest, EchoResponse
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.messages.echo import EchoRequest, EchoResponse
 
 from .strategies import again, hostile_messages, message, parses_or_refuses
 

@@ -5,9 +5,9 @@ from Cryptodome.Cipher import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.encryption import DecryptionFailed, EncryptionAlgorithm, Opener, Sealer, TransformHeader
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import Header
+from filesvc.smb2.protection.encryption import DecryptionFailed, EncryptionAlgorithm, Opener, Sealer, TransformHeader
 
 from .conversation import conversation
 from .strategies import hostile_bytes, u32, u64

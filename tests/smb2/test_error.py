@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.error import ErrorContext, ErrorId, ErrorResponse, encode_error_contexts, parse_error_contexts
-from filesvc.smb2.errors import MalformedMessage
 
 from .strategies import again, blobs, hostile_bytes, hostile_messages, message, parses_or_refuses, u8, u32
 

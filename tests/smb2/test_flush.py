@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.flush import FlushRequest, FlushResponse
+from filesvc.smb2.messages.flush import FlushRequest, FlushResponse
 
 from .strategies import again, file_ids, hostile_messages, message, parses_or_refuses
 

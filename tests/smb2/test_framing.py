@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.framing import MAX_FRAME, PREFIX_LENGTH, frame_prefix, parse_prefix
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.status import Status
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
-from filesvc.smb2.status import Status
 
 from .strategies import keys, u16, u32, u64
 

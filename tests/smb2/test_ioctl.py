@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, parses_or_refuses, u32
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from filesvc.smb2.encryption import EncryptionAlgorithm
-from filesvc.smb2.keys import SessionKeys, session_keys, signing_key
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm
+from filesvc.smb2.protection.keys import SessionKeys, session_keys, signing_key
+from filesvc.smb2.protection.preauth import PreauthIntegrity
 
 from .conversation import Conversation, conversation
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
 
 from .strategies import keys, u16, u32
 

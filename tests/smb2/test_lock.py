@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest, LockResponse
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest, LockResponse
 
 from .strategies import again, file_ids, hostile_messages, message, parses_or_refuses, u4, u28, u32, u64
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.logoff import LogoffRequest, LogoffResponse
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.messages.logoff import LogoffRequest, LogoffResponse
 
 from .strategies import again, hostile_messages, message, parses_or_refuses
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
-from filesvc.smb2.negotiate_contexts import (
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.contexts.negotiate_contexts import (
     EncryptionCapabilities,
     HashAlgorithm,
     NetnameNegotiateContext,
     PreauthIntegrityCapabilities,
     SigningCapabilities,
 )
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
 
 from .strategies import again, blobs, hostile_messages, message, parses_or_refuses, u16, u32, u64
 from .test_negotiate_contexts import negotiate_contexts

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.negotiate_contexts import (
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.contexts.negotiate_contexts import (
     CompressionCapabilities,
     ContextType,
     EncryptionCapabilities,

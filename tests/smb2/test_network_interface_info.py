@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.network_interface_info import NetworkInterfaceInfo, encode_network_interfaces, parse_network_interfaces
 
 from .strategies import hostile_bytes, u32, u64

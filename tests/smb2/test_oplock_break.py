@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.create import OplockLevel
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.oplock_break import (
+from filesvc.smb2.messages.create import OplockLevel
+from filesvc.smb2.messages.oplock_break import (
     LeaseBreak,
     LeaseBreakFlags,
     LeaseBreakNotification,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hashlib import sha512
 
-from filesvc.smb2.preauth import PreauthIntegrity
+from filesvc.smb2.protection.preauth import PreauthIntegrity
 
 # Microsoft's published example of SMB 3.1.1 pre-authentication integrity.
 _NEGOTIATE = (

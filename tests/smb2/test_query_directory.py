@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, names, parses_or_refuses, u8, u32
 

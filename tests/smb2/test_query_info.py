@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, parses_or_refuses, u8, u32
 

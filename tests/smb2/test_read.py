@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, parses_or_refuses, u8, u32, u64
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.negotiate import Capabilities, SecurityMode
-from filesvc.smb2.session_setup import SessionFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.negotiate import Capabilities, SecurityMode
+from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupRequest, SessionSetupResponse
 
 from .strategies import again, blobs, hostile_messages, message, parses_or_refuses, u8, u16, u32, u64
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.set_info import SetInfoRequest, SetInfoResponse
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest, SetInfoResponse
 
 from .strategies import again, blobs, file_ids, hostile_messages, message, parses_or_refuses, u8, u32
 

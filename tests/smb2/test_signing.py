@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filesvc.smb2.header import Command, Header, HeaderFlags
-from filesvc.smb2.signing import SigningAlgorithm, signed_parts, signer_for
+from filesvc.smb2.protection.signing import SigningAlgorithm, signed_parts, signer_for
 
 from .conversation import conversation
 from .strategies import keys, u64

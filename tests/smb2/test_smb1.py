@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, is_smb1, parse_negotiate
 
 from .strategies import HEADER, parses_or_refuses

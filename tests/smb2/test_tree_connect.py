@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.errors import MalformedMessage
-from filesvc.smb2.tree_connect import ShareFlags, ShareType, TreeConnectFlags, TreeConnectRequest, TreeConnectResponse
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.smb2.messages.tree_connect import ShareFlags, ShareType, TreeConnectFlags, TreeConnectRequest, TreeConnectResponse
 
 from .strategies import again, hostile_messages, message, names, parses_or_refuses, u8, u16, u32
 

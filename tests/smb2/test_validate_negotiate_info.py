@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smbprotocol.ioctl import SMB2ValidateNegotiateInfoRequest, SMB2ValidateNegotiateInfoResponse  # type: ignore[import-untyped]
 
-from filesvc.smb2.errors import MalformedMessage
+from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
 
 from .strategies import hostile_bytes, u16, u32

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
-from filesvc.smb2.cancel import CancelRequest
+from filesvc.server.connection.call import Call, Reply
+from filesvc.smb2.messages.cancel import CancelRequest
 
 
 def cancel(request: CancelRequest, call: Call) -> Reply:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.notify_information import encode_notify_information
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse
-from filesvc.smb2.notify_information import encode_notify_information
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse
 
 
 async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from filesvc.server.attributes import network_times
-from filesvc.server.call import Call, Reply
-from filesvc.server.open import PipeOpen
-from filesvc.smb2.close import CloseFlags, CloseRequest, CloseResponse
+from filesvc.server.connection.call import Call, Reply
+from filesvc.server.files.network_times import network_times
+from filesvc.server.state.open import PipeOpen
+from filesvc.smb2.messages.close import CloseFlags, CloseRequest, CloseResponse
 
 _POSTQUERY_ATTRIB = int(CloseFlags.POSTQUERY_ATTRIB)
 _BARE = CloseResponse().encode()

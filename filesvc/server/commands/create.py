@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from filesvc.dtyp.access_mask import AccessMask, map_generic
+from filesvc.dtyp.filetime import from_filetime, to_filetime
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import Stat
-from filesvc.server import durable
-from filesvc.server.access import READ_ONLY, desired_rights, granted_rights
-from filesvc.server.application import take_over
-from filesvc.server.attributes import network_times
-from filesvc.server.call import Call, Reply
-from filesvc.server.durable import Contexts
+from filesvc.server.access.mode_descriptors import prepare
+from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_rights
+from filesvc.server.caches.lease import Lease, LeaseRequest
+from filesvc.server.caches.oplock import Oplock, OplockRequest
+from filesvc.server.commands.create_contexts import durable
+from filesvc.server.commands.create_contexts.app_instance import take_over
+from filesvc.server.commands.create_contexts.durable import Contexts
+from filesvc.server.commands.create_contexts.replay import ChannelSequence, Origin, check_replay, is_replayable
+from filesvc.server.commands.pipes import open_pipe
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.extended_attributes import set_extended_attributes
-from filesvc.server.lease import Lease, LeaseRequest
-from filesvc.server.names import FileName, parse_name
-from filesvc.server.open import Open
-from filesvc.server.opening import Opening
-from filesvc.server.oplock import Oplock, OplockRequest
-from filesvc.server.pipes import open_pipe
-from filesvc.server.replay import ChannelSequence, Origin, check_replay, is_replayable
-from filesvc.server.security import prepare
-from filesvc.server.snapshots import find_snapshot
-from filesvc.server.tree import TreeConnect
-from filesvc.smb2.access import AccessMask, map_generic
-from filesvc.smb2.create import (
-    CreateAction,
-    CreateDisposition,
-    CreateOptions,
-    CreateRequest,
-    CreateResponse,
-    ImpersonationLevel,
-    OplockLevel,
-)
-from filesvc.smb2.create_contexts import (
+from filesvc.server.files.extended_attributes import set_extended_attributes
+from filesvc.server.files.names import FileName, parse_name
+from filesvc.server.files.network_times import network_times
+from filesvc.server.files.snapshots import find_snapshot
+from filesvc.server.operations.opening import Opening
+from filesvc.server.state.open import Open
+from filesvc.server.state.tree import TreeConnect
+from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
     APP_INSTANCE_ID,
     EA_BUFFER,
@@ -51,11 +45,17 @@ from filesvc.smb2.create_contexts import (
     QueryOnDiskIdResponse,
     TimewarpToken,
 )
-from filesvc.smb2.filetime import from_filetime, to_filetime
-from filesvc.smb2.lease import LeaseV2, parse_lease
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.security_descriptor import SecurityDescriptor
-from filesvc.smb2.status import Status
+from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
+from filesvc.smb2.messages.create import (
+    CreateAction,
+    CreateDisposition,
+    CreateOptions,
+    CreateRequest,
+    CreateResponse,
+    ImpersonationLevel,
+    OplockLevel,
+)
+from filesvc.smb2.messages.negotiate import Dialect
 
 _INVALID_ATTRIBUTES = 0xFFFF8048
 _INVALID_OPTIONS = 0xFF000000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
-from filesvc.smb2.echo import EchoRequest, EchoResponse
+from filesvc.server.connection.call import Call, Reply
+from filesvc.smb2.messages.echo import EchoRequest, EchoResponse
 
 _REPLY = EchoResponse().encode()
 

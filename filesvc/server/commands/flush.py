@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from filesvc.server.call import Call, Reply
-from filesvc.server.open import Open, PipeOpen
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.flush import FlushRequest, FlushResponse
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.server.connection.call import Call, Reply
+from filesvc.server.state.open import Open, PipeOpen
+from filesvc.smb2.messages.flush import FlushRequest, FlushResponse
 from filesvc.zerocopy.workers import with_descriptor
 
 _MAY_FLUSH = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)

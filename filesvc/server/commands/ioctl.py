@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from filesvc.server import file_control
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.status import Status
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.server.commands.control import file_control
+from filesvc.server.commands.control.duplicate_extents import duplicate_extents
+from filesvc.server.commands.control.host_interfaces import network_interfaces
 from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
-from filesvc.server.duplicate_extents import duplicate_extents
+from filesvc.server.commands.pipes import peek, transceive
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
-from filesvc.server.host_interfaces import network_interfaces
-from filesvc.server.open import PipeOpen
-from filesvc.server.pipes import peek, transceive
+from filesvc.server.state.open import PipeOpen
 from filesvc.smb2.file_id import RELATED_FILE_ID
-from filesvc.smb2.fsctl import Fsctl
-from filesvc.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
-from filesvc.smb2.negotiate import Dialect
+from filesvc.smb2.messages.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.network_interface_info import encode_network_interfaces
-from filesvc.smb2.status import Status
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
 
 _VALIDATION_LENGTH = 24

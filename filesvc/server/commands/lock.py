@@ -6,18 +6,18 @@ from typing import TypeVar
 
 from twisted.internet.task import LoopingCall
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import ILockableFile
-from filesvc.server import durable
-from filesvc.server.caching import Operation
-from filesvc.server.call import Call, Reply
+from filesvc.server.commands.create_contexts import durable
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.locks import ByteRange
-from filesvc.server.open import Open
-from filesvc.server.session import SessionState
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.lock import LockElement, LockFlags, LockRequest, LockResponse
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.status import Status
+from filesvc.server.files.byte_range_locks import ByteRange
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.open import Open
+from filesvc.server.state.session import SessionState
+from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest, LockResponse
+from filesvc.smb2.messages.negotiate import Dialect
 
 _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
-from filesvc.smb2.logoff import LogoffRequest, LogoffResponse
+from filesvc.server.connection.call import Call, Reply
+from filesvc.smb2.messages.logoff import LogoffRequest, LogoffResponse
 
 
 async def logoff(request: LogoffRequest, call: Call) -> Reply:

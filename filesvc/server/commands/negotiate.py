@@ -8,24 +8,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.settings import Encryption, Signing
-from filesvc.smb2.encryption import EncryptionAlgorithm
-from filesvc.smb2.filetime import to_filetime
-from filesvc.smb2.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
-from filesvc.smb2.negotiate_contexts import (
+from filesvc.smb2.contexts.negotiate_contexts import (
     EncryptionCapabilities,
     HashAlgorithm,
     NegotiateContext,
     PreauthIntegrityCapabilities,
     SigningCapabilities,
 )
-from filesvc.smb2.signing import SigningAlgorithm
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm
+from filesvc.smb2.protection.signing import SigningAlgorithm
 
 if TYPE_CHECKING:
-    from filesvc.server.connection import Connection
+    from filesvc.server.connection.connection import Connection
 
 C = TypeVar("C")
 

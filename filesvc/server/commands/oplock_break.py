@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.status import Status
+from filesvc.server.caches.oplock import Oplock
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.oplock import Oplock
-from filesvc.smb2.lease import LeaseState
-from filesvc.smb2.oplock_break import LeaseBreak, OplockBreak
-from filesvc.smb2.status import Status
+from filesvc.smb2.contexts.lease import LeaseState
+from filesvc.smb2.messages.oplock_break import LeaseBreak, OplockBreak
 
 
 def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from twisted.internet.task import deferLater
 
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
+from filesvc.fscc.file_information import FileInformationClass
 from filesvc.interfaces import Entry
-from filesvc.server.access_based import select_readable
-from filesvc.server.attributes import network_times
-from filesvc.server.call import Call, Reply
-from filesvc.server.enumeration import DOTS, Enumeration
+from filesvc.server.commands.access_based import select_readable
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.extended_attributes import extended_attributes_length
-from filesvc.server.node import NodeKey, space_of
-from filesvc.server.open import Open
-from filesvc.server.short_names import ShortNames
-from filesvc.server.tree import TreeConnect
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
-from filesvc.smb2.status import Status
+from filesvc.server.files.extended_attributes import extended_attributes_length
+from filesvc.server.files.listing import DOTS, Enumeration
+from filesvc.server.files.network_times import network_times
+from filesvc.server.files.short_names import ShortNames
+from filesvc.server.state.node import NodeKey, space_of
+from filesvc.server.state.open import Open
+from filesvc.server.state.tree import TreeConnect
+from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _MOST_AT_ONCE = 64 << 10

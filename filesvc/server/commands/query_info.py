@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from filesvc.server import file_query, volume_query
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.server.access.mode_descriptors import TO_QUERY, require_parts, select
+from filesvc.server.commands.info import file_queries as file_query
+from filesvc.server.commands.info import volume_queries as volume_query
+from filesvc.server.commands.pipes import query_pipe
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.open import Open, PipeOpen
-from filesvc.server.pipes import query_pipe
-from filesvc.server.security import TO_QUERY, require_parts, select
+from filesvc.server.state.open import Open, PipeOpen
 from filesvc.smb2.error import ErrorResponse
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.negotiate import Dialect
-from filesvc.smb2.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 
 
 async def query_info(request: QueryInfoRequest, call: Call) -> Reply:

@@ -7,13 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.server.commands.pipes import read_pipe
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.open import MAX_OFFSET, Open, PipeOpen
-from filesvc.server.pipes import read_pipe
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.read import ReadRequest, ReadResponse
-from filesvc.smb2.status import Status
+from filesvc.server.state.open import MAX_OFFSET, Open, PipeOpen
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.zerocopy.copy import Copied
 from filesvc.zerocopy.preflight import Copy, Question, Refuse, Stream, Verdict
 

@@ -9,23 +9,23 @@ from twisted.logger import Logger
 
 from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure, MalformedToken
-from filesvc.server.binding import Binding, Bindings
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.status import Status
+from filesvc.server.access.token import NOBODY, Token
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.session import Channel, Session, SessionState
+from filesvc.server.reports.wording import printable
 from filesvc.server.settings import Encryption, Signing
-from filesvc.server.token import NOBODY, Token
-from filesvc.server.wording import printable
-from filesvc.smb2.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.server.state.gmac_binding import Binding, Bindings
+from filesvc.server.state.session import Channel, Session, SessionState
 from filesvc.smb2.header import HeaderFlags
-from filesvc.smb2.keys import session_keys, signing_key
-from filesvc.smb2.negotiate import Dialect, SecurityMode
-from filesvc.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.signing import SigningAlgorithm, signer_for
-from filesvc.smb2.status import Status
+from filesvc.smb2.messages.negotiate import Dialect, SecurityMode
+from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.protection.keys import session_keys, signing_key
+from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 
 if TYPE_CHECKING:
-    from filesvc.server.connection import Connection
+    from filesvc.server.connection.connection import Connection
 
 log = Logger()
 

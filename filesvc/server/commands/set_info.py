@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from filesvc.server import durable, file_setting
-from filesvc.server.caching import Operation
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileInformationClass
+from filesvc.server.access.mode_descriptors import TO_SET, amend, require_parts
+from filesvc.server.commands.create_contexts import durable
+from filesvc.server.commands.info import file_settings as file_setting
+from filesvc.server.commands.info.breaks import before_setting
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.giving_way import before_setting
-from filesvc.server.open import Open
-from filesvc.server.security import TO_SET, amend, require_parts
-from filesvc.smb2.change_notify import CompletionFilter
-from filesvc.smb2.file_information import FileInformationClass
-from filesvc.smb2.query_info import InfoType
-from filesvc.smb2.security_descriptor import SecurityDescriptor
-from filesvc.smb2.set_info import SetInfoRequest, SetInfoResponse
-from filesvc.smb2.status import Status
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.open import Open
+from filesvc.smb2.messages.change_notify import CompletionFilter
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.set_info import SetInfoRequest, SetInfoResponse
 
 _DONE = SetInfoResponse().encode()
 _KEPT = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION, FileInformationClass.DISPOSITION_EX})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, Kind
-from filesvc.server import access
-from filesvc.server.call import Call, Reply
+from filesvc.server.access import rights as access
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.session import SessionState
 from filesvc.server.settings import Share
-from filesvc.server.tree import TreeConnect
-from filesvc.smb2.status import Status
-from filesvc.smb2.tree_connect import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+from filesvc.server.state.session import SessionState
+from filesvc.server.state.tree import TreeConnect
+from filesvc.smb2.messages.tree_connect import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
 
 log = Logger()
 

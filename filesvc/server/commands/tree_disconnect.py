@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from filesvc.server.call import Call, Reply
-from filesvc.smb2.tree_disconnect import TreeDisconnectRequest, TreeDisconnectResponse
+from filesvc.server.connection.call import Call, Reply
+from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest, TreeDisconnectResponse
 
 
 async def tree_disconnect(request: TreeDisconnectRequest, call: Call) -> Reply:

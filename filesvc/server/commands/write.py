@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from filesvc.server.caching import Operation
-from filesvc.server.call import Call, Reply
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
 from filesvc.server.commands.flush import flush_open
+from filesvc.server.commands.pipes import write_pipe
+from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
-from filesvc.server.pipes import write_pipe
-from filesvc.smb2.access import AccessMask
-from filesvc.smb2.status import Status
-from filesvc.smb2.write import WriteFlags, WriteRequest, WriteResponse
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
+from filesvc.smb2.messages.write import WriteFlags, WriteRequest, WriteResponse
 from filesvc.zerocopy.receive import write_all
 from filesvc.zerocopy.workers import with_descriptor
 

@@ -1,0 +1,73 @@
+"""Leases of directories: what clients cache of their entries (MS-FSA 2.1.4.12, PARENT_OBJECT)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from filesvc.interfaces import IOverlappingStore, Path
+from filesvc.server.caches.lease import Lease
+from filesvc.server.state.caching import RW
+from filesvc.server.state.node import NodeKey
+from filesvc.server.state.open import Open
+from filesvc.server.state.session import Session
+from filesvc.server.state.tree import TreeConnect
+
+
+class DirectoryCaching:
+    """The leases of all directories: by path, or by identity where a directory may have another path in another store."""
+
+    def __init__(self) -> None:
+        self._leases: dict[Hashable, set[Lease]] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def add(self, open: Open, lease: Lease) -> None:
+        """Watch over a lease that was granted to an open, until that is closed."""
+        key = _key_of(open)
+        self._leases.setdefault(key, set()).add(lease)
+        open.on_close.append(lambda: self._remove(key, lease))
+
+    def _remove(self, key: Hashable, lease: Lease) -> None:
+        leases = self._leases.get(key, set())
+        if not any(_key_of(open) == key for open in lease.opens if not open.closed):
+            leases.discard(lease)
+        if not leases:
+            self._leases.pop(key, None)
+
+    async def changed(self, tree: TreeConnect, directory: Path, session: Session, parent_key: bytes | None) -> None:
+        """
+        What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key.
+
+        Nobody waits for an answer.
+        """
+        if self._leases:
+            for lease in list(self._leases.get(await _key_at(tree, directory), ())):
+                if lease.key != parent_key or not lease.is_for(session):
+                    lease.take(RW)
+
+    def moved(self, open: Open, before: Path) -> None:
+        """A directory, in which nothing is open, has another name: nothing that was cached by the old one is true any more."""
+        by_path = not IOverlappingStore.providedBy(open.tree.store)
+        leases = self._leases.pop((open.tree.store, _folded(before)), ()) if by_path else self._leases.get(open.node.key, ())
+        for lease in list(leases):
+            lease.take(RW)
+
+
+def _key_of(open: Open) -> Hashable:
+    store = open.tree.store
+    return open.node.key if IOverlappingStore.providedBy(store) else (store, _folded(open.path))
+
+
+async def _key_at(tree: TreeConnect, path: Path) -> Hashable:
+    store = tree.store
+    if not IOverlappingStore.providedBy(store):
+        return store, _folded(path)
+    try:
+        return NodeKey(store.space, await tree.run(store.identity, path))
+    except OSError:
+        return None
+
+
+def _folded(path: Path) -> Path:
+    return tuple(name.casefold() for name in path)

@@ -1,0 +1,93 @@
+"""Oplocks: what one open may cache (MS-SMB2 3.3.4.6, 3.3.5.22.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+
+from filesvc.dtyp.status import Status
+from filesvc.server.errors import StatusError
+from filesvc.server.state.break_notice import BreakNotice
+from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Caching, Holder, R
+from filesvc.server.state.open import Open
+from filesvc.smb2.contexts.lease import LeaseState
+from filesvc.smb2.messages.create import OplockLevel
+from filesvc.smb2.messages.oplock_break import OplockBreak
+
+if TYPE_CHECKING:
+    from filesvc.server.connection.connection import Connection
+    from filesvc.server.state.session import Session
+
+_STATE_OF_LEVEL = {OplockLevel.II: R, OplockLevel.EXCLUSIVE: RW, OplockLevel.BATCH: RWH}
+_LEVEL_OF_STATE = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EXCLUSIVE, RWH: OplockLevel.BATCH}
+
+
+class Oplock(Holder):
+    """The oplock of one open."""
+
+    breaks = OPLOCK_BREAKS
+    offers = OPLOCK_OFFERS
+
+    def __init__(self, reactor: IReactorTime, caching: Caching, connection: Connection | None) -> None:
+        super().__init__(reactor, caching)
+        self._connection = connection
+
+    @property
+    def level(self) -> OplockLevel:
+        """Open.OplockLevel."""
+        return _LEVEL_OF_STATE[self.state]
+
+    def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
+        """For the open's session."""
+        (open,) = self.opens
+        return BreakNotice("oplock", OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self._ways, self.unreachable)
+
+    def _ways(self) -> Iterator[tuple[Connection, Session]]:
+        """The connections of the session, and first the one that the oplock was granted on."""
+        for open in self.opens:
+            for connection in sorted(open.session.connections, key=lambda one: one is not self._connection):
+                yield connection, open.session
+
+    def acknowledge(self, level: int) -> None:
+        """
+        The client gives the oplock back, or goes down to C{level}.
+
+        @raise StatusError: INVALID_OPLOCK_PROTOCOL if it was not asked to; that or INVALID_PARAMETER for a level it cannot keep, which
+            leaves it none.
+        """
+        if self.breaking is None:
+            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
+        if level == OplockLevel.LEASE:
+            self.answered(NONE)
+            raise StatusError(Status.INVALID_PARAMETER)
+        if level not in (OplockLevel.II, OplockLevel.NONE) and (level != OplockLevel.EXCLUSIVE or self.state != RWH):
+            self.answered(NONE)
+            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
+        self.answered(self.breaking if level == OplockLevel.II else NONE)
+
+
+@dataclass(slots=True)
+class OplockRequest:
+    """What a CREATE asks for; C{connection} is the one that it came on, if any."""
+
+    level: int
+    reactor: IReactorTime
+    connection: Connection | None = None
+
+    def find(self) -> None:
+        """An oplock is never there before its open."""
+
+    def acquire(self, open: Open) -> None:
+        """Grant an oplock, or none. Directories have none."""
+        wanted = _STATE_OF_LEVEL.get(OplockLevel(self.level))
+        if wanted is None or open.is_directory:
+            return
+        caching = open.node.caching
+        oplock = Oplock(self.reactor, caching, self.connection)
+        caching.acquire(oplock, open, wanted)
+        if oplock.state:
+            caching.holders.append(oplock)
+            oplock.admit(open)

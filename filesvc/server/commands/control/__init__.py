@@ -1,0 +1,1 @@
+"""Control codes: what IOCTL does, a row of a table for each (MS-SMB2 3.3.5.15)."""

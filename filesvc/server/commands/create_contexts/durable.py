@@ -1,0 +1,293 @@
+"""
+Durable handles: opens that are kept when their connection is lost (MS-SMB2 3.3.5.9.6, 3.3.5.9.7, 3.3.5.9.10, 3.3.5.9.12, 3.3.7.1).
+
+Persistent ones are kept over a restart of the server as well: see L{persistence}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import Path
+from filesvc.server.caches.lease import Lease
+from filesvc.server.commands.create_contexts.replay import Origin
+from filesvc.server.errors import StatusError
+from filesvc.server.files.names import parse_name
+from filesvc.server.state.caching import H
+from filesvc.server.state.open import Open
+from filesvc.smb2.contexts.create_contexts import (
+    DURABLE_HANDLE_RECONNECT,
+    DURABLE_HANDLE_RECONNECT_V2,
+    DURABLE_HANDLE_REQUEST,
+    DURABLE_HANDLE_REQUEST_V2,
+    REQUEST_LEASE,
+    CreateContext,
+    DurableHandleFlags,
+    DurableHandleReconnect,
+    DurableHandleReconnectV2,
+    DurableHandleRequest,
+    DurableHandleRequestV2,
+    DurableHandleResponse,
+    DurableHandleResponseV2,
+)
+from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
+from filesvc.smb2.messages.create import CreateRequest
+from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from filesvc.server.connection.call import Call
+
+log = Logger()
+
+TIMEOUT = 960.0
+"""Seconds that a handle of version 1 waits for its client: Windows's sixteen minutes."""
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that one of version 2 waits if its client leaves it to us."""
+MAX_TIMEOUT = 300.0
+"""The most that a client may ask for."""
+
+_NO_GUID = UUID(int=0)
+
+Contexts: TypeAlias = Mapping[bytes, memoryview]
+"""Create contexts by name."""
+Asked: TypeAlias = DurableHandleRequest | DurableHandleRequestV2
+Back: TypeAlias = DurableHandleReconnect | DurableHandleReconnectV2
+
+_VERSION_1: dict[bytes, Callable[[memoryview], Any]] = {
+    DURABLE_HANDLE_REQUEST: DurableHandleRequest.parse,
+    DURABLE_HANDLE_RECONNECT: DurableHandleReconnect.parse,
+}
+_PARSERS: dict[bytes, Callable[[memoryview], Any]] = _VERSION_1 | {
+    DURABLE_HANDLE_REQUEST_V2: DurableHandleRequestV2.parse,
+    DURABLE_HANDLE_RECONNECT_V2: DurableHandleReconnectV2.parse,
+}
+
+
+@dataclass(slots=True)
+class Durability:
+    """
+    What makes an open durable: Open.DurableOwner, Open.DurableOpenTimeout (in seconds), Open.IsPersistent.
+
+    @ivar scavenger: runs while the client is away.
+    @ivar other_path: of a persistent open, the name that its file has, or is called by its client, if the server ends in the middle of a
+        rename.
+    """
+
+    owner: str
+    timeout: float
+    version: int
+    persistent: bool = False
+    scavenger: IDelayedCall | None = None
+    other_path: Path | None = None
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client is away."""
+        return self.scavenger is not None
+
+    def reconnected(self) -> None:
+        """The client is back, or will not come back any more."""
+        scavenger, self.scavenger = self.scavenger, None
+        if scavenger is not None and scavenger.active():
+            scavenger.cancel()
+
+
+def parse_contexts(contexts: Contexts, call: Call) -> tuple[Asked | None, Back | None]:
+    """
+    What a CREATE says of durability: it asks for it, or wants an open back, or neither.
+
+    @raise StatusError: INVALID_PARAMETER. The contexts exclude each other.
+    @raise MalformedMessage: one of them is not laid out as it must be.
+    """
+    known = _PARSERS if call.connection.is_3x else _VERSION_1
+    found = {name: parse(contexts[name]) for name, parse in known.items() if name in contexts}
+    if len(found) > 1 and found.keys() != _VERSION_1.keys():
+        raise StatusError(Status.INVALID_PARAMETER)
+    back = found.get(DURABLE_HANDLE_RECONNECT) or found.get(DURABLE_HANDLE_RECONNECT_V2)
+    if back is not None:
+        return None, back
+    return found.get(DURABLE_HANDLE_REQUEST) or found.get(DURABLE_HANDLE_REQUEST_V2), None
+
+
+def grant(open: Open, asked: Asked, call: Call) -> None:
+    """
+    Make an open durable if its client may keep its handle: with a batch oplock, or a lease with H; or persistent, if the share is.
+
+    Who is nobody in particular cannot come back.
+    """
+    owner = call.session.owner
+    if open.is_directory or owner is None:
+        return
+    assert call.tree is not None
+    if isinstance(asked, DurableHandleRequest):
+        if keeps_handle(open):
+            open.durability = Durability(owner, TIMEOUT, 1)
+    elif asked.flags & DurableHandleFlags.PERSISTENT and call.tree.is_continuous and not open.node.key.stream:
+        open.durability = Durability(owner, _timeout(asked), 2, persistent=True)
+    elif keeps_handle(open):
+        open.durability = Durability(owner, _timeout(asked), 2)
+    if open.durability is not None:
+        open.on_close.append(open.durability.reconnected)
+        call.connection.server.opens.add(open)
+
+
+def _timeout(asked: DurableHandleRequestV2) -> float:
+    return min(asked.timeout / 1000, MAX_TIMEOUT) if asked.timeout else DEFAULT_TIMEOUT
+
+
+def keeps_handle(open: Open) -> bool:
+    """Whether the client caches the handle, and was not told to give it up."""
+    holder = open.holder
+    return holder is not None and bool(holder.state & H) and holder.breaking is None
+
+
+def describe(open: Open) -> list[CreateContext]:
+    """The context that tells the client of a durable open."""
+    durability = open.durability
+    if durability is None:
+        return []
+    if durability.version == 1:
+        return [CreateContext(DURABLE_HANDLE_REQUEST, DurableHandleResponse().encode())]
+    flags = DurableHandleFlags.PERSISTENT if durability.persistent else DurableHandleFlags(0)
+    return [CreateContext(DURABLE_HANDLE_REQUEST_V2, DurableHandleResponseV2(int(durability.timeout * 1000), flags).encode())]
+
+
+def keep(open: Open) -> bool:
+    """
+    The connection of an open is lost: wait for the client, if it is to come back (MS-SMB2 3.3.7.1).
+
+    There are no more of those than one connection may have open.
+
+    @return: false if the open is to be closed.
+    """
+    durability, server = open.durability, open.tree.server
+    if durability is None or not (durability.persistent or keeps_handle(open)):
+        return False
+    waiting = server.opens.waiting
+    if len(waiting) >= server.settings.limits.opens:
+        log.warn("too many handles wait for their clients: {path} is closed", path="/".join(open.path))
+        return False
+    waiting.add(open)
+    open.give_back_room()
+    open.node.locks.stop_waiting(open)
+    durability.scavenger = server.reactor.callLater(durability.timeout, _expire, open)
+    return True
+
+
+def _expire(open: Open) -> None:
+    """Durable Open Scavenger Timer Event (MS-SMB2 3.3.6.2)."""
+    log.info("nobody came back for {path}", path="/".join(open.path))
+    Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+
+
+def is_persistent(open: Open) -> bool:
+    """Open.IsPersistent."""
+    return open.durability is not None and open.durability.persistent
+
+
+async def save(open: Open) -> None:
+    """Keep what an open has become over a restart of the server, if it is persistent and not closed meanwhile."""
+    persistence = open.tree.server.persistence
+    if persistence is not None and is_persistent(open) and not open.closed:
+        await persistence.save(open)
+
+
+def also_known_as(open: Open, path: Path) -> None:
+    """The file is about to get another name, or has just had it, which its client does not know yet."""
+    if open.durability is not None and open.durability.persistent:
+        open.durability.other_path = path
+
+
+def is_suspended(open: Open) -> bool:
+    """Whether nobody else may open the file, as its client was promised to find it as it was."""
+    return is_persistent(open) and open.durability is not None and open.durability.disconnected
+
+
+def find_open(back: Back, request: CreateRequest, contexts: Contexts, call: Call) -> Open:
+    """
+    The open that a client wants back, if it is that client's.
+
+    @raise StatusError: OBJECT_NAME_NOT_FOUND, INVALID_PARAMETER or ACCESS_DENIED.
+    """
+    assert call.tree is not None
+    opens = call.connection.server.opens
+    open = opens.find(back.file_id.persistent)
+    wants_persistent = isinstance(back, DurableHandleReconnectV2) and bool(back.flags & DurableHandleFlags.PERSISTENT)
+    if open is None and isinstance(back, DurableHandleReconnectV2) and wants_persistent and call.tree.is_continuous:
+        open = opens.find_created(Origin(call.connection.negotiated.client_guid, back.create_guid))
+    durability = open.durability if open is not None else None
+    if open is None or durability is None or not durability.disconnected or open.tree.store is not call.tree.store:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    if isinstance(back, DurableHandleReconnectV2):
+        create_guid = open.origin.create_guid if open.origin is not None else _NO_GUID
+        if create_guid != back.create_guid or (durability.persistent and not wants_persistent):
+            raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    _check_lease(open, request, contexts, call)
+    if wants_persistent and not durability.persistent:
+        raise StatusError(Status.INVALID_PARAMETER)
+    _check_owner(open, call)
+    return open
+
+
+def _check_lease(open: Open, request: CreateRequest, contexts: Contexts, call: Call) -> None:
+    lease = open.holder
+    asked = parse_lease(contexts[REQUEST_LEASE]) if REQUEST_LEASE in contexts else None
+    if not isinstance(lease, Lease):
+        if asked is not None:
+            raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+        return
+    if (
+        asked is None
+        or lease.client_guid != call.connection.negotiated.client_guid
+        or asked.lease_key != lease.key
+        or isinstance(asked, LeaseV2) != (lease.version == 2)
+    ):
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    name = parse_name(request.name)
+    if not lease.delete_on_close and not lease.has_name(name) and not _was_named(open, name.path):
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
+def _was_named(open: Open, path: Path) -> bool:
+    other = open.durability.other_path if open.durability is not None else None
+    return other is not None and list(map(upcase, other)) == list(map(upcase, path))
+
+
+def check_replayed_lease(open: Open, contexts: Contexts) -> None:
+    """
+    Whether a CREATE that is sent again means the lease that the open has, or none.
+
+    @raise StatusError: ACCESS_DENIED.
+    """
+    key = parse_lease(contexts[REQUEST_LEASE]).lease_key if REQUEST_LEASE in contexts else None
+    if key != (open.holder.key if isinstance(open.holder, Lease) else None):
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+def _check_owner(open: Open, call: Call) -> None:
+    assert open.durability is not None
+    if open.durability.owner != call.session.owner:
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+def reattach(open: Open, call: Call) -> None:
+    """
+    Give an open back to its client: to the session and tree connect of its request.
+
+    @raise StatusError: ACCESS_DENIED if it is another user's.
+    """
+    _check_owner(open, call)
+    assert open.durability is not None
+    assert call.tree is not None
+    open.durability.reconnected()
+    call.connection.server.opens.waiting.discard(open)
+    open.session, open.tree = call.session, call.tree
+    call.session.opens[open.file_id.volatile] = open

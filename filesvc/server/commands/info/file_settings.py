@@ -1,0 +1,186 @@
+"""File information classes that can be set (MS-FSCC 2.4, MS-FSA 2.1.5.15)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.filetime import NO_CHANGE, RESUME_UPDATES, STOP_UPDATES, from_filetime
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
+    DispositionFlags,
+    FileAllocationInformation,
+    FileBasicInformation,
+    FileDispositionInformation,
+    FileDispositionInformationEx,
+    FileEndOfFileInformation,
+    FileInformationClass,
+    FileModeInformation,
+    FilePositionInformation,
+    FileValidDataLengthInformation,
+)
+from filesvc.interfaces import FileAttributes, Kind, Times
+from filesvc.server.errors import StatusError
+from filesvc.server.files.extended_attributes import set_extended_attributes
+from filesvc.server.notify.notifier import DATA
+from filesvc.server.operations.renaming import link, rename
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.open import Open, has_entries
+from filesvc.smb2.messages.change_notify import CompletionFilter
+
+_MAX_SIZE = 0x7FFFFFFFFFFFFFFF
+_MODES = 0x103E
+_TEMPORARY_OR_KIND = FileAttributes.DIRECTORY | FileAttributes.NORMAL
+
+
+class FileSetting(NamedTuple):
+    """How one class is set: the shortest buffer that holds it, the right it takes, and what it is to those who cache the file."""
+
+    apply: Callable[[Open, memoryview], Awaitable[None]]
+    minimum: int
+    access: int = 0
+    operation: Operation | None = None
+
+
+async def _basic(open: Open, buffer: memoryview) -> None:
+    basic = FileBasicInformation.parse(buffer)
+    attributes = basic.file_attributes
+    if attributes:
+        directory = open.is_directory
+        if attributes & FileAttributes.DIRECTORY and not directory:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if attributes & FileAttributes.TEMPORARY and directory:
+            raise StatusError(Status.INVALID_PARAMETER)
+    times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
+    open.settle_write_time()
+    change_times, before = open.tree.server.change_times, await open.run(open.file.stat)
+    changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
+    if attributes:
+        await open.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
+    if times != Times():
+        await open.run(open.file.set_times, times)
+    _tell_of_basic(open, attributes, times)
+    after = await open.run(open.file.stat)
+    if changed is not None:
+        change_times.set(open.node.key, changed, after)
+    if times.written is not None or basic.last_write_time == STOP_UPDATES:
+        open.frozen_write_time = after.written
+        open.node.write_time.pin(after.written)
+    elif basic.last_write_time == RESUME_UPDATES:
+        open.frozen_write_time = None
+    if attributes or times != Times():
+        await open.entries_changed(open.path)
+
+
+def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
+    changed = (
+        bool(attributes) * CompletionFilter.ATTRIBUTES
+        | (times.created is not None) * CompletionFilter.CREATION
+        | (times.accessed is not None) * CompletionFilter.LAST_ACCESS
+        | (times.written is not None) * CompletionFilter.LAST_WRITE
+    )
+    if changed:
+        open.tree.server.notifier.modified(open, changed)
+
+
+def _time(filetime: int) -> int | None:
+    """Nanoseconds; C{None} for the values that leave a time alone."""
+    if filetime in (NO_CHANGE, STOP_UPDATES, RESUME_UPDATES):
+        return None
+    if filetime < 0:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return from_filetime(filetime)
+
+
+async def _disposition(open: Open, buffer: memoryview) -> None:
+    await _set_delete_pending(open, FileDispositionInformation.parse(buffer).delete_pending)
+
+
+async def _disposition_ex(open: Open, buffer: memoryview) -> None:
+    flags = FileDispositionInformationEx.parse(buffer).flags
+    if flags & DispositionFlags.POSIX_SEMANTICS:
+        raise StatusError(Status.INVALID_PARAMETER)
+    await _set_delete_pending(open, bool(flags & DispositionFlags.DELETE), bool(flags & DispositionFlags.IGNORE_READONLY_ATTRIBUTE))
+
+
+async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool = False) -> None:
+    if pending:
+        if not open.path and not open.node.key.stream:
+            raise StatusError(Status.CANNOT_DELETE)
+        stat = await open.stat()
+        if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
+            raise StatusError(Status.CANNOT_DELETE)
+        if open.is_directory and await open.run(has_entries, open.file):
+            raise StatusError(Status.DIRECTORY_NOT_EMPTY)
+        open.tree.server.notifier.deleting(open.node)
+        await open.set_deletion()
+    else:
+        await open.take_deletion()
+
+
+async def _position(open: Open, buffer: memoryview) -> None:
+    position = FilePositionInformation.parse(buffer).current_byte_offset
+    if position < 0:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.position = position
+
+
+async def _mode(open: Open, buffer: memoryview) -> None:
+    mode = FileModeInformation.parse(buffer).mode
+    if mode & ~_MODES:
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.mode = mode
+
+
+async def _allocation(open: Open, buffer: memoryview) -> None:
+    size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
+    open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
+    freed = (await open.stat()).size - size
+    if freed > 0:
+        await open.run_sized(freed, open.file.truncate, size)
+    elif size:
+        await open.run_sized(size, open.file.allocate, size)
+    open.put_aside(size)
+    await open.entries_changed(open.path)
+
+
+async def _end_of_file(open: Open, buffer: memoryview) -> None:
+    size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
+    open.settle_write_time()
+    open.tree.server.notifier.will_be_modified(open, DATA)
+    freed = (await open.run(open.file.stat)).size - size
+    await open.run_sized(freed, open.file.truncate, size)
+    open.put_aside(0)
+    await open.entries_changed(open.path)
+
+
+async def _valid_data_length(open: Open, buffer: memoryview) -> None:
+    length = _size(open, FileValidDataLengthInformation.parse(buffer).valid_data_length)
+    if length > (await open.stat()).size:
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
+def _size(open: Open, size: int) -> int:
+    if open.file.kind is Kind.DIRECTORY or not 0 <= size <= _MAX_SIZE:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return size
+
+
+_WRITE_DATA = int(AccessMask.FILE_WRITE_DATA)
+_WRITE_ATTRIBUTES = int(AccessMask.FILE_WRITE_ATTRIBUTES)
+_DELETE = int(AccessMask.DELETE)
+
+SETTINGS: dict[int, FileSetting] = {
+    FileInformationClass.BASIC: FileSetting(_basic, 40, _WRITE_ATTRIBUTES),
+    FileInformationClass.RENAME: FileSetting(rename, 20, _DELETE, Operation.RENAME),
+    FileInformationClass.LINK: FileSetting(link, 20, 0, Operation.RENAME),
+    FileInformationClass.DISPOSITION: FileSetting(_disposition, 1, _DELETE, Operation.DELETE),
+    FileInformationClass.DISPOSITION_EX: FileSetting(_disposition_ex, 4, _DELETE, Operation.DELETE),
+    FileInformationClass.POSITION: FileSetting(_position, 8),
+    FileInformationClass.MODE: FileSetting(_mode, 4),
+    FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA, Operation.SET_SIZE),
+    FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA, Operation.SET_SIZE),
+    FileInformationClass.VALID_DATA_LENGTH: FileSetting(_valid_data_length, 8, _WRITE_DATA),
+    FileInformationClass.FULL_EA: FileSetting(set_extended_attributes, 0, int(AccessMask.FILE_WRITE_EA)),
+}

@@ -1,0 +1,132 @@
+"""The named pipes of IPC$ (MS-SMB2 3.3.5.9, 3.3.5.12, 3.3.5.13, 3.3.5.15.10)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
+
+from twisted.logger import Logger
+
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import (
+    FileInformationClass,
+    FilePipeInformation,
+    FilePipeLocalInformation,
+    FileStandardInformation,
+)
+from filesvc.fscc.fsctl_structures import PipePeek
+from filesvc.fscc.name_information import FileNameInformation
+from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.rpc.errors import MalformedRpc
+from filesvc.rpc.facts import Caller
+from filesvc.rpc.service import ASKS_ELSEWHERE, pipes
+from filesvc.server.connection.call import Call, Reply
+from filesvc.server.errors import StatusError
+from filesvc.server.state.open import PipeOpen
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.messages.create import CreateAction, CreateRequest, CreateResponse
+from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+from filesvc.smb2.messages.query_info import InfoType
+from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.smb2.messages.write import WriteRequest, WriteResponse
+
+log = Logger()
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NORMAL = 0x80
+_LONG = 64 << 10
+"""Bytes that may be so many small fragments that they take tens of milliseconds."""
+_ALLOCATION = 4096
+_MESSAGE_MODE = 1
+_CONNECTED = 3
+
+
+def open_pipe(request: CreateRequest, call: Call) -> Reply:
+    """Open the pipe of a service; there are no others."""
+    session, server = call.session, call.connection.server
+    assert session.user is not None
+    assert call.tree is not None
+    name = request.name.lower()
+    services = pipes(server.facts, Caller("" if session.anonymous else session.user.name))
+    if name not in services:
+        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+    number = next(server.open_ids)
+    open = PipeOpen(FileId(number, number), session, call.tree, name, services[name]())
+    session.opens[number] = open
+    call.compound.file_id = open.file_id
+    return Reply(CreateResponse(open.file_id, CreateAction.OPENED, 0, 0, 0, 0, _ALLOCATION, 0, _NORMAL).encode())
+
+
+async def write_pipe(open: PipeOpen, request: WriteRequest, call: Call) -> Reply:
+    """Hand a service what the client wrote."""
+    async with _turn(open, call) as rpc:
+        await _ask(open, rpc.feed, bytes(request.data))
+    return Reply(WriteResponse(len(request.data)).encode())
+
+
+async def read_pipe(open: PipeOpen, request: ReadRequest, call: Call) -> Reply:
+    """Send what a service has to say."""
+    async with _turn(open, call) as rpc:
+        if not rpc.unread:
+            raise StatusError(Status.PIPE_EMPTY)
+        data, more = rpc.read(request.length)
+    return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
+
+
+async def transceive(open: PipeOpen, request: IoctlRequest, call: Call) -> Reply:
+    """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
+    async with _turn(open, call) as rpc:
+        data, more = await _ask(open, rpc.transact, bytes(request.input), request.max_output_response)
+    body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
+    return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
+
+
+def peek(open: PipeOpen) -> bytes:
+    """How much a service has to say (FSCTL_PIPE_PEEK)."""
+    return PipePeek(_CONNECTED, open.rpc.unread, bool(open.rpc.unread), open.rpc.unread).encode()
+
+
+def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
+    """What QUERY_INFO can tell of a pipe."""
+    if info_type != InfoType.FILE:
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    match information_class:
+        case FileInformationClass.STANDARD:
+            return FileStandardInformation(_ALLOCATION, 0, 1, True, False).encode()
+        case FileInformationClass.PIPE:
+            return FilePipeInformation(_MESSAGE_MODE, 0).encode()
+        case FileInformationClass.PIPE_LOCAL:
+            unread = open.rpc.unread
+            return FilePipeLocalInformation(1, 2, 0xFFFFFFFF, 1, _ALLOCATION, unread, _ALLOCATION, _ALLOCATION, _CONNECTED, 0).encode()
+        case FileInformationClass.NAME:
+            return FileNameInformation("\\" + open.name).encode()
+    raise StatusError(Status.INVALID_INFO_CLASS)
+
+
+async def _ask(open: PipeOpen, ask: Callable[Concatenate[bytes, P], T], question: bytes, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a service: in a thread, if it may have to wait for somebody else's answer, or has much to read."""
+    if open.name in ASKS_ELSEWHERE or len(question) > _LONG:
+        return await open.tree.server.in_thread(partial(ask, question, *args, **kwargs))
+    return ask(question, *args, **kwargs)
+
+
+@asynccontextmanager
+async def _turn(open: PipeOpen, call: Call) -> AsyncIterator[RpcConnection]:
+    """Speak with a service once it is done with the requests before, for as long as the client does so as it should."""
+    turn = open.turn.acquire()
+    await (turn if turn.called else call.wait(turn))
+    try:
+        if open.closed:
+            raise StatusError(Status.FILE_CLOSED)
+        if open.broken:
+            raise StatusError(Status.PIPE_DISCONNECTED)
+        yield open.rpc
+    except MalformedRpc as error:
+        open.broken = True
+        log.info("pipe {pipe}: {error}", pipe=open.name, error=error)
+        raise StatusError(Status.PIPE_DISCONNECTED) from None
+    finally:
+        open.turn.release()

@@ -1,0 +1,301 @@
+"""From messages to commands and from their outcomes to replies (MS-SMB2 3.3.5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.status import Status
+from filesvc.server.commands.table import RULES, Rule
+from filesvc.server.connection.call import CREDIT_UNIT, Call, Reply, error_reply
+from filesvc.server.errors import ConnectionBroken, StatusError, status_of
+from filesvc.server.state.session import Session, SessionState
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.messages.write import WriteRequest
+
+if TYPE_CHECKING:
+    from filesvc.server.connection.connection import Connection
+    from filesvc.server.connection.write_payload import Payload
+
+log = Logger()
+
+_MOST_WAITING = 2 * CREDIT_UNIT
+"""Bytes of requests that may be kept while they wait."""
+_MOST_TOGETHER = 8 << 20
+"""Bytes of replies that are sent as one frame; a larger reply is one alone. Frames have a limit, and so has memory."""
+_IN_A_ROW = 64
+"""Messages of a frame that are processed before others have their turn."""
+_ERROR = 0xC0000000
+_RELATED = int(HeaderFlags.RELATED_OPERATIONS)
+_SIGNED = int(HeaderFlags.SIGNED)
+_ASYNC = int(HeaderFlags.ASYNC_COMMAND)
+_CANCEL = int(Command.CANCEL)
+_NEGOTIATE = int(Command.NEGOTIATE)
+_OUTLIVE_EXPIRY = frozenset({Command.LOGOFF, Command.CLOSE, Command.LOCK})
+
+
+class Compound:
+    """
+    The messages of one frame: processed in order, answered together.
+
+    A related message inherits the session, the tree and the file of the one before it, and its failure
+    (MS-SMB2 3.3.5.2.7.2).
+    """
+
+    __slots__ = (
+        "_failure",
+        "_index",
+        "_length",
+        "_messages",
+        "_payload",
+        "_replies",
+        "_session_id",
+        "_tree_id",
+        "_verified",
+        "connection",
+        "done",
+        "file_id",
+        "sealed",
+    )
+
+    def __init__(
+        self, connection: Connection, messages: list[tuple[Header, memoryview]], sealed: Session | None, payload: Payload | None = None
+    ) -> None:
+        self.connection = connection
+        self.sealed = sealed
+        self.file_id: FileId | None = None
+        self.done: Callable[[], None] | None = None
+        self._messages = messages
+        self._payload = payload
+        self._index = 0
+        self._replies: list[tuple[Call, Reply]] = []
+        self._length = 0
+        self._session_id = 0
+        self._tree_id = 0
+        self._failure: Status | None = None
+        self._verified = False
+
+    @property
+    def single(self) -> bool:
+        """Whether the frame held one message."""
+        return len(self._messages) == 1
+
+    def related_file_id(self) -> FileId:
+        """
+        The file of the message before.
+
+        @raise StatusError: the status with which that message failed; FILE_CLOSED if it had no file.
+        """
+        if self.file_id is not None:
+            return self.file_id
+        raise StatusError(self._failure or Status.FILE_CLOSED)
+
+    def run(self) -> None:
+        """
+        Process the messages until one takes time, or all are answered. One that leaves no way to go on ends the connection; what waited
+        while the connection was lost is not gone on with.
+        """
+        try:
+            if self.connection.lost:
+                raise ConnectionBroken("it was lost meanwhile")
+            self._advance()
+        except ConnectionBroken as error:
+            self._abandon(error)
+        except Exception:
+            log.failure("a bug, which ends the connection")
+            self._abandon(ConnectionBroken("a bug"))
+
+    def _advance(self) -> None:
+        for _ in range(_IN_A_ROW):
+            if self._index == len(self._messages):
+                self._send()
+                return
+            if self._index and self.connection.workload.swamped:
+                self._flush()
+                self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
+                return
+            header, message = self._messages[self._index]
+            call = Call(self.connection, header, message, self, encrypted=self.sealed is not None, payload=self._payload)
+            outcome = self._process(call)
+            if isinstance(outcome, Deferred):
+                outcome.addBoth(self._late, call)
+                return
+            self._finish(call, outcome)
+        self.connection.server.reactor.callLater(0, self.run)
+
+    def go_async(self, call: Call) -> None:
+        """
+        Let the client wait for a request.
+
+        Only the last message of a frame gets an interim response; what was answered before it is sent first. One in the middle can wait
+        only if it is a CREATE (MS-SMB2 3.3.5.2.7, as Windows has it).
+
+        @raise StatusError: INTERNAL_ERROR; INSUFFICIENT_RESOURCES if too many wait already, or this one would keep too much memory.
+        """
+        connection = self.connection
+        last = self._index == len(self._messages) - 1
+        if not last and call.header.command != Command.CREATE:
+            raise StatusError(Status.INTERNAL_ERROR)
+        if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.workload.may_wait:
+            raise StatusError(Status.INSUFFICIENT_RESOURCES)
+        call.async_id = connection.workload.wait(call)
+        if last:
+            self._flush()
+            connection.send([(call, error_reply(Status.PENDING))], self.sealed)
+        connection.workload.ease()
+
+    def _process(self, call: Call) -> Reply | Deferred[Reply]:
+        try:
+            rule = self._verify(call)
+            self._verified = True
+            request = rule.parse(call.message) if call.payload is None else WriteRequest.parse_fixed(call.message)
+            outcome = rule.handler(request, call)
+        except ConnectionBroken:
+            raise
+        except Exception as error:
+            return self._explain(call, error)
+        if isinstance(outcome, Reply):
+            return outcome
+        waiting = Deferred.fromCoroutine(outcome)
+        if waiting.called and not waiting.paused:
+            results: list[Reply | Failure] = []
+            waiting.addBoth(results.append)
+            return self._settle(call, results[0])
+        return waiting
+
+    def _late(self, result: Reply | Failure, call: Call) -> None:
+        if call.async_id:
+            self.connection.workload.wait_no_more(call)
+        try:
+            self._finish(call, self._settle(call, result))
+        except ConnectionBroken as error:
+            self._abandon(error)
+        else:
+            self.run()
+
+    def _settle(self, call: Call, result: Reply | Failure) -> Reply:
+        if isinstance(result, Reply):
+            return result
+        error = result.value
+        if isinstance(error, ConnectionBroken):
+            raise error
+        return self._explain(call, error, result)
+
+    def _explain(self, call: Call, error: BaseException | None, failure: Failure | None = None) -> Reply:
+        """Turn what went wrong into the reply that says so."""
+        match error:
+            case StatusError():
+                return error_reply(error.status, error.data)
+            case MalformedMessage():
+                log.info("{peer}: malformed {command}: {error}", peer=self.connection.peer, command=call.header.command, error=error)
+                return error_reply(Status.INVALID_PARAMETER)
+            case OSError():
+                log.debug("{command}: {error}", command=call.header.command, error=error)
+                return error_reply(status_of(error))
+        log.failure("a bug in command {command}", failure, command=call.header.command)
+        return error_reply(Status.INTERNAL_ERROR)
+
+    def _finish(self, call: Call, reply: Reply) -> None:
+        call.settle()
+        self.connection.server.counts.answered(call, reply)
+        if reply.status & _ERROR == _ERROR:
+            if self.file_id is None or call.header.command == Command.CREATE:
+                self._failure = Status(reply.status)
+                self.file_id = None
+        else:
+            self._failure = None
+        self._session_id = call.header.session_id
+        self._tree_id = call.header.tree_id
+        if call.header.command != _CANCEL:
+            length = HEADER_LENGTH + len(reply.body) + reply.length
+            if self._length + length > _MOST_TOGETHER:
+                self._flush()
+            self._length += length
+            self._replies.append((call, reply))
+        self._index += 1
+
+    def _abandon(self, error: Exception) -> None:
+        self.connection.abort(str(error))
+        for _, reply in self._replies:
+            reply.discard()
+        if self.done is not None:
+            self.done()
+
+    def _flush(self) -> None:
+        if self._replies:
+            replies, self._replies, self._length = self._replies, [], 0
+            self.connection.send(replies, self.sealed)
+
+    def _send(self) -> None:
+        self._flush()
+        if self.done is not None:
+            self.done()
+
+    def _verify(self, call: Call) -> Rule:
+        """What must be true of any request before its command looks at it (MS-SMB2 3.3.5.2.4 to 3.3.5.2.11)."""
+        connection, header = self.connection, call.header
+        rule = RULES.get(header.command)
+        if header.flags & _RELATED:
+            if not self._index or not self._verified:
+                raise StatusError(Status.INVALID_PARAMETER)
+            header.session_id = self._session_id
+            if not header.flags & _ASYNC:
+                header.tree_id = self._tree_id
+        else:
+            self.file_id = None
+            self._failure = None
+        self._verified = False
+        if rule is None:
+            raise StatusError(Status.INVALID_PARAMETER)
+        if connection.dialect is None and header.command != _NEGOTIATE:
+            raise ConnectionBroken("a request before NEGOTIATE")
+        channel = call.channel = connection.channels.get(header.session_id) if header.session_id else None
+        if channel is not None:
+            self._verify_signature(call)
+        else:
+            call.channel = connection.foreign_channel(call)
+        if rule.session:
+            if channel is None or channel.binding or channel.session.state is SessionState.IN_PROGRESS:
+                raise StatusError(Status.USER_SESSION_DELETED)
+            session = channel.session
+            if session.state is SessionState.EXPIRED and header.command not in _OUTLIVE_EXPIRY:
+                # A compound shares this failure.
+                self._verified = True
+                raise StatusError(Status.NETWORK_SESSION_EXPIRED)
+            if session.encrypt_data and self.sealed is None:
+                raise StatusError(Status.ACCESS_DENIED)
+            if rule.tree:
+                call.tree = session.trees.get(header.tree_id)
+                if call.tree is None:
+                    raise StatusError(Status.NETWORK_NAME_DELETED)
+                if call.tree.must_encrypt and self.sealed is None:
+                    raise StatusError(Status.ACCESS_DENIED)
+        return rule
+
+    def _verify_signature(self, call: Call) -> None:
+        """MS-SMB2 3.3.5.2.4."""
+        channel, header = call.channel, call.header
+        assert channel is not None
+        if self.sealed is not None:
+            if self.sealed is not channel.session:
+                raise ConnectionBroken("a request encrypted for another session")
+            return
+        signer = channel.signer
+        if signer is None:
+            if header.flags & _SIGNED and header.command != Command.SESSION_SETUP:
+                raise StatusError(Status.ACCESS_DENIED)
+        elif header.flags & _SIGNED:
+            if not call.is_signed_by(signer):
+                log.info("{peer}: bad signature", peer=self.connection.peer)
+                if channel.session.bindings is not None and signer is channel.session.signer:
+                    # The key signs nothing for who does not have it; see Bindings.
+                    call.channel = None
+                raise StatusError(Status.ACCESS_DENIED)
+        elif channel.session.signing_required:
+            raise StatusError(Status.ACCESS_DENIED)

@@ -1,0 +1,419 @@
+"""One client's connection (MS-SMB2 3.3.1.7): frames in, replies out."""
+
+from __future__ import annotations
+
+import typing
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.server.connection.call import Call, Reply
+from filesvc.server.connection.compound import Compound
+from filesvc.server.connection.frames import FrameReceiver
+from filesvc.server.connection.sender import Sender
+from filesvc.server.connection.sequence_window import SequenceWindow
+from filesvc.server.connection.workload import Workload
+from filesvc.server.connection.write_payload import Payload
+from filesvc.server.errors import ConnectionBroken
+from filesvc.server.settings import Settings
+from filesvc.server.state.break_notice import BreakNotice
+from filesvc.server.state.open import Open
+from filesvc.server.state.session import Channel, Negotiated, Session
+from filesvc.server.tcp import has_vanished, set_tcp_options
+from filesvc.smb2.compound import split
+from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
+from filesvc.smb2.messages.write import WriteRequest
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm, TransformHeader
+from filesvc.smb2.protection.preauth import PreauthIntegrity
+from filesvc.smb2.protection.signing import SigningAlgorithm
+from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
+from filesvc.zerocopy.buffers import PooledBuffer
+from filesvc.zerocopy.outbox import Outbox
+from filesvc.zerocopy.producer import Transport, socket_of
+from filesvc.zerocopy.receive import Collect, Source
+
+if TYPE_CHECKING:
+    from filesvc.server.server import Server
+
+log = Logger()
+
+_SMB2 = b"\xfeSMB"
+_TRANSFORM = b"\xfdSMB"
+_SMB1 = b"\xffSMB"
+_WRITE_HEAD = HEADER_LENGTH + 48
+_SMALL_TRANSFER = 65536
+_CANCEL = int(Command.CANCEL)
+_FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
+_SIGNED = int(HeaderFlags.SIGNED)
+_NO_PAYLOAD_AHEAD = int(HeaderFlags.SIGNED | HeaderFlags.RELATED_OPERATIONS)
+
+
+class StreamTransport(Transport, Source, typing.Protocol):
+    """What is used of the transports that Twisted's stream endpoints give."""
+
+    def getPeer(self) -> IAddress: ...
+    def getHost(self) -> IAddress: ...
+    def loseConnection(self) -> None: ...
+
+
+class Connection(Protocol):
+    """
+    A client's transport connection.
+
+    What a command's rules need to know of it is in the attributes, named as in MS-SMB2.
+
+    @ivar notices: what was sent that no request asked for, and goes out on another connection if this one is lost.
+    @ivar lost: it is gone, or about to be: nothing is received or sent any more.
+    """
+
+    transport: StreamTransport  # type: ignore[assignment]
+    outbox: Outbox
+    workload: Workload
+    peer: str
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.settings: Settings = server.settings
+        self.limits = self.settings.limits.of_strangers
+        self.window = SequenceWindow(self.settings.limits.credits)
+        self.channels: dict[int, Channel] = {}
+        self.dialect: Dialect | None = None
+        self.multi_credit = False
+        self.negotiate_request: NegotiateRequest | None = None
+        self.preauth = PreauthIntegrity()
+        self.cipher: EncryptionAlgorithm | None = None
+        self.signing_algorithm = SigningAlgorithm.HMAC_SHA256
+        self.smb1_negotiated = False
+        self.max_transfer = _SMALL_TRANSFER
+        self._payload: Payload | None = None
+        self._collect: Collect | None = None
+        self._logon_deadline: IDelayedCall | None = None
+        self.notices: list[BreakNotice] = []
+        self.lost = False
+
+    def connectionMade(self) -> None:
+        """Begin: the client has a limited time to log on, and until then a frame need not be larger than that takes."""
+        limits = self.settings.limits
+        path = self.settings.data_path
+        self.peer = describe(self.transport.getPeer())
+        self.outbox = Outbox(self.transport, self.server.reactor, self.server.drain_budget, path.stall_timeout)
+        self._sender = Sender(self)
+        self.workload = Workload(self.outbox, self._sender, self.limits, self._hold_back, self._read_on)
+        self._receiver = FrameReceiver(
+            self.server.buffers,
+            self.limits.frame,
+            _WRITE_HEAD,
+            path.recvfile_minimum if path.zero_copy else limits.frame + 1,
+            self._frame_received,
+            self._head_received,
+            self._too_long,
+        )
+        set_tcp_options(self.transport)
+        refusal = self.server.add(self)
+        if refusal is not None:
+            self.abort(refusal)
+            return
+        log.info("{peer}: connected", peer=self.peer)
+        self._logon_deadline = self.server.reactor.callLater(limits.logon_timeout, self._not_logged_on)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Process what arrived. A mistake of the client's ends this connection and no other."""
+        self.server.notifier.listen()
+        try:
+            self._receiver.feed(data)
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let go of all that the client held."""
+        self._let_go()
+        self._stop_hurrying()
+        self._receiver.close()
+        if self._payload is not None:
+            self._payload.connection_lost(reason)
+        if self._collect is not None:
+            self._collect.connectionLost(reason)
+        self.outbox.connection_lost(reason)
+        for call in self.workload.waiting:
+            if call.cancel is not None and not self._survives(call):
+                call.cancel()
+        for channel in list(self.channels.values()):
+            Deferred.fromCoroutine(self.server.drop_channel(channel)).addErrback(lambda failure: log.failure("closing a session", failure))
+        self.server.remove(self)
+        for notice in list(self.notices):
+            notice.connection_lost()
+        log.info("{peer}: disconnected", peer=self.peer)
+
+    @staticmethod
+    def _survives(call: Call) -> bool:
+        """Whether a request goes on without its channel, as in Windows: the client will send it again on another."""
+        return call.replayable and len(call.session.channels) > 1
+
+    def _let_go(self) -> None:
+        self.lost = True
+        self.workload.lost()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, because of something the client did."""
+        if not self.lost:
+            self._let_go()
+            log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
+            self._receiver.close()
+            self.transport.abortConnection()
+
+    def serves(self, client_guid: UUID) -> bool:
+        """Whether it is a connection of that client's."""
+        return self.negotiate_request is not None and self.negotiate_request.client_guid == client_guid
+
+    @property
+    def negotiated(self) -> Negotiated:
+        """What was agreed on; only after NEGOTIATE."""
+        assert self.dialect is not None
+        assert self.negotiate_request is not None
+        return Negotiated(self.dialect, self.cipher, self.signing_algorithm, self.negotiate_request.client_guid)
+
+    @property
+    def is_3x(self) -> bool:
+        """Whether the dialect is of the SMB 3.x family."""
+        return self.dialect is not None and self.dialect >= Dialect.SMB_3_0
+
+    def foreign_channel(self, call: Call) -> Channel | None:
+        """
+        What signs an answer about a session that is not carried here, but elsewhere or no longer, so that its client believes it.
+
+        Only who has its key gets such a signature: nobody is to collect signatures of what he likes.
+        """
+        session = self.server.whose_signature(call.header.session_id)
+        if session is None:
+            return None
+        past = session.past_signer(self)
+        signer = past or session.signer
+        if signer is None or not call.header.flags & _SIGNED or not call.is_signed_by(signer):
+            return None
+        return Channel(session, self, signer, binding=past is None)
+
+    @property
+    def zero_copy(self) -> bool:
+        """Whether file data may move without being copied."""
+        return self.settings.data_path.zero_copy
+
+    @property
+    def over_loopback(self) -> bool:
+        """Whether the client is on this host."""
+        host = getattr(self.transport.getHost(), "host", None)
+        return host is not None and ip_address(host).is_loopback
+
+    def logged_on(self, known: bool) -> None:
+        """A session is valid here: the client need not hurry any more. If it is C{known} who that is, it may take what the limits give."""
+        self._stop_hurrying()
+        if known:
+            self.limits = self.workload.limits = self.settings.limits
+            self._receiver.limit = self.limits.frame
+            self.server.knows(self)
+
+    def _stop_hurrying(self) -> None:
+        if self._logon_deadline is not None:
+            if self._logon_deadline.active():
+                self._logon_deadline.cancel()
+            self._logon_deadline = None
+
+    def _not_logged_on(self) -> None:
+        self._logon_deadline = None
+        if not any(channel.session.user is not None for channel in self.channels.values()):
+            self.abort("no logon in time")
+
+    def end_if_vanished(self, silence_s: float) -> None:
+        """Close if the client is gone without a word for so long."""
+        if not self.lost and has_vanished(self.transport, silence_s):
+            self.abort("nothing has been heard from it for too long")
+
+    # Receiving
+
+    def _too_long(self, length: int) -> None:
+        raise ConnectionBroken(f"a frame of {length} bytes, where {self._receiver.limit} are the most")
+
+    def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
+        try:
+            requests, sealed = self._open(frame)
+        except BaseException:
+            if buffer is not None:
+                buffer.release()
+            raise
+        self._process(requests, sealed, buffer)
+        self.workload.limit()
+
+    def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
+        """The requests in a frame, and the session whose key it was encrypted with."""
+        protocol = frame[:4]
+        sealed: Session | None = None
+        if protocol == _TRANSFORM:
+            frame, sealed = self._decrypt(frame)
+            protocol = frame[:4]
+        if protocol == _SMB2:
+            messages = split(frame)
+        elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
+            messages = [self._smb1_negotiate(frame)]
+        else:
+            raise ConnectionBroken(f"protocol {bytes(protocol)!r}")
+        return [self._admit(message) for message in messages], sealed
+
+    def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
+        """MS-SMB2 3.3.5.2.1."""
+        channel = self.channels.get(TransformHeader.parse(frame).session_id)
+        if channel is None or channel.session.opener is None:
+            raise ConnectionBroken("an encrypted message for no session")
+        return channel.session.opener.open(frame), channel.session
+
+    def _smb1_negotiate(self, frame: memoryview) -> memoryview:
+        """The SMB2 NEGOTIATE that an old client's SMB1 one stands for (MS-SMB2 3.3.5.3)."""
+        offered = parse_negotiate(frame)
+        if SMB_2_WILDCARD in offered and self.settings.max_dialect > Dialect.SMB_2_0_2:
+            dialect = Dialect.SMB_2_WILDCARD
+        elif SMB_2_002 in offered:
+            dialect = Dialect.SMB_2_0_2
+        else:
+            raise ConnectionBroken("a client that speaks SMB1 only")
+        self.smb1_negotiated = True
+        return memoryview(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode())
+
+    def _admit(self, message: memoryview) -> tuple[Header, memoryview]:
+        """Take a request's ids out of the window (MS-SMB2 3.3.5.2.3)."""
+        header = Header.parse(message)
+        if header.command != _CANCEL:
+            charge = max(header.credit_charge, 1) if self.multi_credit else 1
+            if not self.window.take(header.message_id, charge):
+                raise ConnectionBroken(f"message id {header.message_id} (charge {charge}) is outside the window")
+        if header.flags & _FROM_SERVER:
+            raise ConnectionBroken("a response")
+        return header, message
+
+    def _process(
+        self,
+        requests: list[tuple[Header, memoryview]],
+        sealed: Session | None,
+        buffer: PooledBuffer | None,
+        payload: Payload | None = None,
+    ) -> None:
+        compound = Compound(self, requests, sealed, payload)
+        self.workload.running.append(compound)
+        compound.done = lambda: self._done(compound, buffer, payload)
+        compound.run()
+
+    def _done(self, compound: Compound, buffer: PooledBuffer | None, payload: Payload | None) -> None:
+        self.workload.running.remove(compound)
+        if buffer is not None:
+            buffer.release()
+        self.workload.ease()
+        if payload is not None and not self.lost:
+            payload.finish()
+
+    def _head_received(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """A large frame begins: take the rest of it straight from the socket, if there is one."""
+        if socket_of(self.transport) is None:
+            return False
+        return self._takes_payload(head, length, rest) or self._collects(head, length, rest)
+
+    def _collects(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """Have the rest of a frame received into the memory that it is worked on in."""
+        buffer = self.server.buffers.acquire(length)
+        received = len(head) + len(rest)
+        buffer.view[: len(head)] = head
+        buffer.view[len(head) : received] = rest
+        self._receiver.pause()
+        collect = self._collect = Collect(self.transport, self.server.reactor, buffer.view, received)
+        collect.done.addCallbacks(lambda _: self._collected(buffer), lambda reason: self._uncollected(reason, buffer))
+        return True
+
+    def _collected(self, buffer: PooledBuffer) -> None:
+        self._collect = None
+        try:
+            self._frame_received(buffer.view, buffer)
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+        else:
+            self._go_on()
+
+    def _uncollected(self, reason: Failure, buffer: PooledBuffer) -> None:
+        buffer.release()
+        self.abort(reason.getErrorMessage())
+
+    def _takes_payload(self, head: memoryview, length: int, rest: memoryview) -> bool:
+        """If a frame is a WRITE that can go to its file without being collected, process it now."""
+        if head[:4] != _SMB2:
+            return False
+        header = Header.parse(head)
+        if header.command != Command.WRITE or header.flags & _NO_PAYLOAD_AHEAD or header.next_command:
+            return False
+        channel = self.channels.get(header.session_id)
+        if channel is None or channel.session.signing_required or channel.session.encrypt_data:
+            return False
+        request = WriteRequest.parse_fixed(head)
+        open = channel.session.opens.get(request.file_id.volatile)
+        if (
+            request.data_offset != _WRITE_HEAD
+            or request.length != length - _WRITE_HEAD
+            or not isinstance(open, Open)
+            or open.descriptor is None
+        ):
+            return False
+        self._receiver.pause()
+        self._payload = payload = Payload(self, request.length, bytes(rest), self._payload_done)
+        self._process([self._admit(head)], None, None, payload)
+        return True
+
+    def _payload_done(self) -> None:
+        self._payload = None
+        if self.workload.held_back:
+            self.transport.pauseProducing()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self._receiver.resume()
+        except (ConnectionBroken, MalformedMessage) as error:
+            self.abort(str(error))
+
+    def _hold_back(self) -> None:
+        self._receiver.pause()
+        self.transport.pauseProducing()
+
+    def _read_on(self) -> None:
+        if self._payload is None:
+            self.transport.resumeProducing()
+        self._go_on()
+
+    def finish(self, now: bool) -> None:
+        """The server ends: take no more requests, and close when all replies have left; or C{now}."""
+        if now:
+            self.transport.abortConnection()
+        else:
+            self._receiver.pause()
+            self.workload.finish(self.transport.loseConnection)
+
+    # Sending
+
+    def notify(self, body: bytes, session: Session | None, session_id: int = 0) -> None:
+        """Send an OPLOCK_BREAK that no request asked for; encrypted if all of the session is."""
+        self._sender.notify(body, session_id, session if session is not None and session.encrypt_data else None)
+
+    def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
+        """Answer: in one frame, signed or encrypted as the requests were."""
+        if self.lost:
+            for _, reply in replies:
+                reply.discard()
+        else:
+            self._sender.send(replies, sealed)
+
+
+def describe(address: IAddress) -> str:
+    """An address as it stands in the log."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return f"{host}:{port}" if host is not None else str(address)

@@ -1,0 +1,116 @@
+"""A directory being listed: where a client is in it, between its requests."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable
+
+from twisted.logger import Logger
+
+from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, TakesLong
+from filesvc.server.files.patterns import compile_pattern, has_wildcards
+from filesvc.store.upcase import upcase
+
+log = Logger()
+
+DOTS = (".", "..")
+"""The directory itself and the one above, in every listing."""
+
+_BYTES_OF_CHARACTER = 2
+_LOOKED_AT = 4096
+"""Names looked at in a row, by a pattern of one character; by a longer one each takes longer."""
+_PAUSE = ""
+
+
+class Enumeration:
+    """
+    The entries of a directory that match a pattern, C{.} and C{..} first.
+
+    The store lists lazily, so that a large directory costs no more memory than a small one.
+
+    @ivar ended: there are no more names, but for those that come again.
+    """
+
+    def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str) -> None:
+        """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
+        self.pattern = pattern
+        self.started = False
+        self.ended = False
+        self._store = store
+        self._directory = directory
+        self._matches = compile_pattern(pattern)
+        self._pushed: deque[str] = deque()
+        self._names: Generator[str, None, None] | None = None
+
+    def take(self, room: int, fixed: int) -> list[Entry]:
+        """
+        The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name. None at all may also mean
+        that of many names none matched, unless it has C{ended}.
+
+        @raise TakesLong: the directory must be read first to know whether it has the only name that may match.
+        """
+        names = self._names
+        if names is None:
+            names = self._names = self._iterate(self._candidates())
+        taken: list[Entry] = []
+        while not taken or room >= fixed:
+            name = self._pushed.popleft() if self._pushed else next(names, None)
+            if name is None:
+                self.ended = True
+                break
+            if name == _PAUSE:
+                break
+            entry = self._entry(name)
+            if entry is not None:
+                taken.append(entry)
+                room -= fixed + len(name) * _BYTES_OF_CHARACTER
+        return taken
+
+    def push_back(self, entries: Iterable[Entry]) -> None:
+        """Have entries come again: they did not fit."""
+        self._pushed.extendleft(reversed([entry.name for entry in entries]))
+
+    def close(self) -> None:
+        """Give back what the store holds for the listing."""
+        if self._names is not None:
+            self._names.close()
+
+    def _entry(self, name: str) -> Entry | None:
+        """What a name stands for; C{None} if it is gone by now."""
+        if name in DOTS:
+            return Entry(name, self._directory.stat())
+        try:
+            entry: Entry = self._directory.entry(name)
+        except FileNotFoundError:
+            return None
+        return entry
+
+    def _iterate(self, candidates: Iterable[str]) -> Generator[str, None, None]:
+        matches, in_a_row = self._matches, max(_LOOKED_AT // len(self.pattern), 1)
+        for name in DOTS:
+            if matches is None or matches(name):
+                yield name
+        for number, name in enumerate(candidates, 1):
+            if matches is None or matches(upcase(name)):
+                yield name
+            elif not number % in_a_row:
+                yield _PAUSE
+
+    def _candidates(self) -> Iterable[str]:
+        """The names that may match. Who asks for one name, which many do, does not wait until a large directory has been searched."""
+        path, pattern = self._directory.path, self.pattern
+        if not has_wildcards(pattern) and pattern not in DOTS:
+            try:
+                file = self._store.open((*path, pattern), Creation.EXISTING, None, False)
+            except TakesLong:
+                raise
+            except FileNotFoundError:
+                return ()
+            except OSError:
+                log.debug("{name} cannot be opened, so it is searched for", name=pattern)
+            else:
+                found: str = file.path[-1]
+                file.close()
+                return (found,)
+        names: Iterable[str] = self._directory.list_names()
+        return names

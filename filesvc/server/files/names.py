@@ -1,0 +1,78 @@
+"""Names as they come in requests: backslashes, streams (MS-FSCC 2.1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import Path
+from filesvc.server.errors import StatusError
+
+_INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
+_STREAM_INVALID = re.compile(r"[\x00\\/:\ud800-\udfff]")
+_COMPONENT_LIMIT = 255
+_INDEX = ("", "$I30")
+
+
+@dataclass(slots=True, frozen=True)
+class FileName:
+    """
+    What a name in a request stands for: a path, and a stream of that file, C{""} for its data, if the name says which; or the C{directory}
+    of that path, if the name says so.
+    """
+
+    path: Path
+    stream: str | None = None
+    directory: bool = False
+
+
+def parse_name(name: str) -> FileName:
+    """
+    Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one.
+
+    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."} that leads out.
+    """
+    name = name.replace("/", "\\")
+    if not name:
+        return FileName(())
+    if name[0] == "\\":
+        raise StatusError(Status.INVALID_PARAMETER)
+    stream, directory = None, False
+    if ":" in name:
+        name, stream = _split_stream(name)
+        directory = stream is None
+    if not name:
+        return FileName((), stream, directory)
+    path: list[str] = []
+    for component in name.split("\\"):
+        if component == "..":
+            if not path:
+                raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
+            path.pop()
+        elif not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
+            raise StatusError(Status.OBJECT_NAME_INVALID)
+        else:
+            path.append(component)
+    return FileName(tuple(path), stream, directory)
+
+
+def _split_stream(name: str) -> tuple[str, str | None]:
+    """The file and the stream; C{None} is the one stream that makes a directory."""
+    parts = name.split(":")
+    if len(parts) > 3 or "\\" in parts[1]:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    stream = parts[1]
+    kind = parts[2].upper() if len(parts) == 3 else "$DATA"
+    if kind == "$INDEX_ALLOCATION" and stream.upper() in _INDEX:
+        return parts[0], None
+    if kind != "$DATA" or _STREAM_INVALID.search(stream) or len(stream) > _COMPONENT_LIMIT:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    if not stream and len(parts) == 2:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    return parts[0], stream
+
+
+def join_name(path: Path) -> str:
+    """A path as clients write it."""
+    return "\\".join(path)

@@ -1,0 +1,432 @@
+"""Opening and making files for CREATE, up to the point where the open exists (MS-FSA 2.1.5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import Creation, FileAttributes, FileBusy, ICompressibleFile, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
+from filesvc.server.access.audit import audit
+from filesvc.server.access.inheritance import create_descriptor
+from filesvc.server.access.mode_descriptors import descriptor_mode
+from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
+from filesvc.server.commands.create_contexts import durable
+from filesvc.server.errors import StatusError
+from filesvc.server.files.extended_attributes import remove_extended_attributes
+from filesvc.server.files.names import FileName
+from filesvc.server.files.streams import StreamFile, node_key, stream_names
+from filesvc.server.notify.notifier import DATA
+from filesvc.server.state import share_modes as sharemode
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.node import FileNode, NodeKey, space_of
+from filesvc.server.state.open import Open
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.messages.change_notify import CompletionFilter
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, ShareAccess
+
+if TYPE_CHECKING:
+    from filesvc.server.caches.lease import LeaseRequest
+    from filesvc.server.caches.oplock import OplockRequest
+    from filesvc.server.connection.call import Call
+    from filesvc.server.state.tree import TreeConnect
+
+_SETTABLE = int(
+    FileAttributes.READONLY
+    | FileAttributes.HIDDEN
+    | FileAttributes.SYSTEM
+    | FileAttributes.ARCHIVE
+    | FileAttributes.TEMPORARY
+    | FileAttributes.OFFLINE
+)
+_OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
+_ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
+_SHARE_ALL = int(ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE)
+_MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
+_NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
+_DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
+_DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
+_NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
+_NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
+_READONLY = int(FileAttributes.READONLY)
+_MOST_RACES = 10
+"""How often a file may be made or deleted by others between our looking for it and our making it."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """
+    One attempt to open a file: what is wanted, and how far it came.
+
+    @ivar found: what the file was like when it was opened, if it was there and has not been changed.
+    """
+
+    call: Call
+    tree: TreeConnect
+    name: FileName
+    desired_access: int
+    share_access: int
+    disposition: int
+    options: int
+    attributes: int
+    allocation: int = 0
+    descriptor: SecurityDescriptor | None = None
+    caching: OplockRequest | LeaseRequest | None = None
+    violates_sharing: bool = False
+    found: Stat | None = None
+    link: Hashable | None = None
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether what is there would lose its data."""
+        return self.disposition in _OVERWRITES
+
+    def opens_file_of(self, open: Open) -> bool:
+        """Whether it is about the file or stream of an open, in any case of the letters."""
+        there = [name.casefold() for name in (*open.path, open.node.key.stream)]
+        return open.tree.store is self.tree.store and there == [name.casefold() for name in (*self.name.path, self.name.stream or "")]
+
+    async def open(self) -> tuple[Open, CreateAction]:
+        """
+        Open what is there, or make it, as the disposition says.
+
+        @raise StatusError: it cannot be.
+        @raise OSError: the store says no.
+        """
+        if self.name.stream is not None:
+            if not (await self.tree.run(self.tree.store.volume)).xattrs:
+                raise StatusError(Status.OBJECT_NAME_INVALID)
+            if self.options & _DIRECTORY_FILE:
+                raise StatusError(Status.NOT_A_DIRECTORY)
+            self.options |= _NON_DIRECTORY_FILE
+        elif self.name.directory:
+            if self.options & _NON_DIRECTORY_FILE:
+                raise StatusError(Status.FILE_IS_A_DIRECTORY)
+            if self.overwrites:
+                raise StatusError(Status.INVALID_PARAMETER)
+            self.options |= _DIRECTORY_FILE
+        rights = desired_rights(self.desired_access, self.tree.session.token)
+        granted_rights(rights, self.tree.maximal_access)
+        if self.disposition == CreateDisposition.CREATE:
+            return await self._make(rights)
+        races = 0
+        while races < _MOST_RACES:
+            try:
+                opened = await self._open_existing(rights)
+            except ParentNotFound:
+                raise
+            except FileNotFoundError:
+                if self.disposition in _ONLY_EXISTING:
+                    raise
+            else:
+                if opened is None:
+                    continue
+                return opened
+            try:
+                return await self._make(rights)
+            except FileExistsError:
+                races += 1
+        # It can neither be opened nor made, as a name whose file is being deleted.
+        raise StatusError(Status.DELETE_PENDING)
+
+    async def _open_existing(self, rights: int) -> tuple[Open, CreateAction] | None:
+        """Open what is there; C{None} if others who cache it had to give way first, so that all may be different now."""
+        file = await self._open_to_use(rights)
+        try:
+            stat = await self.tree.run(file.stat)
+            self._check_existing(file, stat, rights)
+            await self._find_link(file, stat)
+            key = node_key(self.tree.store, file)
+            self._check_suspended(key)
+            granted = await self._check_access(file, stat, rights)
+            waits = self._make_way(key, granted)
+            open = self._enter(file, self.tree.server.nodes.get(key), granted) if waits is None else None
+        except BaseException:
+            await self.tree.run(file.close)
+            raise
+        if open is None:
+            await self.tree.run(file.close)
+            assert waits is not None
+            for wait in waits:
+                await self.call.wait(wait)
+            return None
+        if not self.overwrites:
+            self.found = stat
+            return open, CreateAction.OPENED
+        try:
+            await self._overwrite(open, stat.size)
+        except BaseException:
+            await open.close()
+            raise
+        self.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES | DATA)
+        return open, CreateAction.SUPERSEDED if self.disposition == CreateDisposition.SUPERSEDE else CreateAction.OVERWRITTEN
+
+    async def _open_to_use(self, rights: int) -> IOpenFile:
+        """Open what is there, for writing if that is wanted. Who wants all that is possible has what the system allows."""
+        if self.name.stream:
+            return await self._open_stream(self.name.stream)
+        if rights & WRITES_DATA or self.overwrites:
+            return await self._open_file(True)
+        if rights & _MAXIMUM_ALLOWED and self.tree.maximal_access & WRITES_DATA:
+            try:
+                return await self._open_file(True)
+            except PermissionError:
+                pass
+        return await self._open_file(False)
+
+    async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
+        """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
+        descriptor, maximal = await self.tree.server.descriptors.access(self.tree, file)
+        if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
+            if stat.attributes & _READONLY:
+                maximal &= ~_NOT_OF_READONLY
+            elif not file.writable:
+                maximal &= ~WRITES_DATA
+        try:
+            granted = granted_rights(rights, maximal)
+            if self.overwrites and OVERWRITES & ~maximal:
+                raise StatusError(Status.ACCESS_DENIED)
+            if self.options & _DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
+                raise StatusError(Status.ACCESS_DENIED)
+        except StatusError:
+            audit(descriptor, self._demanded(rights), False, self.tree.session, file.path)
+            raise
+        audit(descriptor, self._demanded(granted), True, self.tree.session, file.path)
+        return granted
+
+    async def _open_file(self, writable: bool) -> IOpenFile:
+        """Open what is there. If our own streams hold a lease that is in the way, they give it up first."""
+        store, tree = self.tree.store, self.tree
+        try:
+            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
+        except FileBusy as busy:
+            drained = tree.server.leases.drain(NodeKey(space_of(store), busy.identity))
+            if drained is not None:
+                await drained
+            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
+
+    def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
+        if self.options & _DELETE_ON_CLOSE and not self.name.path and not self.name.stream:
+            raise StatusError(Status.CANNOT_DELETE)
+        if file.kind is Kind.DIRECTORY:
+            if self.options & _NON_DIRECTORY_FILE:
+                raise StatusError(Status.FILE_IS_A_DIRECTORY)
+            if self.overwrites:
+                raise StatusError(Status.INVALID_PARAMETER if self.options & _DIRECTORY_FILE else Status.OBJECT_NAME_COLLISION)
+        elif self.options & _DIRECTORY_FILE:
+            raise StatusError(Status.NOT_A_DIRECTORY)
+        if stat.attributes & _READONLY and file.kind is not Kind.DIRECTORY:
+            if rights & WRITES_DATA or self.overwrites:
+                raise StatusError(Status.ACCESS_DENIED)
+            if self.options & _DELETE_ON_CLOSE:
+                raise StatusError(Status.CANNOT_DELETE)
+        if self.overwrites:
+            kept = stat.attributes & (FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+            if kept & ~self.attributes:
+                raise StatusError(Status.ACCESS_DENIED)
+
+    async def _find_link(self, file: IOpenFile, stat: Stat) -> None:
+        """Which of its names this is, if a file has more than one, for each is deleted alone."""
+        several = file.kind is Kind.FILE and stat.links > 1
+        self.link = await self.tree.link_at(file.path) if several else None
+
+    def _check_suspended(self, key: NodeKey) -> None:
+        """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
+        node = self.tree.server.nodes.find(key)
+        if node is not None and any(durable.is_suspended(open) for open in node.opens):
+            raise StatusError(Status.FILE_NOT_AVAILABLE)
+
+    def _make_way(self, key: NodeKey, granted: int) -> list[Deferred[None]] | None:
+        """
+        Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2).
+
+        @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
+        """
+        node = self.tree.server.nodes.find(key)
+        if node is None or node.is_unnamed(self.link) or not node.caching.holders:
+            return None
+        before = len(node.opens)
+        waits = self._break_caches(node, granted)
+        # Opens whose clients are away do not wait: they end, and perhaps the file with them.
+        return waits if waits or len(node.opens) < before else None
+
+    def _break_caches(self, node: FileNode, granted: int) -> list[Deferred[None]]:
+        caching = node.caching
+        actor = self.caching.find() if self.caching is not None else None
+        demanded = self._demanded(granted)
+        operation = Operation.OVERWRITE if self.overwrites else Operation.OPEN
+        if caching.undisturbed_by(demanded):
+            return []
+        if caching.batch and (waits := caching.take(operation, actor)):
+            return waits
+        self.violates_sharing = self._is_in_use(node, demanded)
+        return caching.take(Operation.OPEN_BREAK_H if self.violates_sharing else operation, actor)
+
+    def _is_in_use(self, node: FileNode, demanded: int) -> bool:
+        """Whether share modes forbid the open; those of a file's streams count where the file is to be deleted (MS-FSA 2.1.5.1.2.2)."""
+        return sharemode.conflicts(node.opens, demanded, self.share_access) or any(
+            sharemode.conflicts(stream.opens, demanded & AccessMask.DELETE, _SHARE_ALL) for stream in node.streams
+        )
+
+    def _demanded(self, granted: int) -> int:
+        return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
+
+    async def _make(self, rights: int) -> tuple[Open, CreateAction]:
+        """Make it. Who does so may do with this open whatever was asked for, whatever the new descriptor says (MS-FSA 2.1.5.1.1)."""
+        if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
+            raise StatusError(Status.ACCESS_DENIED)
+        if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE:
+            raise StatusError(Status.CANNOT_DELETE)
+        if self.name.stream:
+            return await self._make_stream(self.name.stream, rights)
+        file = await self._make_file()
+        try:
+            open = self._enter(file, self._node_of(file), granted_rights(rights, self.tree.maximal_access))
+        except BaseException:
+            await self._unmake(file)
+            raise
+        self.tree.server.notifier.added(open, open.node)
+        if self.allocation and not open.is_directory:
+            await self._allocate(open)
+        return open, CreateAction.CREATED
+
+    async def _allocate(self, open: Open) -> None:
+        """Give a new file the room that was asked for. That may take a while, in which its share mode counts already."""
+        try:
+            await open.run_sized(self.allocation, open.file.allocate, self.allocation)
+        except BaseException:
+            open.delete_on_close = True
+            await open.close()
+            raise
+        open.put_aside(self.allocation)
+
+    async def _make_file(self) -> IOpenFile:
+        """Make a file or directory with all that goes with it."""
+        if not self.name.path:
+            raise StatusError(Status.OBJECT_NAME_COLLISION)
+        tree = self.tree
+        directory = bool(self.options & _DIRECTORY_FILE)
+        kind = Kind.DIRECTORY if directory else Kind.FILE
+        descriptor = await self._new_descriptor(directory)
+        mode = None if descriptor is None else descriptor_mode(descriptor, 0, directory)
+        file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
+        try:
+            if descriptor is not None:
+                await tree.server.descriptors.keep_new(tree, file, descriptor)
+            if self.attributes & _SETTABLE:
+                archive = 0 if directory else FileAttributes.ARCHIVE
+                await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
+            if self.options & _NO_COMPRESSION and ICompressibleFile.providedBy(file):
+                await tree.run(file.set_compressed, False)
+        except BaseException:
+            await self._unmake(file)
+            raise
+        return file
+
+    async def _unmake(self, file: IOpenFile) -> None:
+        tree = self.tree
+        try:
+            await tree.run(tree.store.remove, file)
+        finally:
+            await tree.run(file.close)
+
+    async def _open_stream(self, stream: str) -> StreamFile:
+        """Open a stream that is there."""
+        base = await self._open_file(False)
+        try:
+            return await self.tree.run(StreamFile.find, base, stream)
+        except BaseException:
+            await self.tree.run(base.close)
+            raise
+
+    async def _make_stream(self, stream: str, rights: int) -> tuple[Open, CreateAction]:
+        """Make a stream, and its file if there is none."""
+        tree = self.tree
+        try:
+            base, made = await self._open_file(False), False
+        except FileNotFoundError:
+            base, made = await self._make_file(), True
+        try:
+            maximal = tree.maximal_access if made else await self._access_to_add(base)
+            granted = granted_rights(rights, maximal)
+            file = await tree.run(StreamFile.make, base, stream)
+            try:
+                open = self._enter(file, self._node_of(file), granted)
+            except BaseException:
+                await tree.run(file.remove)
+                raise
+        except BaseException:
+            if made:
+                await self._unmake(base)
+            else:
+                await tree.run(base.close)
+            raise
+        if made:
+            tree.server.notifier.added(open, open.node.file)
+        tree.server.notifier.added(open, open.node)
+        return open, CreateAction.CREATED
+
+    async def _access_to_add(self, base: IOpenFile) -> int:
+        """All that the user may do with a file to add a stream to."""
+        stat = await self.tree.run(base.stat)
+        await self._find_link(base, stat)
+        maximal = await self.tree.server.descriptors.maximal_access(self.tree, base)
+        if stat.attributes & _READONLY or not maximal & AccessMask.FILE_WRITE_DATA:
+            raise StatusError(Status.ACCESS_DENIED)
+        return maximal
+
+    async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
+        """What the folder and the request make the new file's descriptor."""
+        tree, path, descriptors = self.tree, self.name.path, self.tree.server.descriptors
+        await descriptors.require_addable(tree, path, directory)
+        if self.descriptor is not None and not tree.maximal_access & AccessMask.WRITE_DAC:
+            raise StatusError(Status.ACCESS_DENIED)
+        return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)
+
+    async def _overwrite(self, open: Open, size: int) -> None:
+        """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
+        run, file = open.run, open.file
+        await open.run_sized(size, file.truncate, 0)
+        if self.name.stream:
+            return
+        for name in await run(stream_names, file):
+            await run(StreamFile(file, name).remove)
+        await run(remove_extended_attributes, file)
+        await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
+        if self.allocation:
+            await open.run_sized(self.allocation, file.allocate, self.allocation)
+        open.put_aside(self.allocation)
+
+    def _node_of(self, file: IOpenFile) -> FileNode:
+        return self.tree.server.nodes.get(node_key(self.tree.store, file))
+
+    def _enter(self, file: IOpenFile, node: FileNode, granted: int) -> Open:
+        """Put the open into the tables, if what is open of the file already allows it."""
+        tree, server = self.tree, self.tree.server
+        if tree.session.trees.get(tree.tree_id) is not tree:
+            raise StatusError(Status.NETWORK_NAME_DELETED)
+        if node.is_unnamed(self.link):
+            raise StatusError(Status.DELETE_PENDING)
+        if self._is_in_use(node, self._demanded(granted)):
+            raise StatusError(Status.SHARING_VIOLATION)
+        number = next(server.open_ids)
+        open = Open(
+            FileId(number, number),
+            tree.session,
+            tree,
+            file,
+            node,
+            file.fileno() if IDescriptorFile.providedBy(file) and file.kind is Kind.FILE else None,
+            granted,
+            self.share_access,
+            self.options,
+            delete_on_close=bool(self.options & _DELETE_ON_CLOSE),
+        )
+        server.nodes.attach(open)
+        tree.session.opens[number] = open
+        return open

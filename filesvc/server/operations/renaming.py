@@ -1,0 +1,152 @@
+"""Files and directories get other names, or more of them (MS-FSA 2.1.5.15.6, 2.1.5.15.11)."""
+
+from __future__ import annotations
+
+from filesvc.dtyp.status import Status
+from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.interfaces import IOverlappingStore, Path
+from filesvc.server.commands.create_contexts import durable
+from filesvc.server.connection.call import Call
+from filesvc.server.errors import StatusError
+from filesvc.server.files.names import parse_name
+from filesvc.server.operations.replacing import give_name
+from filesvc.server.operations.stream_renaming import rename_stream
+from filesvc.server.state import share_modes as sharemode
+from filesvc.server.state.caching import Operation
+from filesvc.server.state.node import FileNode
+from filesvc.server.state.open import Open
+
+
+async def before_rename(buffer: memoryview, open: Open, call: Call) -> None:
+    """
+    Get out of the way what is open only because its handle is cached: the directory to rename into, where share modes forbid that, the
+    file to replace, and whatever is in a directory that moves.
+
+    The information for a link has the same form.
+    """
+    rename = FileRenameInformation.parse(buffer)
+    if rename.file_name.startswith(":"):
+        return
+    target = _target(open, rename)
+    parent = await open.tree.node_at(target[:-1])
+    if parent is not None and sharemode.keeps_entries(parent.opens):
+        await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+    replaced = await open.tree.node_at(target)
+    if replaced is not None and replaced is not open.node and rename.replace_if_exists:
+        await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+    if open.is_directory:
+        for node in await _nodes_below(open):
+            await node.caching.give_way(Operation.RENAME, None, call)
+
+
+async def rename(open: Open, buffer: memoryview) -> None:
+    """
+    Give what is open another name, or the stream that is.
+
+    @raise StatusError: something that is open is in the way, or the user may not.
+    """
+    rename = FileRenameInformation.parse(buffer)
+    if rename.file_name.startswith(":"):
+        await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
+        return
+    path = _target(open, rename)
+    server, store = open.tree.server, open.tree.store
+    alike = [other for other in open.node.opens if other.tree.store is store and other.path == open.path]
+    for other in alike:
+        durable.also_known_as(other, path)
+        await durable.save(other)
+    await _check_movable(open, path)
+    _check_no_stream(open, rename.file_name)
+    await server.descriptors.require_addable(open.tree, path, open.is_directory)
+    before = open.path
+    if path[:-1] != before[:-1]:
+        await server.descriptors.keep_followed(open)
+    await give_name(open, store.rename, path, rename.replace_if_exists)
+    for other in alike:
+        durable.also_known_as(other, before)
+    await _follow(open, before)
+    server.notifier.renamed(open, before)
+    await open.entries_changed(before)
+    if path[:-1] != before[:-1]:
+        await open.entries_changed(path)
+    if open.is_directory:
+        server.directory_caching.moved(open, before)
+    server.descriptors.forget()
+
+
+async def link(open: Open, buffer: memoryview) -> None:
+    """
+    Give the file that is open one more name.
+
+    @raise StatusError: it is a directory, or the user may not.
+    """
+    link = FileLinkInformation.parse(buffer)
+    if open.is_directory:
+        raise StatusError(Status.FILE_IS_A_DIRECTORY)
+    path = _target(open, link)
+    _check_no_stream(open, link.file_name)
+    descriptors = open.tree.server.descriptors
+    await descriptors.require_addable(open.tree, path, directory=False)
+    if path[:-1] != open.path[:-1]:
+        await descriptors.keep_followed(open)
+    await give_name(open, open.tree.store.link, path, link.replace_if_exists)
+    open.tree.server.notifier.linked(open, path)
+    await open.entries_changed(path)
+
+
+def _target(open: Open, rename: FileRenameInformation) -> Path:
+    """Where a rename or link leads to, which is always told from the share's root (MS-FSCC, FileRenameInformation for SMB2)."""
+    if rename.root_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if not rename.file_name:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    if not open.path:
+        raise StatusError(Status.ACCESS_DENIED)
+    return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
+
+
+def _check_no_stream(open: Open, name: str) -> None:
+    """Only whole files have names in directories."""
+    if open.node.key.stream or parse_name(name).stream is not None:
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
+async def _check_movable(open: Open, target: Path) -> None:
+    """What has open streams or, being a directory, holds open files stays where it is."""
+    parent = await open.tree.node_at(target[:-1])
+    if parent is not None and sharemode.keeps_entries(parent.opens):
+        raise StatusError(Status.SHARING_VIOLATION)
+    if open.node.file.streams or (open.is_directory and await _nodes_below(open)):
+        raise StatusError(Status.ACCESS_DENIED)
+
+
+async def _nodes_below(open: Open) -> list[FileNode]:
+    """What is open of all that is in a directory, through whatever store."""
+    key, nodes = open.node.key, open.tree.server.nodes
+    return [node for node in list(nodes) if node.key.space == key.space and any([await _is_below(one, open) for one in list(node.opens)])]
+
+
+async def _is_below(other: Open, open: Open) -> bool:
+    store, path = other.tree.store, open.path
+    if store is open.tree.store:
+        return len(other.path) > len(path) and other.path[: len(path)] == path
+    assert IOverlappingStore.providedBy(store)
+    return not other.closed and await other.run(store.is_within, other.path, open.node.key.identity)
+
+
+async def _follow(open: Open, before: Path) -> None:
+    """The other opens of what was renamed go by the new name if they went by the old one, and so does its deletion."""
+    node, tree = open.node, open.tree
+    for other in [other for other in node.opens if other is not open]:
+        store = other.tree.store
+        if store is tree.store:
+            if other.path == before:
+                other.file.moved(open.path)
+        elif not other.closed:
+            assert IOverlappingStore.providedBy(store)
+            other.file.moved(await other.run(store.path_of, other.file))
+    if node.deletions:
+        nodes = tree.server.nodes
+        deletion = nodes.take_deletion(node, await tree.link_at(before))
+        if deletion is not None:
+            nodes.set_deletion(node, await open.link(), deletion._replace(tree=tree, path=open.path))

@@ -1,0 +1,57 @@
+"""Giving a file a name that another may have (MS-FSA 2.1.5.15.6, 2.1.5.15.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
+from filesvc.server.errors import StatusError
+from filesvc.server.files.streams import node_key
+from filesvc.server.state.open import Open
+from filesvc.server.state.tree import TreeConnect
+
+
+async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool) -> None:
+    """
+    Have a store rename or link an open file.
+
+    What is replaced is kept open meanwhile: a file that loses its last name while nobody has it open is freed on the spot, however large.
+
+    @raise StatusError: ACCESS_DENIED. Somebody has open what would be replaced, or the user may not delete it.
+    @raise OSError: the store says no.
+    """
+    replaced = await _find(open, path) if replace else None
+    try:
+        if replaced is not None:
+            await _check_replaceable(open.tree, replaced)
+            if not IDescriptorFile.providedBy(replaced):
+                file, replaced = replaced, None
+                await open.tree.run(file.close)
+        await open.run(give, open.file, path, replace)
+    finally:
+        if replaced is not None:
+            await open.tree.close_unnamed(replaced)
+
+
+async def _find(open: Open, path: Path) -> IOpenFile | None:
+    """What would be replaced, unless that is the file itself."""
+    store = open.tree.store
+    try:
+        found: IOpenFile = await open.run(store.open, path, Creation.EXISTING, None, False)
+    except FileNotFoundError:
+        return None
+    if found.identity == open.file.identity:
+        await open.tree.run(found.close)
+        return None
+    return found
+
+
+async def _check_replaceable(tree: TreeConnect, file: IOpenFile) -> None:
+    """A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's."""
+    stat = await tree.run(file.stat)
+    kept = file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY
+    in_use = tree.server.nodes.find(node_key(tree.store, file)) is not None
+    if kept or in_use or not await tree.server.descriptors.maximal_access(tree, file) & AccessMask.DELETE:
+        raise StatusError(Status.ACCESS_DENIED)

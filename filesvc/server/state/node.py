@@ -1,0 +1,168 @@
+"""What all opens of one file share (MS-SMB2 3.3.1.10 has it in the object store, MS-FSA 2.1.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
+from filesvc.server.files.byte_range_locks import ByteRangeLocks
+from filesvc.server.files.times import WriteTime
+from filesvc.server.state.caching import Caching
+from filesvc.store.upcase import upcase
+from filesvc.zerocopy.reserve import Reservation
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.tree import TreeConnect
+
+
+class NodeKey(NamedTuple):
+    """A file, or a stream of one; C{space} is the store, or what it has in common with those that may hold the same files."""
+
+    space: Hashable
+    identity: FileIdentity
+    stream: str = ""
+
+
+def space_of(store: IFileStore) -> Hashable:
+    """Where a store's identities tell files apart."""
+    if IOverlappingStore.providedBy(store):
+        space: Hashable = store.space
+        return space
+    return store
+
+
+def link_at(store: IFileStore, path: Path) -> Hashable:
+    """
+    What tells a file's names apart, whichever store they are used in (MS-FSA 2.1.1.5, Link): the directory, and the name in it.
+
+    @raise OSError: the directory is not found.
+    """
+    names = tuple(map(upcase, path))
+    if IOverlappingStore.providedBy(store):
+        return store.identity(path[:-1]), names[-1:]
+    return store, names
+
+
+class Deletion(NamedTuple):
+    """Who has a name deleted: through which tree connect, by what path, and with which key of a lease of the directory."""
+
+    tree: TreeConnect
+    path: Path
+    parent_key: bytes | None
+
+
+@dataclass(slots=True, eq=False)
+class FileNode:
+    """
+    One file (or stream) that is open.
+
+    C{deletions} says which of its names are to be deleted (L{link_at}), each when the last open by it is closed; of a stream it has one for
+    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open.
+    """
+
+    key: NodeKey
+    opens: list[Open] = field(default_factory=list)
+    locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
+    write_time: WriteTime = field(default_factory=WriteTime)
+    caching: Caching = field(default_factory=Caching)
+    reservation: Reservation = field(default_factory=Reservation)
+    put_aside: int = 0
+    deletions: dict[Hashable, Deletion] = field(default_factory=dict)
+    pending_notifications: int = 0
+    base: FileNode | None = None
+    streams: list[FileNode] = field(default_factory=list)
+
+    @property
+    def file(self) -> FileNode:
+        """The node of the file that this is or is a stream of."""
+        return self.base or self
+
+    @property
+    def all_opens(self) -> Iterator[Open]:
+        """The opens of the file and of its streams (MS-FSA 2.1.1.3, File.OpenList)."""
+        return chain(self.file.opens, *(stream.opens for stream in self.file.streams))
+
+    @property
+    def delete_pending(self) -> bool:
+        """Whether it is to be deleted, by one of its names at least."""
+        return bool(self.deletions)
+
+    def is_unnamed(self, link: Hashable | None) -> bool:
+        """Whether a name no longer leads here because it, or the stream, is to be deleted. C{None} for the only one the file has."""
+        gone = self.file.deletions
+        return (bool(gone) if link is None else link in gone) or (self.base is not None and self.delete_pending)
+
+
+class NodeTable:
+    """The nodes of all files that are open, each there as long as an open of it or of one of its streams is."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[NodeKey, FileNode] = {}
+        self._pending: set[FileNode] = set()
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[FileNode]:
+        return iter(self._nodes.values())
+
+    def find(self, key: NodeKey) -> FileNode | None:
+        """The node of a file, if it is open."""
+        return self._nodes.get(key)
+
+    def get(self, key: NodeKey) -> FileNode:
+        """The node of a file; a new one, not in the table before its first L{attach}, if it is not open."""
+        found = self._nodes.get(key)
+        if found is not None:
+            return found
+        return FileNode(key, base=self.get(key._replace(stream="")) if key.stream else None)
+
+    def attach(self, open: Open) -> None:
+        """Count an open in."""
+        node = open.node
+        node.opens.append(open)
+        self._nodes[node.key] = node
+        if node.base is not None and node not in node.base.streams:
+            self._nodes[node.base.key] = node.base
+            node.base.streams.append(node)
+
+    def detach(self, open: Open) -> list[FileNode]:
+        """Count an open out. Gives the nodes that are not open any more: its own, its file's, none or both."""
+        node = open.node
+        node.opens.remove(open)
+        ended = []
+        if not node.opens:
+            if node.base is not None:
+                node.base.streams.remove(node)
+            ended = [each for each in (node, node.base) if each is not None and not each.opens and not each.streams]
+        for each in ended:
+            del self._nodes[each.key]
+            self._pending.discard(each)
+        return ended
+
+    @property
+    def any_pending(self) -> bool:
+        """Whether anything is to be deleted."""
+        return bool(self._pending)
+
+    def set_deletion(self, node: FileNode, link: Hashable, deletion: Deletion) -> None:
+        """A name of what is open is to be deleted, or the stream that is."""
+        node.deletions[link] = deletion
+        self._pending.add(node)
+
+    def take_deletion(self, node: FileNode, link: Hashable) -> Deletion | None:
+        """It is not to be deleted any more, if it was."""
+        deletion = node.deletions.pop(link, None)
+        if not node.deletions:
+            self._pending.discard(node)
+        return deletion
+
+    def rename(self, node: FileNode, key: NodeKey) -> None:
+        """A stream that is open has another name."""
+        del self._nodes[node.key]
+        node.key = key
+        self._nodes[key] = node

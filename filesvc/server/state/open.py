@@ -1,0 +1,359 @@
+"""Opens: a session's use of a file or a pipe (MS-SMB2 3.3.1.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
+from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.server.commands.create_contexts.replay import ChannelSequence, Origin
+from filesvc.server.errors import StatusError
+from filesvc.server.files.names import join_name
+from filesvc.server.files.streams import StreamFile, remove, remove_found
+from filesvc.server.notify.notifier import DATA
+from filesvc.server.state.caching import Holder, Operation
+from filesvc.server.state.lock_sequence import LockSequences
+from filesvc.server.state.node import Deletion, FileNode
+from filesvc.server.state.tree import MANY_BYTES
+from filesvc.smb2.file_id import FileId
+from filesvc.zerocopy.readahead import Sequence
+
+if TYPE_CHECKING:
+    from filesvc.server.commands.create_contexts.durable import Durability
+    from filesvc.server.files.listing import Enumeration
+    from filesvc.server.notify.watch import Watch
+    from filesvc.server.state.session import Session
+    from filesvc.server.state.tree import TreeConnect
+
+log = Logger()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Removal: TypeAlias = tuple[FileNode, Deletion]
+
+MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
+"""The last offset that a request may name."""
+MAX_FILE_SIZE = 0xFFFFFFF0000
+"""How large a file may become: NTFS's limit, which clients count on."""
+
+CLUSTER = 4096
+"""The unit of allocation that clients are told of."""
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """An open file or directory; C{descriptor} is there if its store gives one."""
+
+    file_id: FileId
+    session: Session
+    tree: TreeConnect
+    file: IOpenFile
+    node: FileNode
+    descriptor: int | None
+    granted_access: int
+    share_access: int
+    create_options: int
+    delete_on_close: bool = False
+    enumeration: Enumeration | None = None
+    watch: Watch | None = None
+    reserves: bool = False
+    holder: Holder | None = None
+    sequence: Sequence = field(default_factory=Sequence)
+    lock_sequences: LockSequences = field(default_factory=LockSequences)
+    channel_sequence: ChannelSequence = field(default_factory=ChannelSequence)
+    origin: Origin | None = None
+    durability: Durability | None = None
+    position: int = 0
+    mode: int = 0
+    has_written: bool = False
+    frozen_write_time: int | None = None
+    closed: bool = False
+    _in_threads: int = 0
+    _idle: Deferred[None] | None = None
+    on_close: list[Callable[[], None]] = field(default_factory=list)
+    _listing: DeferredLock | None = None
+
+    @property
+    def listing(self) -> DeferredLock:
+        """What lets one request at a time go on with the enumeration."""
+        if self._listing is None:
+            self._listing = DeferredLock()
+        return self._listing
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.file.kind is Kind.DIRECTORY
+
+    @property
+    def path(self) -> Path:
+        """Where it was opened, or has been renamed to since."""
+        path: Path = self.file.path
+        return path
+
+    @property
+    def full_path(self) -> Path:
+        """The same, with the name of the stream behind that of the file."""
+        if not isinstance(self.file, StreamFile):
+            return self.path
+        *above, name = self.path or ("",)
+        return (*above, f"{name}:{self.file.name}")
+
+    def require(self, access: int) -> None:
+        """
+        Go on only if one of the rights in C{access} was granted.
+
+        @raise StatusError: ACCESS_DENIED.
+        """
+        if not self.granted_access & access:
+            raise StatusError(Status.ACCESS_DENIED)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep the file open while a thread may be in one of its methods."""
+        self._in_threads += 1
+        try:
+            yield
+        finally:
+            self._in_threads -= 1
+            if not self._in_threads and self._idle is not None:
+                idle, self._idle = self._idle, None
+                idle.callback(None)
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        Call a method of the file, or of the store that it is in, as L{TreeConnect.run} does; the file stays open meanwhile.
+
+        @raise StatusError: FILE_CLOSED. It was closed since the last time.
+        """
+        self._require_open()
+        with self.busy():
+            return await self.tree.run(call, *args, **kwargs)
+
+    async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        The same for what takes long with a real file: in a thread, unless the file is none. What else takes long its store knows.
+
+        @raise StatusError: FILE_CLOSED.
+        """
+        if self.descriptor is None:
+            return await self.run(call, *args, **kwargs)
+        self._require_open()
+        with self.busy():
+            return await self.tree.run_in_thread(call, *args, **kwargs)
+
+    async def run_sized(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what gives the file C{size} bytes, or takes them from it: in a thread if they are many."""
+        run = self.run_in_thread if size >= MANY_BYTES else self.run
+        return await run(call, *args, **kwargs)
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise StatusError(Status.FILE_CLOSED)
+
+    async def stat(self) -> Stat:
+        """What clients are to see of the file now."""
+        return self.shown(await self.run(self.file.stat))
+
+    def shown(self, stat: Stat) -> Stat:
+        """What clients are to see of the file, of what is true."""
+        self.tree.server.show(self.node.key, stat)
+        return stat
+
+    def put_aside(self, size: int) -> None:
+        """A client set the allocation: tell that size, in whole clusters, as long as the file is open and no larger."""
+        self.node.put_aside = -(-size // CLUSTER) * CLUSTER
+
+    async def before_write(self) -> None:
+        """The file is about to be written to."""
+        self.tree.server.notifier.will_be_modified(self, DATA)
+        if not self.has_written:
+            self.has_written = True
+            stat = await self.run(self.file.stat)
+            self.node.write_time.hold(stat.written, lambda: self._written_now(stat.written), self.tree.server.reactor)
+
+    def settle_write_time(self) -> None:
+        """What was written shows now, unless a client has set the write time through this open."""
+        if self.has_written:
+            self.node.write_time.pin(self.frozen_write_time)
+
+    def _written_now(self, before: int) -> int:
+        """The write time, if it can be had without waiting."""
+        return before if self.tree.store.blocking else self.file.stat().written
+
+    @property
+    def parent_key(self) -> bytes | None:
+        """The key of the lease that the client has of the directory, if it has."""
+        return self.holder.parent_key if self.holder is not None else None
+
+    async def entries_changed(self, path: Path) -> None:
+        """By this open, a directory entry came, went, or tells something else now."""
+        if path:
+            await self.tree.server.directory_caching.changed(self.tree, path[:-1], self.session, self.parent_key)
+
+    def give_back_room(self) -> None:
+        """Give back what is reserved for writes to come, if no other open writes as well."""
+        reserves, self.reserves = self.reserves, False
+        if reserves and self.descriptor is not None and not any(open.reserves for open in self.node.opens):
+            self.node.reservation.release(self.descriptor)
+
+    async def close(self) -> None:
+        """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
+        if self.closed:
+            return
+        self.closed = True
+        self.session.opens.pop(self.file_id.volatile, None)
+        node, tree = self.node, self.tree
+        for notify in self.on_close:
+            notify()
+        node.locks.release(self)
+        self.settle_write_time()
+        if self.delete_on_close and await self._is_deletable():
+            tree.server.notifier.deleting(node)
+            await self.set_deletion()
+            node.caching.take(Operation.DELETE, self.holder)
+        if self._in_threads:
+            # It counts until then: nobody is to open meanwhile what will be removed.
+            self._idle = Deferred()
+            await self._idle
+        ended = tree.server.nodes.detach(self)
+        removed: list[Removal] = []
+        for each in ended:
+            each.write_time.pin(None)
+        try:
+            removed = [each for each in await self._due(ended) if await self._delete(*each)]
+            if self.has_written and not removed:
+                await self.entries_changed(self.path)
+        finally:
+            await self._stop_listing()
+            self.give_back_room()
+            await self._keep_write_time()
+            self.descriptor = None
+            await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
+            for removal in removed:
+                self._tell_of_removal(*removal)
+            if not removed:
+                tree.server.notifier.closed(self)
+            if self.holder is not None:
+                self.holder.release(self)
+            if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
+                await tree.server.persistence.forget(self)
+
+    async def link(self) -> Hashable:
+        """The name of the file that it was opened by; for a stream, that of its file."""
+        return await self.tree.link_at(self.path)
+
+    async def _deleted_name(self) -> Hashable:
+        """What C{node.deletions} has this open's deletion for."""
+        return None if self.node.key.stream else await self.link()
+
+    async def set_deletion(self) -> None:
+        """The stream that is open is to be deleted, or the name that the file was opened by."""
+        name = await self._deleted_name()
+        self.tree.server.nodes.set_deletion(self.node, name, Deletion(self.tree, self.path, self.parent_key))
+
+    async def take_deletion(self) -> None:
+        """It is not, after all."""
+        self.tree.server.nodes.take_deletion(self.node, await self._deleted_name())
+
+    async def is_delete_pending(self) -> bool:
+        """Whether it is."""
+        return self.node.delete_pending and await self._deleted_name() in self.node.deletions
+
+    async def _due(self, ended: list[FileNode]) -> list[Removal]:
+        """What is to be removed because this was the last open of the stream, or by that name of the file (MS-FSA 2.1.5.5)."""
+        due = []
+        for node in ended:
+            due += [(node, deletion) for deletion in node.deletions.values()]
+            node.deletions = {}
+        file = self.node.file
+        if file.deletions:
+            link = await self.link()
+            if not any([await other.link() == link for other in list(file.all_opens)]):
+                deletion = self.tree.server.nodes.take_deletion(file, link)
+                if deletion is not None:
+                    due.append((file, deletion))
+        return due
+
+    async def _is_deletable(self) -> bool:
+        """Whether it is no directory with entries, which outlives its end (MS-FSA 2.1.5.5)."""
+        if not self.is_directory:
+            return True
+        try:
+            return not await self.tree.run(has_entries, self.file)
+        except OSError:
+            # It is for the store to say so when it is asked to remove it.
+            return True
+
+    async def _stop_listing(self) -> None:
+        """The directory may be being listed in a thread."""
+        if self.enumeration is not None:
+            await self.listing.acquire()
+            await self.tree.run(self.enumeration.close)
+            self.listing.release()
+
+    async def _keep_write_time(self) -> None:
+        """A write time that was set outlives what was written after that."""
+        if self.has_written and self.frozen_write_time is not None:
+            try:
+                await self.tree.run(self.file.set_times, Times(written=self.frozen_write_time))
+            except OSError as error:
+                log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
+
+    async def _delete(self, node: FileNode, deletion: Deletion) -> bool:
+        """Remove a name of the file that is open, or a stream of it; false if that failed."""
+        tree, path, parent_key = deletion
+        stream = bool(node.key.stream)
+        try:
+            if tree.store is self.tree.store:
+                if not stream:
+                    self.file.moved(path)
+                await self.tree.run(remove, tree.store, self.file, stream)
+            else:
+                await tree.run(remove_found, tree.store, path, node.key)
+        except OSError as error:
+            log.info("could not delete {path}: {error}", path=join_name(self.full_path), error=error)
+            return False
+        if not stream and path:
+            caching = tree.server.directory_caching
+            await caching.changed(tree, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
+        return True
+
+    def _tell_of_removal(self, node: FileNode, deletion: Deletion) -> None:
+        """Those who watch hear of it; of what another store did, from theirs."""
+        if deletion.tree.store is self.tree.store:
+            self.tree.server.notifier.removed(self, node, deletion.path)
+
+
+def has_entries(directory: IOpenFile) -> bool:
+    """Whether there is something in a directory."""
+    return next(iter(directory.list_names()), None) is not None
+
+
+@dataclass(slots=True, eq=False)
+class PipeOpen:
+    """An open pipe of IPC$; one request at a time speaks with its service. C{broken}: its client wrote what is no RPC."""
+
+    file_id: FileId
+    session: Session
+    tree: TreeConnect
+    name: str
+    rpc: RpcConnection
+    broken: bool = False
+    closed: bool = False
+    turn: DeferredLock = field(default_factory=DeferredLock)
+
+    async def close(self) -> None:
+        """End the open."""
+        self.closed = True
+        self.session.opens.pop(self.file_id.volatile, None)
+
+
+AnyOpen: TypeAlias = Open | PipeOpen

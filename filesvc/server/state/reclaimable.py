@@ -1,0 +1,61 @@
+"""Opens that are looked for from outside of their session (a part of GlobalOpenTable, MS-SMB2 3.3.1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from filesvc.server.commands.create_contexts.replay import Origin
+    from filesvc.server.state.open import Open
+
+
+class OpenTable:
+    """
+    The opens that a client may ask for again: durable ones, and those with a create GUID. Each is there until it is closed.
+
+    @ivar waiting: those that wait for their client.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: set[Open] = set()
+        self._opens: dict[int, Open] = {}
+        self._created: dict[tuple[UUID, UUID], Open] = {}
+
+    def __len__(self) -> int:
+        return len(self._opens)
+
+    def __iter__(self) -> Iterator[Open]:
+        return iter(list(self._opens.values()))
+
+    def add(self, open: Open) -> None:
+        """Remember an open."""
+        if open.file_id.persistent not in self._opens:
+            self._opens[open.file_id.persistent] = open
+            open.on_close.append(lambda: self._remove(open))
+
+    def add_created(self, open: Open, origin: Origin) -> None:
+        """Remember an open that was made with a create GUID."""
+        open.origin = origin
+        self._created[origin.key] = open
+        self.add(open)
+
+    def _remove(self, open: Open) -> None:
+        self.waiting.discard(open)
+        del self._opens[open.file_id.persistent]
+        if open.origin is not None and self._created.get(open.origin.key) is open:
+            del self._created[open.origin.key]
+
+    def find(self, persistent: int) -> Open | None:
+        """The open with the persistent part of a file id."""
+        return self._opens.get(persistent)
+
+    def find_created(self, origin: Origin) -> Open | None:
+        """The last open that a client made with a create GUID."""
+        return self._created.get(origin.key)
+
+    def find_replayable(self, origin: Origin) -> Open | None:
+        """The same, as long as the client may not know yet that it is there."""
+        open = self._created.get(origin.key)
+        return open if open is not None and open.origin is not None and open.origin.replayable else None

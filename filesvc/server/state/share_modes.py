@@ -1,0 +1,42 @@
+"""Share modes: what opens of one file allow each other (MS-FSA 2.1.5.1.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.server.state.open import Open
+from filesvc.smb2.messages.create import ShareAccess
+
+_READS = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
+_WRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+_DELETES = int(AccessMask.DELETE)
+_SHARE_READ, _SHARE_WRITE, _SHARE_DELETE = int(ShareAccess.READ), int(ShareAccess.WRITE), int(ShareAccess.DELETE)
+_USES_DATA = _READS | _WRITES | _DELETES
+
+
+def _exceeds(access: int, share: int) -> bool:
+    """Whether an open with C{access} does what an open that shares C{share} does not allow."""
+    return bool(
+        (access & _READS and not share & _SHARE_READ)
+        or (access & _WRITES and not share & _SHARE_WRITE)
+        or (access & _DELETES and not share & _SHARE_DELETE)
+    )
+
+
+def keeps_entries(opens: Iterable[Open]) -> bool:
+    """Whether the opens of a directory keep others from renaming into it, which opens it to write to and not to share deletion of it."""
+    return conflicts(opens, AccessMask.FILE_WRITE_DATA, ShareAccess.READ | ShareAccess.WRITE)
+
+
+def conflicts(opens: Iterable[Open], access: int, share: int) -> bool:
+    """
+    Whether a new open cannot be beside those that are there.
+
+    Opens that touch attributes only conflict with none.
+    """
+    if not access & _USES_DATA:
+        return False
+    return any(
+        open.granted_access & _USES_DATA and (_exceeds(access, open.share_access) or _exceeds(open.granted_access, share)) for open in opens
+    )

@@ -1,0 +1,109 @@
+"""Tree connects: a session's use of a share (MS-SMB2 3.3.1.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+
+from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
+from filesvc.server.state.node import FileNode, NodeKey, link_at
+from filesvc.zerocopy.workers import fired_by
+
+if TYPE_CHECKING:
+    from filesvc.server.server import Server
+    from filesvc.server.settings import Share
+    from filesvc.server.state.session import Session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+MANY_BYTES = 16 << 20
+"""Bytes that a file system may take some milliseconds to give a file, or to take from it."""
+
+
+@dataclass(slots=True, eq=False)
+class TreeConnect:
+    """A session's use of one share; C{share} is C{None} for IPC$."""
+
+    tree_id: int
+    session: Session
+    server: Server
+    share: Share | None
+    maximal_access: int
+
+    @property
+    def must_encrypt(self) -> bool:
+        """Whether requests must be encrypted."""
+        return self.share is not None and self.share.encrypt
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether handles may be persistent (Share.IsCA), and the client knows of them."""
+        return self.share is not None and self.share.continuous and self.server.persistence is not None
+
+    @property
+    def is_access_based(self) -> bool:
+        """Whether listings leave out what the user may not read."""
+        return self.share is not None and self.share.access_based
+
+    @property
+    def store(self) -> IFileStore:
+        """The store behind; only for trees of files."""
+        assert self.share is not None
+        store: IFileStore = self.share.store
+        return store
+
+    async def node_at(self, path: Path) -> FileNode | None:
+        """What is open of the file or directory at a path, in any case of the letters, through whatever store."""
+        store, nodes = self.store, self.server.nodes
+        if IOverlappingStore.providedBy(store):
+            try:
+                identity = await self.run(store.identity, path)
+            except OSError:
+                return None
+            return nodes.find(NodeKey(store.space, identity))
+        folded = [name.casefold() for name in path]
+        opens = (one for node in nodes for one in node.opens if one.tree.store is store)
+        return next((one.node.file for one in opens if [name.casefold() for name in one.path] == folded), None)
+
+    async def link_at(self, path: Path) -> Hashable:
+        """The name at a path, as L{node.link_at} has it."""
+        try:
+            return await self.run(link_at, self.store, path)
+        except OSError:
+            # Its directory is not where it was, so nobody else comes by this name.
+            return self.store, path
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the store or of a file in it: here, or in the share's threads where the store may block."""
+        assert self.share is not None
+        server = self.server
+        while True:
+            try:
+                if not self.share.store.blocking:
+                    return call(*args, **kwargs)
+                return await deferToThreadPool(server.reactor, server.threads(self.share), call, *args, **kwargs)
+            except TakesLong as error:
+                ready = error.ready
+            await fired_by(ready, server.reactor)
+
+    async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same in a thread in any case, for what is known to take long."""
+        if self.store.blocking:
+            return await self.run(call, *args, **kwargs)
+        return await self.server.in_thread(partial(call, *args, **kwargs))
+
+    async def close_unnamed(self, file: IOpenFile) -> None:
+        """Close a file that may have lost its last name: if it has, all that it takes on the disk is freed now."""
+        allocation = 0
+        if IDescriptorFile.providedBy(file):
+            with suppress(OSError):
+                allocation = (await self.run(file.stat)).allocation
+        run = self.run_in_thread if allocation >= MANY_BYTES else self.run
+        await run(file.close)
