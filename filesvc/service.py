@@ -22,7 +22,7 @@ from filesvc.config import Config, ConfigError, describe, notes
 from filesvc.obstacles import why_not_listening
 from filesvc.open_files import too_few
 from filesvc.provision import Listen, Provision, endpoints, provide
-from filesvc.server.server import Server
+from filesvc.server.assembly import make_server
 from filesvc.users import Users
 
 log = Logger()
@@ -83,7 +83,7 @@ class FileService(Service):
         self._previous_handler: Any = None
         self._users = Users(provision.checkers)
         portal = Portal(UserRealm(), [self._users])
-        self.server = Server(config.settings, portal, provision.shares, reactor)
+        self.server = make_server(config.settings, portal, provision.shares, reactor)
         self._status_site = self._make_status_site() if config.status else None
 
     def _make_status_site(self) -> IProtocolFactory:

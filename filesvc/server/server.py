@@ -7,14 +7,14 @@ import secrets
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -22,23 +22,27 @@ from twisted.python.threadpool import ThreadPool
 from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
-from filesvc.server import tcp as tcp_options
+from filesvc.server import tcp
 from filesvc.server.access.principals import Principals
-from filesvc.server.caches.directory_leases import DirectoryCaching
-from filesvc.server.caches.lease import ClientLeases
-from filesvc.server.caches.local_programs import LocalChanges
-from filesvc.server.commands.create_contexts.durable import is_persistent
-from filesvc.server.commands.create_contexts.replay import PendingCreates
-from filesvc.server.connection.connection import Connection
+from filesvc.server.caches.directory_leases import DirectoryLeases
+from filesvc.server.caches.lease import Leases
+from filesvc.server.caches.local_programs import LocalPrograms
 from filesvc.server.counts import Counts
+from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.times import ChangeTimes
-from filesvc.server.handles.persistence import Database, Persistence
+from filesvc.server.handles.database import Database
+from filesvc.server.handles.pending_creates import PendingCreates
+from filesvc.server.handles.persistence import Persistence
+from filesvc.server.handles.restoring import restore
 from filesvc.server.notify.notifier import Notifier
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.settings import Settings, Share
-from filesvc.server.state.node import NodeKey, NodeTable
-from filesvc.server.state.reclaimable import OpenTable
+from filesvc.server.state.carrier import Carrier
+from filesvc.server.state.durability import is_persistent
+from filesvc.server.state.node import NodeTable
+from filesvc.server.state.open import Open
+from filesvc.server.state.reclaimable import ReclaimableOpens
 from filesvc.server.state.session import Channel, Session
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
@@ -72,36 +76,40 @@ class Server(Factory):
 
     noisy = False
 
-    def __init__(self, settings: Settings, portal: Portal, shares: Iterable[Share], reactor: Any) -> None:
+    def __init__(
+        self, settings: Settings, portal: Portal, shares: Iterable[Share], reactor: Any, connect: Callable[[Server], Protocol]
+    ) -> None:
         """
+        @param connect: makes the protocol of a new client, a L{Carrier}.
         @raise ImportError: there is a keytab, but not what C{filesvc[kerberos]} installs.
         @raise KeytabError: the keytab cannot be used.
         @raise OSError: it cannot be read, or the state cannot be written.
         """
         self.settings = settings
         self.reactor = reactor
+        self._connect = connect
         self.guid = uuid.uuid4()
         self.counts = Counts()
         names = TargetNames.standalone(settings.name, settings.workgroup)
         kerberos = self._kerberos() if settings.keytab else None
         self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
         self.shares: dict[str, Share] = {}
-        self.connections: dict[Connection, None] = {}
-        self.strangers: dict[Connection, None] = {}
+        self.connections: dict[Carrier, None] = {}
+        self.strangers: dict[Carrier, None] = {}
         self.sessions: dict[int, Session] = {}
         self._all_gone: Deferred[None] | None = None
         self._ended: OrderedDict[int, Session] = OrderedDict()
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
-        self.client_leases = ClientLeases()
-        self.directory_caching = DirectoryCaching()
-        self.local_changes = LocalChanges(reactor)
+        self.leases = Leases(reactor, self.connections)
+        self.directory_leases = DirectoryLeases()
+        self.local_programs = LocalPrograms(reactor)
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
-        self.opens = OpenTable()
+        self.opens = ReclaimableOpens()
         self.creates = PendingCreates()
         self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
-        self.open_ids = count(secrets.randbits(_OPEN_ID_BITS))
+        self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
         principals = self.principals = Principals(settings.name, settings.administrators)
         self.descriptors = Descriptors(reactor.seconds)
@@ -124,43 +132,43 @@ class Server(Factory):
         path, reactor = self.settings.data_path, self.reactor
         in_thread = self.in_thread = thread_pool(reactor)
         self.buffers = BufferPool()
-        self.leases = LeaseTable(reactor)
+        self.kernel_leases = LeaseTable(reactor)
         self.drain_budget = DrainBudget(reactor, self.buffers, in_thread, limit=path.drain_memory)
-        self.preflight = Preflight(reactor, self.leases, in_thread, minimum=path.sendfile_minimum, deadline=path.preflight_deadline)
+        self.preflight = Preflight(reactor, self.kernel_leases, in_thread, minimum=path.sendfile_minimum, deadline=path.preflight_deadline)
         self.copier = Copier(self.buffers, in_thread)
         self.read_ahead = ReadAhead(in_thread)
         self.pipes = PipePool()
         # Of its own, so that it does not stand behind what waits for a disk.
         self.compute = thread_pool(reactor, self._start_threads("computing", os.cpu_count() or 1))
 
-    def buildProtocol(self, addr: IAddress | None) -> Connection:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A new client."""
-        connection = Connection(self)
+        connection = self._connect(self)
         connection.factory = self
         return connection
 
     def doStart(self) -> None:
         """The first endpoint listens."""
         if not self.numPorts:
-            self.leases.start()
-            self.local_changes.start()
+            self.kernel_leases.start()
+            self.local_programs.start()
             if self.persistence is not None:
-                self.persistence.restore(self)
-            self._looking.start(tcp_options.LOOK_S, now=False).addErrback(lambda failure: log.failure("looking for clients", failure))
+                restore(self.persistence, self)
+            self._looking.start(tcp.LOOK_S, now=False).addErrback(lambda failure: log.failure("looking for clients", failure))
         super().doStart()  # type: ignore[no-untyped-call]
 
     def doStop(self) -> None:
         """The last endpoint stopped listening."""
         super().doStop()  # type: ignore[no-untyped-call]
         if not self.numPorts:
-            self.leases.stop()
-            self.local_changes.stop()
+            self.kernel_leases.stop()
+            self.local_programs.stop()
             self._looking.stop()
 
     def end_vanished(self) -> None:
         """Close the connections of clients that are gone without a word."""
         for connection in list(self.connections):
-            connection.end_if_vanished(tcp_options.GONE_S)
+            connection.end_if_vanished(tcp.GONE_S)
 
     def reload(self, shares: Iterable[Share]) -> None:
         """Share these from now on. Tree connects that are there go on with what they have."""
@@ -195,6 +203,11 @@ class Server(Factory):
         if not session.channels:
             self._forget(session)
 
+    @property
+    def waiting_opens(self) -> set[Open]:
+        """Those that wait for their clients to come back."""
+        return self.opens.waiting
+
     def show(self, key: NodeKey, stat: Stat) -> None:
         """
         Put what clients are to see of a file in the place of what is true.
@@ -209,7 +222,7 @@ class Server(Factory):
             stat.allocation = put_aside
         self.change_times.show(key, stat)
 
-    def add(self, connection: Connection) -> str | None:
+    def add(self, connection: Carrier) -> str | None:
         """Count a connection in, or say why not. Of too many strangers the oldest goes: who logs on has done so by then."""
         limits = self.settings.limits
         if self._all_gone is not None:
@@ -223,11 +236,11 @@ class Server(Factory):
             oldest.abort("too many others have connected since, and it has not logged on")
         return None
 
-    def knows(self, connection: Connection) -> None:
+    def knows(self, connection: Carrier) -> None:
         """A connection is no stranger any more."""
         self.strangers.pop(connection, None)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Carrier) -> None:
         """Count a connection out."""
         self.connections.pop(connection, None)
         self.strangers.pop(connection, None)

@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
 from filesvc.interfaces import IFileStore
+from filesvc.server.assembly import make_server
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 
@@ -28,10 +29,10 @@ def serving(store: IFileStore, arrange: Callable[[Server], None] = lambda server
     reactor: Any = EPollReactor()
     portal = Portal(UserRealm())
     portal.registerChecker(InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret"), IUsernameHashedPassword, INTLMv2Response)
-    server = Server(Settings(), portal, [Share("rw", store)], reactor)
+    server = make_server(Settings(), portal, [Share("rw", store)], reactor)
     arrange(server)
     # Here, for only the main thread may listen for signals.
-    server.leases.start()
+    server.kernel_leases.start()
     connections = Factory()
     connections.buildProtocol = server.buildProtocol  # type: ignore[method-assign]
     listening = reactor.listenTCP(0, connections, interface="127.0.0.1")
@@ -42,7 +43,7 @@ def serving(store: IFileStore, arrange: Callable[[Server], None] = lambda server
     finally:
         reactor.callFromThread(reactor.stop)
         thread.join()
-        server.leases.stop()
+        server.kernel_leases.stop()
         store.close()
 
 

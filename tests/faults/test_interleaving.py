@@ -19,7 +19,7 @@ from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.server.server import Server
+from filesvc.server.assembly import make_server
 from filesvc.server.settings import DataPath, Settings, Share
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -52,8 +52,8 @@ class Interleaving(RuleBasedStateMachine):
             InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()}), IUsernameHashedPassword, INTLMv2Response
         )
         path = DataPath(sendfile_minimum=1000, stall_timeout=STALL_S, drain_memory=DRAIN_MEMORY)
-        self.server = Server(Settings(data_path=path), portal, [Share("files", self.store)], self.reactor)
-        self.server.leases.start()
+        self.server = make_server(Settings(data_path=path), portal, [Share("files", self.store)], self.reactor)
+        self.server.kernel_leases.start()
         self.readers: list[tuple[Client, FileId]] = []
         self.promised: list[list[tuple[int, bytes]]] = [[], []]
 
@@ -109,7 +109,7 @@ class Interleaving(RuleBasedStateMachine):
         """Another client of ours writes."""
         data *= times
         file_id = self.writer.open("file")
-        assert self.server.leases.held == 0
+        assert self.server.kernel_leases.held == 0
         request = WriteRequest(file_id, offset, data).encode()
         assert self.writer.ask(Command.WRITE, request, charge=(len(data) - 1) // 65536 + 1).status is Status.SUCCESS
         self.writer.close(file_id)
@@ -122,7 +122,7 @@ class Interleaving(RuleBasedStateMachine):
         try:
             file = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except BlockingIOError:
-            self.server.leases.look_for_breaks()
+            self.server.kernel_leases.look_for_breaks()
             file = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         os.truncate(file, size)
         os.close(file)
@@ -132,7 +132,7 @@ class Interleaving(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.reactor.advance(seconds)
         if seconds > STALL_S:
-            assert self.server.leases.held == 0
+            assert self.server.kernel_leases.held == 0
 
     @precondition(lambda self: self.readers)
     @rule(who=st.integers(0, 1))
@@ -146,16 +146,16 @@ class Interleaving(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         assert self.server.drain_budget.used <= DRAIN_MEMORY
-        assert self.server.leases.held <= 1
+        assert self.server.kernel_leases.held <= 1
 
     def teardown(self) -> None:
         for connection in list(self.server.connections):
             connection.transport.loseConnection()
-        assert self.server.leases.held == 0
+        assert self.server.kernel_leases.held == 0
         assert self.server.buffers.outstanding == 0
         assert self.server.drain_budget.used == 0
         assert not self.server.nodes
-        self.server.leases.stop()
+        self.server.kernel_leases.stop()
         self.store.close()
         shutil.rmtree(self.folder)
         # What other tests left may be collected meanwhile.

@@ -24,6 +24,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
 from filesvc.dtyp.status import Status
+from filesvc.server import assembly
 from filesvc.server.commands.create_contexts.durable import TIMEOUT
 from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings, Share
@@ -80,7 +81,9 @@ def make_server(store: Any, reactor: Reactor) -> Server:
     portal = Portal(UserRealm())
     checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()})
     portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
-    return Server(Settings(limits=Limits(opens=200)), portal, [Share("files", store), Share("rw", store, read_only=True)], reactor)
+    return assembly.make_server(
+        Settings(limits=Limits(opens=200)), portal, [Share("files", store), Share("rw", store, read_only=True)], reactor
+    )
 
 
 def log_on(server: Server, random: Random, **fields: Any) -> Client:
@@ -125,11 +128,11 @@ def assert_nothing_left(server: Server) -> None:
         "sessions": len(server.sessions),
         "nodes": len(server.nodes),
         "durable opens": len(server.opens),
-        "leases": len(server.client_leases),
-        "directory leases": len(server.directory_caching),
+        "leases": len(server.leases),
+        "directory leases": len(server.directory_leases),
         "buffers": server.buffers.outstanding,
         "pipes": server.pipes.outstanding,
-        "read leases": server.leases.held,
+        "read leases": server.kernel_leases.held,
         "readers": len(server.reactor.readers),
     }
     assert not any(left.values()), left

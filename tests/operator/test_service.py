@@ -13,7 +13,8 @@ from twisted.internet.testing import MemoryReactorClock
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.provision import Listen
-from filesvc.server.state.node import Deletion, FileNode, NodeKey
+from filesvc.server.files.identity import NodeKey
+from filesvc.server.state.node import Deletion, FileNode
 from filesvc.service import CannotListen, FileService
 
 

@@ -23,6 +23,7 @@ from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.server import assembly
 from filesvc.server.commands.create_contexts.durable import TIMEOUT
 from filesvc.server.connection.connection import Connection
 from filesvc.server.server import Server
@@ -366,7 +367,7 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> Iterator[MakeServer
         portal = Portal(UserRealm())
         checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode(), ANOTHER_USER: PASSWORD.encode()})
         portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
-        servers.append(Server(settings or Settings(), portal, shares or [Share("files", store)], reactor))
+        servers.append(assembly.make_server(settings or Settings(), portal, shares or [Share("files", store)], reactor))
         servers[-1].compute = thread_pool(reactor)
         return servers[-1]
 
@@ -415,7 +416,7 @@ def serve(make_server: MakeServer, reactor: Any) -> Iterator[Callable[..., Serve
     """
     Makes servers of local stores, by the names of the shares, which they close in the end.
 
-    They hear what local programs do when a test calls C{local_changes.doRead}, for their reactor waits for nothing.
+    They hear what local programs do when a test calls C{local_programs.doRead}, for their reactor waits for nothing.
     """
     reactor.addReader = reactor.removeReader = lambda reader: None
     servers: list[tuple[Server, list[LocalStore]]] = []
@@ -423,14 +424,14 @@ def serve(make_server: MakeServer, reactor: Any) -> Iterator[Callable[..., Serve
     def serve(**stores: LocalStore) -> Server:
         server = make_server(shares=[Share(name, store) for name, store in stores.items()])
         servers.append((server, list(stores.values())))
-        server.local_changes.start()
+        server.local_programs.start()
         return server
 
     yield serve
     for server, stores in servers:
         for connection in list(server.connections):
             connection.transport.loseConnection()
-        server.local_changes.stop()
+        server.local_programs.stop()
         for store in stores:
             store.close()
 

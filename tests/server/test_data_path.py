@@ -72,15 +72,15 @@ def content(tmp_path: Path) -> bytes:
 def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, content: bytes) -> Iterator[Server]:
     store, again = LocalStore(tmp_path), LocalStore(tmp_path)
     server = make_server(Settings(), [Share("files", store), Share("again", again)])
-    server.leases.start()
+    server.kernel_leases.start()
     yield server
     pool.finish()
     for connection in list(server.connections):
         connection.transport.loseConnection()
-    assert server.leases.held == 0
+    assert server.kernel_leases.held == 0
     assert server.buffers.outstanding == 0
     assert not server.nodes
-    server.leases.stop()
+    server.kernel_leases.stop()
     store.close()
     again.close()
 
@@ -165,9 +165,9 @@ def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(
 ) -> None:
     another.enter(share)
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
-    assert server.leases.held == 1
+    assert server.kernel_leases.held == 1
     writer = another.open("file")
-    assert server.leases.held == 0
+    assert server.kernel_leases.held == 0
     assert another.ask(Command.WRITE, WriteRequest(writer, 0, b"x" * 100).encode()).status is Status.SUCCESS
     assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
 

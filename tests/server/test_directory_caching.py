@@ -228,9 +228,9 @@ def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Any, a
 
 def test_nothing_is_kept_of_what_is_closed(client: Any, server: Any) -> None:
     file_id = lease(client, "d", OF_D, create_options=CreateOptions.DIRECTORY_FILE).file_id
-    assert len(server.directory_caching) == 1
+    assert len(server.directory_leases) == 1
     client.close(file_id)
-    assert len(server.directory_caching) == 0
+    assert len(server.directory_leases) == 0
 
 
 @pytest.mark.parametrize(("user", "theirs"), [("alice", []), (ANOTHER_USER, [OF_D])])

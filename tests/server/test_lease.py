@@ -136,9 +136,9 @@ def test_a_lease_is_widened_to_all_that_is_asked_for_or_not(client: Any, another
 def test_the_last_close_ends_a_lease(client: Any, server: Any) -> None:
     first, second = file_of(create(client, "RWH")), file_of(create(client, "RWH"))
     client.close(first)
-    assert len(server.client_leases) == 1
+    assert len(server.leases) == 1
     client.close(second)
-    assert len(server.client_leases) == 0
+    assert len(server.leases) == 0
     assert acknowledge(client, "R").status is Status.OBJECT_NAME_NOT_FOUND
 
 
@@ -347,12 +347,12 @@ def test_another_users_key_may_be_for_another_file(client: Any, impostor: Any, s
     first = file_of(create(client, "RWH"))
     answer = create(impostor, "RWH", name="g")
     assert lease_of(answer).lease_state == state("RWH")
-    assert len(server.client_leases) == 2
+    assert len(server.leases) == 2
     client.close(first)
     assert acknowledge(client, "").status is Status.OBJECT_NAME_NOT_FOUND
     assert acknowledge(impostor, "").status is Status.UNSUCCESSFUL
     impostor.close(file_of(answer))
-    assert len(server.client_leases) == 0
+    assert len(server.leases) == 0
 
 
 def test_users_on_one_connection_are_one_clients(client: Any, another: Any) -> None:

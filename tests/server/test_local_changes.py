@@ -35,7 +35,7 @@ def server(serve: Any, folder: Path) -> Any:
 
 def heard(client: Any) -> list[int]:
     """What the client is to keep, for each break it was told of."""
-    client.server.local_changes.doRead()
+    client.server.local_programs.doRead()
     kept: list[int] = client.kept()
     return kept
 
@@ -89,12 +89,12 @@ def test_a_file_that_is_cached_no_more_is_not_watched(client: Any, folder: Path)
     client.close(second)
     subprocess.run(["sh", "-c", "echo two >> d/f"], cwd=folder, check=True)
     assert heard(client) == []
-    assert not list(client.server.local_changes._fanotify.read())
+    assert not list(client.server.local_programs._fanotify.read())
 
 
 def test_descriptors_are_given_back(server: Any) -> None:
-    fd = server.local_changes.fileno()
+    fd = server.local_programs.fileno()
     os.fstat(fd)
-    server.local_changes.stop()
+    server.local_programs.stop()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)

@@ -12,10 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.server.printable import printable
 from filesvc.server.reports import overview as overview_module
 from filesvc.server.reports.metrics import registry
 from filesvc.server.reports.overview import overview
-from filesvc.server.reports.wording import cache_letters, dialect_name, printable
+from filesvc.server.reports.wording import cache_letters, dialect_name
 from filesvc.server.settings import Settings, Share, Signing
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.header import Command

@@ -161,7 +161,7 @@ def test_local_programs_break_what_is_cached_through_each(client: Any, enter: An
     client.lease(r"sub\f", R)
     other.lease("f", R, b"o" * 16)
     assert os.system(f"echo more >> {folder}/sub/f") == 0
-    server.local_changes.doRead()
+    server.local_programs.doRead()
     assert client.kept() == other.kept() == [0]
 
 

@@ -16,7 +16,9 @@ from filesvc.fscc.file_information import FileDispositionInformation, FileInform
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import Creation, Kind
 from filesvc.server.commands.create_contexts.durable import TIMEOUT
-from filesvc.server.handles.persistence import Database, LeaseRecord, OpenRecord
+from filesvc.server.handles.database import Database
+from filesvc.server.handles.record import LeaseRecord, OpenRecord
+from filesvc.server.handles.restoring import restore
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import CreateContext, DurableHandleFlags
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2
@@ -51,7 +53,7 @@ class Site:
     def start(self, continuous: bool = True, others: Sequence[Share] = ()) -> None:
         shares = [Share("files", self._store, continuous=continuous), *others]
         self.server = self._make_server(Settings(state=str(self._folder)), shares)
-        self.server.persistence.restore(self.server)
+        restore(self.server.persistence, self.server)
 
     def kill(self, **start: Any) -> None:
         """What is in memory is lost, and nobody says good-bye; then there is another server."""

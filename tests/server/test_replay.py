@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
-from filesvc.server.commands.create_contexts.replay import ChannelSequence
 from filesvc.server.errors import StatusError
+from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.smb2.contexts.create_contexts import DURABLE_HANDLE_REQUEST_V2, CreateContext
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, SecurityDescriptor
 from filesvc.interfaces import Path
-
-if TYPE_CHECKING:
-    from filesvc.server.state.session import Session
+from filesvc.server.access.token import Token
 
 log = Logger()
 
 
-def audit(descriptor: SecurityDescriptor | None, rights: int, granted: bool, session: Session, path: Path) -> None:
-    """One line in the log, if the user was granted rights, or refused, that an entry about this user names."""
+def audit(descriptor: SecurityDescriptor | None, rights: int, granted: bool, token: Token, user: str, path: Path) -> None:
+    """Write one line to the log if the user was granted rights, or refused, that an entry about this user names."""
     if descriptor is None or descriptor.sacl is None:
         return
     outcome = AceFlags.SUCCESSFUL_ACCESS if granted else AceFlags.FAILED_ACCESS
     for ace in descriptor.sacl.aces:
         if not isinstance(ace, Ace) or ace.flags & AceFlags.INHERIT_ONLY or not ace.flags & outcome:
             continue
-        if map_generic(ace.mask) & rights and session.token.matches(ace.sid):
-            assert session.user is not None
+        if map_generic(ace.mask) & rights and token.matches(ace.sid):
             verdict = "was granted" if granted else "was refused"
             log.info(
                 "audit: {user} {verdict} {rights} on {path}",
-                user=session.user.name,
+                user=user,
                 verdict=verdict,
                 rights=f"{rights:#x}",
                 path="/".join(path),

@@ -6,14 +6,14 @@ from collections.abc import Hashable
 
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.caches.lease import Lease
+from filesvc.server.files.identity import NodeKey
 from filesvc.server.state.caching import RW
-from filesvc.server.state.node import NodeKey
 from filesvc.server.state.open import Open
 from filesvc.server.state.session import Session
 from filesvc.server.state.tree import TreeConnect
 
 
-class DirectoryCaching:
+class DirectoryLeases:
     """The leases of all directories: by path, or by identity where a directory may have another path in another store."""
 
     def __init__(self) -> None:
@@ -22,9 +22,10 @@ class DirectoryCaching:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def add(self, open: Open, lease: Lease) -> None:
-        """Watch over a lease that was granted to an open, until that is closed."""
-        key = _key_of(open)
+    def add(self, open: Open) -> None:
+        """Watch over the lease of an open directory, until that is closed."""
+        lease, key = open.holder, _key_of(open)
+        assert isinstance(lease, Lease)
         self._leases.setdefault(key, set()).add(lease)
         open.on_close.append(lambda: self._remove(key, lease))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from twisted.internet.interfaces import IReactorTime
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import FileName
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, Holder
+from filesvc.server.state.carrier import Cache, Carrier
 from filesvc.server.state.open import Open
 from filesvc.smb2.contexts import lease as wire
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
@@ -22,8 +25,6 @@ from filesvc.smb2.messages.oplock_break import LeaseBreakFlags, LeaseBreakNotifi
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
-    from filesvc.server.connection.connection import Connection
-    from filesvc.server.server import Server
     from filesvc.server.state.node import FileNode
     from filesvc.server.state.session import Session
 
@@ -42,8 +43,8 @@ class Lease(Holder):
     breaks = LEASE_BREAKS
     offers = LEASE_OFFERS
 
-    def __init__(self, server: Server, node: FileNode, client_guid: UUID, owner: str | None, asked: wire.Lease | wire.LeaseV2) -> None:
-        super().__init__(server.reactor, node.caching)
+    def __init__(self, leases: Leases, node: FileNode, client_guid: UUID, owner: str | None, asked: wire.Lease | wire.LeaseV2) -> None:
+        super().__init__(leases.reactor, node.caching)
         self.node = node
         self.owner = owner
         self.client_guid = client_guid
@@ -52,7 +53,7 @@ class Lease(Holder):
         self.version = 2 if isinstance(asked, wire.LeaseV2) else 1
         self.epoch = asked.epoch if isinstance(asked, wire.LeaseV2) else 0
         self.parent_key = parent_key(asked)
-        self._server = server
+        self._leases = leases
 
     def changed(self) -> None:
         """Count it."""
@@ -63,7 +64,7 @@ class Lease(Holder):
         """An open ends; the last one's end ends the lease."""
         super().release(open)
         if not self.opens:
-            self._server.client_leases.remove(self)
+            self._leases.remove(self)
 
     def is_for(self, session: Session) -> bool:
         """
@@ -81,17 +82,17 @@ class Lease(Holder):
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
         body = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
-        return BreakNotice("lease", body, self._ways, self.unreachable)
+        return BreakNotice(Cache.LEASE, body, self._ways, self.unreachable, self._reactor)
 
-    def _ways(self) -> Iterator[tuple[Connection, Session]]:
+    def _ways(self) -> Iterator[tuple[Carrier, Session]]:
         """The client's connections, the first one first, if the sessions of the opens have any."""
         own = [(connection, open.session) for open in self.opens for connection in open.session.connections]
         if own:
             yield from self._clients()
         yield from own
 
-    def _clients(self) -> Iterator[tuple[Connection, Session]]:
-        for connection in self._server.connections:
+    def _clients(self) -> Iterator[tuple[Carrier, Session]]:
+        for connection in self._leases.connections:
             if connection.serves(self.client_guid):
                 for channel in connection.channels.values():
                     if not channel.binding and self.is_for(channel.session):
@@ -133,10 +134,16 @@ def parent_key(asked: wire.Lease | wire.LeaseV2) -> bytes | None:
     return None
 
 
-class ClientLeases:
-    """GlobalLeaseTableList: all leases, by client and key; more than one where several say to be that client."""
+class Leases:
+    """
+    GlobalLeaseTableList: all leases, by client and key; more than one where several say to be that client.
 
-    def __init__(self) -> None:
+    @ivar connections: all that there are, in the order in which they came.
+    """
+
+    def __init__(self, reactor: IReactorTime, connections: Collection[Carrier]) -> None:
+        self.reactor = reactor
+        self.connections = connections
         self._leases: dict[tuple[UUID, bytes], list[Lease]] = {}
 
     def __len__(self) -> int:
@@ -162,7 +169,7 @@ class ClientLeases:
 class LeaseRequest:
     """What a CREATE asks for."""
 
-    server: Server
+    leases: Leases
     dialect: Dialect
     client_guid: UUID
     session: Session
@@ -170,7 +177,7 @@ class LeaseRequest:
 
     def find(self) -> Lease | None:
         """The lease of that key, if it is there."""
-        return self.server.client_leases.find(self.client_guid, self.asked.lease_key, self.session)
+        return self.leases.find(self.client_guid, self.asked.lease_key, self.session)
 
     def check_name(self, name: FileName) -> None:
         """
@@ -189,16 +196,14 @@ class LeaseRequest:
             return
         caching, lease = open.node.caching, self.find()
         if lease is None:
-            lease = Lease(self.server, open.node, self.client_guid, self.session.owner, self.asked)
+            lease = Lease(self.leases, open.node, self.client_guid, self.session.owner, self.asked)
             caching.holders.append(lease)
             lease.admit(open)
-            self.server.client_leases.add(lease)
+            self.leases.add(lease)
             caching.acquire(lease, open, wanted)
         elif lease.node is open.node:
             lease.admit(open)
             caching.promote(lease, open, wanted)
         else:
             return
-        if open.is_directory:
-            self.server.directory_caching.add(open, lease)
         lease.delete_on_close |= bool(open.create_options & CreateOptions.DELETE_ON_CLOSE)

@@ -47,7 +47,7 @@ class _Watched:
 
 
 @implementer(IReadDescriptor)
-class LocalChanges:
+class LocalPrograms:
     """
     Watches the files and directories that clients cache, as far as they have descriptors and the kernel lets us.
 
@@ -116,7 +116,7 @@ class LocalChanges:
 
     def logPrefix(self) -> str:
         """Who speaks in the log."""
-        return "local changes"
+        return "local programs"
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor ends."""

@@ -12,13 +12,13 @@ from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Caching, Holder, R
+from filesvc.server.state.carrier import Cache, Carrier
 from filesvc.server.state.open import Open
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.messages.create import OplockLevel
 from filesvc.smb2.messages.oplock_break import OplockBreak
 
 if TYPE_CHECKING:
-    from filesvc.server.connection.connection import Connection
     from filesvc.server.state.session import Session
 
 _STATE_OF_LEVEL = {OplockLevel.II: R, OplockLevel.EXCLUSIVE: RW, OplockLevel.BATCH: RWH}
@@ -31,7 +31,7 @@ class Oplock(Holder):
     breaks = OPLOCK_BREAKS
     offers = OPLOCK_OFFERS
 
-    def __init__(self, reactor: IReactorTime, caching: Caching, connection: Connection | None) -> None:
+    def __init__(self, reactor: IReactorTime, caching: Caching, connection: Carrier | None) -> None:
         super().__init__(reactor, caching)
         self._connection = connection
 
@@ -43,9 +43,11 @@ class Oplock(Holder):
     def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
         """For the open's session."""
         (open,) = self.opens
-        return BreakNotice("oplock", OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self._ways, self.unreachable)
+        return BreakNotice(
+            Cache.OPLOCK, OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self._ways, self.unreachable, self._reactor
+        )
 
-    def _ways(self) -> Iterator[tuple[Connection, Session]]:
+    def _ways(self) -> Iterator[tuple[Carrier, Session]]:
         """The connections of the session, and first the one that the oplock was granted on."""
         for open in self.opens:
             for connection in sorted(open.session.connections, key=lambda one: one is not self._connection):
@@ -75,7 +77,7 @@ class OplockRequest:
 
     level: int
     reactor: IReactorTime
-    connection: Connection | None = None
+    connection: Carrier | None = None
 
     def find(self) -> None:
         """An oplock is never there before its open."""

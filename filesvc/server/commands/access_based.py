@@ -7,17 +7,18 @@ from filesvc.interfaces import Creation, Entry, FileBusy
 from filesvc.server.access.rights import allowed_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.listing import DOTS
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 
 _READ = int(AccessMask.FILE_GENERIC_READ)
 
 
-async def select_readable(entries: list[Entry], directory: Open) -> list[Entry]:
+async def select_readable(entries: list[Entry], directory: Open, descriptors: Descriptors) -> list[Entry]:
     """Those that the user of an open directory may read; a folder's leave to see the attributes of what is in it does not count."""
-    return [entry for entry in entries if entry.name in DOTS or await _is_readable(entry.name, directory)]
+    return [entry for entry in entries if entry.name in DOTS or await _is_readable(entry.name, directory, descriptors)]
 
 
-async def _is_readable(name: str, directory: Open) -> bool:
+async def _is_readable(name: str, directory: Open, descriptors: Descriptors) -> bool:
     tree = directory.tree
     try:
         file = await directory.run(tree.store.open, (*directory.path, name), Creation.EXISTING, None, False)
@@ -26,7 +27,7 @@ async def _is_readable(name: str, directory: Open) -> bool:
     except OSError:
         return False
     try:
-        descriptor = await tree.server.descriptors.of_file(tree, file)
+        descriptor = await descriptors.of_file(tree, file)
     except StatusError:
         return False
     finally:

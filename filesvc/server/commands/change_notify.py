@@ -20,10 +20,11 @@ async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
     open.require(AccessMask.FILE_LIST_DIRECTORY)
     if open.node.delete_pending:
         raise StatusError(Status.DELETE_PENDING)
-    if open.watch is None:
-        recursive = bool(request.flags & ChangeNotifyFlags.WATCH_TREE)
-        open.watch = call.connection.server.notifier.watch(open, request.completion_filter, recursive, length)
-    changes = open.watch.next(length)
+    notifier = call.connection.server.notifier
+    watch = notifier.watch_of(open)
+    if watch is None:
+        watch = notifier.watch(open, request.completion_filter, bool(request.flags & ChangeNotifyFlags.WATCH_TREE), length)
+    changes = watch.next(length)
     records = await (changes if changes.called else call.wait(changes))
     if not records:
         return Reply(ChangeNotifyResponse().encode(), Status.NOTIFY_ENUM_DIR)

@@ -9,23 +9,26 @@ from filesvc.dtyp.filetime import from_filetime, to_filetime
 from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Stat
-from filesvc.server.access.mode_descriptors import prepare
+from filesvc.server.access.descriptor_parts import prepare
 from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_rights
 from filesvc.server.caches.lease import Lease, LeaseRequest
 from filesvc.server.caches.oplock import Oplock, OplockRequest
 from filesvc.server.commands.create_contexts import durable
 from filesvc.server.commands.create_contexts.app_instance import take_over
 from filesvc.server.commands.create_contexts.durable import Contexts
-from filesvc.server.commands.create_contexts.replay import ChannelSequence, Origin, check_replay, is_replayable
+from filesvc.server.commands.create_contexts.replay import check_replay, is_replayable
+from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.commands.pipes import open_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.files.extended_attributes import set_extended_attributes
 from filesvc.server.files.names import FileName, parse_name
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.snapshots import find_snapshot
-from filesvc.server.operations.opening import Opening
+from filesvc.server.operations.opening import OpenAttempt
+from filesvc.server.state import durability
+from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import Open
+from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
@@ -105,7 +108,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         server.creates.end(origin, opening)
 
 
-async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Opening:
+async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> OpenAttempt:
     tree = call.tree
     assert tree is not None
     name = parse_name(request.name)
@@ -114,8 +117,9 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
         name = replace(name, path=path)
     if TIMEWARP_TOKEN in contexts:
         name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
-    opening = Opening(
-        call,
+    opening = OpenAttempt(
+        call.wait,
+        call.connection.server.descriptors,
         tree,
         name,
         request.desired_access,
@@ -135,7 +139,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
 
 
 async def _open(
-    opening: Opening,
+    opening: OpenAttempt,
     asked: DurableHandleRequest | DurableHandleRequestV2 | None,
     origin: Origin | None,
     contexts: Contexts,
@@ -149,7 +153,9 @@ async def _open(
         if opening.caching is not None:
             opening.caching.acquire(open)
         if open.holder is not None:
-            call.connection.server.local_changes.watch(open)
+            call.connection.server.local_programs.watch(open)
+            if open.is_directory:
+                call.connection.server.directory_leases.add(open)
         if call.connection.is_3x:
             open.channel_sequence = ChannelSequence(call.header.channel_sequence)
         if asked is not None:
@@ -158,7 +164,7 @@ async def _open(
             origin.action, origin.replayable = action, is_replayable(open)
             call.connection.server.opens.add_created(open, origin)
         level, lease = _cached(open)
-        await durable.save(open)
+        await durability.save(open)
         stat = open.shown(opening.found) if opening.found is not None else await open.stat()
         reply = await _reply(open, stat, action, level, [*lease, *durable.describe(open)], contexts, call)
     except BaseException:
@@ -180,7 +186,7 @@ async def _replay(open: Open, request: CreateRequest, contexts: Contexts, call: 
     if not lease:
         # The client takes the answer as one to what it asks for now.
         level = min(level, OplockLevel(request.requested_oplock_level))
-    durable_still = bool(lease) or level == OplockLevel.BATCH or durable.is_persistent(open)
+    durable_still = bool(lease) or level == OplockLevel.BATCH or durability.is_persistent(open)
     assert open.origin is not None
     granted = lease + (durable.describe(open) if durable_still else [])
     return await _reply(open, await open.stat(), open.origin.action, level, granted, contexts, call)
@@ -199,7 +205,7 @@ def _cached(open: Open) -> tuple[OplockLevel, list[CreateContext]]:
 async def _reply(
     open: Open, stat: Stat, action: CreateAction, level: OplockLevel, granted: list[CreateContext], contexts: Contexts, call: Call
 ) -> Reply:
-    answers = [*await _answer(contexts, open, stat), *granted]
+    answers = [*await _answer(contexts, open, stat, call), *granted]
     call.compound.file_id = open.file_id
     return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
 
@@ -216,7 +222,7 @@ def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRe
     asked = parse_lease(contexts[REQUEST_LEASE])
     if isinstance(asked, LeaseV2) and connection.dialect < Dialect.SMB_3_0:
         return None
-    return LeaseRequest(connection.server, connection.dialect, connection.negotiated.client_guid, call.session, asked)
+    return LeaseRequest(connection.server.leases, connection.dialect, connection.negotiated.client_guid, call.session, asked)
 
 
 async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName, token: TimewarpToken) -> FileName:
@@ -261,12 +267,12 @@ def _check(request: CreateRequest, call: Call) -> None:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
 
 
-async def _answer(contexts: Contexts, open: Open, stat: Stat) -> list[CreateContext]:
+async def _answer(contexts: Contexts, open: Open, stat: Stat, call: Call) -> list[CreateContext]:
     """The contexts of the response."""
     answers = []
     if QUERY_MAXIMAL_ACCESS in contexts:
         known = QueryMaximalAccessRequest.parse(contexts[QUERY_MAXIMAL_ACCESS]).timestamp
-        answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, (await _maximal_access(open, stat, known)).encode()))
+        answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, (await _maximal_access(open, stat, known, call)).encode()))
     if QUERY_ON_DISK_ID in contexts:
         identity = open.file.identity
         on_disk = QueryOnDiskIdResponse(identity.inode & 0xFFFFFFFFFFFFFFFF, identity.device & 0xFFFFFFFFFFFFFFFF)
@@ -274,8 +280,8 @@ async def _answer(contexts: Contexts, open: Open, stat: Stat) -> list[CreateCont
     return answers
 
 
-async def _maximal_access(open: Open, stat: Stat, known: int | None) -> QueryMaximalAccessResponse:
+async def _maximal_access(open: Open, stat: Stat, known: int | None, call: Call) -> QueryMaximalAccessResponse:
     """What the user may do at most, unless the client knows from before (MS-SMB2 3.3.5.9.5)."""
     if known and known == to_filetime(stat.changed):
         return QueryMaximalAccessResponse(Status.NONE_MAPPED, 0)
-    return QueryMaximalAccessResponse(Status.SUCCESS, await open.tree.server.descriptors.maximal_access(open.tree, open.file))
+    return QueryMaximalAccessResponse(Status.SUCCESS, await call.connection.server.descriptors.maximal_access(open.tree, open.file))

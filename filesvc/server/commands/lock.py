@@ -9,10 +9,10 @@ from twisted.internet.task import LoopingCall
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import ILockableFile
-from filesvc.server.commands.create_contexts import durable
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.byte_range_locks import ByteRange
+from filesvc.server.state import durability
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import Open
 from filesvc.server.state.session import SessionState
@@ -53,7 +53,7 @@ async def lock(request: LockRequest, call: Call) -> Reply:
             if sequenced:
                 open.lock_sequences.succeeded(index, number)
         finally:
-            await durable.save(open)
+            await durability.save(open)
     return Reply(LockResponse().encode())
 
 

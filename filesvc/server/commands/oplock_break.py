@@ -22,7 +22,7 @@ def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:
 
 
 def _acknowledge_lease(request: LeaseBreak, call: Call) -> Reply:
-    leases, client_guid = call.connection.server.client_leases, call.connection.negotiated.client_guid
+    leases, client_guid = call.connection.server.leases, call.connection.negotiated.client_guid
     lease = leases.find(client_guid, request.lease_key, call.session)
     if lease is None:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)

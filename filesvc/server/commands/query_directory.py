@@ -13,10 +13,11 @@ from filesvc.server.commands.access_based import select_readable
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import extended_attributes_length
+from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.short_names import ShortNames
-from filesvc.server.state.node import NodeKey, space_of
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
@@ -37,14 +38,17 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
     try:
         if open.closed:
             raise StatusError(Status.FILE_CLOSED)
-        return Reply(QueryDirectoryResponse(await _list(request, open)).encode())
+        return Reply(QueryDirectoryResponse(await _list(request, open, call)).encode())
     finally:
         open.listing.release()
 
 
-async def _list(request: QueryDirectoryRequest, open: Open) -> bytearray:
+async def _list(request: QueryDirectoryRequest, open: Open, call: Call) -> bytearray:
     enumeration = await _enumeration(request, open)
-    entries = await (_take_readable if open.tree.is_access_based else _take)(enumeration, request, open)
+    if open.tree.is_access_based:
+        entries = await _take_readable(enumeration, request, open, call.connection.server.descriptors)
+    else:
+        entries = await _take(enumeration, request, open)
     first, enumeration.started = not enumeration.started, True
     if not entries:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
@@ -61,10 +65,10 @@ async def _take(enumeration: Enumeration, request: QueryDirectoryRequest, open: 
         await deferLater(open.tree.server.reactor, 0)
 
 
-async def _take_readable(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open) -> list[Entry]:
+async def _take_readable(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open, descriptors: Descriptors) -> list[Entry]:
     """The same of those that the user is to see. Others have their turn while they are looked for."""
     while entries := await _take(enumeration, request, open, _MOST_READABLE_AT_ONCE):
-        if readable := await select_readable(entries, open):
+        if readable := await select_readable(entries, open, descriptors):
             return readable
         await deferLater(open.tree.server.reactor, 0)
     return []

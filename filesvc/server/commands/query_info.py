@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
-from filesvc.server.access.mode_descriptors import TO_QUERY, require_parts, select
+from filesvc.server.access.descriptor_parts import TO_QUERY, require_parts, select
 from filesvc.server.commands.info import file_queries as file_query
 from filesvc.server.commands.info import volume_queries as volume_query
 from filesvc.server.commands.pipes import query_pipe
@@ -45,7 +45,7 @@ async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
             return _reply(await volume.answer(open), limit, volume.minimum)
         case InfoType.SECURITY:
-            return await _security(request, open)
+            return await _security(request, open, call)
         case InfoType.QUOTA:
             raise StatusError(Status.NOT_SUPPORTED)
     raise StatusError(Status.INVALID_PARAMETER)
@@ -59,10 +59,10 @@ def _reply(data: bytes, limit: int, minimum: int) -> Reply:
     return Reply(QueryInfoResponse(data[:limit]).encode(), Status.BUFFER_OVERFLOW)
 
 
-async def _security(request: QueryInfoRequest, open: Open) -> Reply:
+async def _security(request: QueryInfoRequest, open: Open, call: Call) -> Reply:
     parts = request.additional_information
-    require_parts(open, parts, TO_QUERY)
-    data = select(await open.tree.server.descriptors.of_open(open), parts).encode()
+    require_parts(open.granted_access, parts, TO_QUERY)
+    data = select(await call.connection.server.descriptors.of_open(open), parts).encode()
     if len(data) > request.output_buffer_length:
         needed = ErrorResponse(len(data).to_bytes(4, "little")).encode()
         return Reply(needed, Status.BUFFER_TOO_SMALL)

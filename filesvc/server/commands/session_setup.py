@@ -13,7 +13,7 @@ from filesvc.dtyp.status import Status
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.reports.wording import printable
+from filesvc.server.printable import printable
 from filesvc.server.settings import Encryption, Signing
 from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.session import Channel, Session, SessionState
@@ -26,6 +26,7 @@ from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 
 if TYPE_CHECKING:
     from filesvc.server.connection.connection import Connection
+    from filesvc.server.server import Server
 
 log = Logger()
 
@@ -49,7 +50,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         user = error.user if isinstance(error, LogonFailure) else ""
         log.info("{peer}: logon refused: {user}", peer=connection.peer, user=printable(user) or "no user")
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
-        await _refuse(channel)
+        await _refuse(channel, connection.server)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
     token = NOBODY
     if isinstance(outcome, Accepted) and not channel.binding:
@@ -66,7 +67,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     channel.conversation = None
     if not _may_have_session(channel.session, outcome, connection.settings.encryption):
         outcome.log_off()
-        await _refuse(channel)
+        await _refuse(channel, connection.server)
         raise StatusError(Status.ACCESS_DENIED)
     if channel.binding:
         await _bound(call, channel, outcome)
@@ -93,10 +94,9 @@ def _converse(channel: Channel, call: Call) -> Conversation | Binding:
     return conversation if bindings is None else Binding(bindings, bytes(call.message), conversation)
 
 
-async def _refuse(channel: Channel) -> None:
+async def _refuse(channel: Channel, server: Server) -> None:
     """A failed logon ends its session; one that was to be bound goes on where it was."""
     channel.conversation = None
-    server = channel.connection.server
     if channel.binding:
         await server.drop_channel(channel)
     else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
-from filesvc.server.access.mode_descriptors import TO_SET, amend, require_parts
-from filesvc.server.commands.create_contexts import durable
+from filesvc.server.access.descriptor_parts import TO_SET, amend, require_parts
 from filesvc.server.commands.info import file_settings as file_setting
 from filesvc.server.commands.info.breaks import before_setting
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.state import durability
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
@@ -39,10 +39,10 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
             if len(buffer) < setting.minimum:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
             await before_setting(setting, buffer, open, call)
-            await setting.apply(open, buffer)
+            await setting.apply(open, buffer, call.connection.server.descriptors)
             if request.file_info_class in _KEPT:
                 for other in list(open.node.opens):
-                    await durable.save(other)
+                    await durability.save(other)
         case InfoType.SECURITY:
             await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer), call)
         case InfoType.FILESYSTEM | InfoType.QUOTA:
@@ -54,8 +54,8 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
 
 async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: Call) -> None:
     """Replace parts of the file's descriptor."""
-    require_parts(open, parts, TO_SET)
-    await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call)
-    descriptors = open.tree.server.descriptors
+    require_parts(open.granted_access, parts, TO_SET)
+    await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call.wait)
+    descriptors = call.connection.server.descriptors
     await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
     open.tree.server.notifier.modified(open, CompletionFilter.SECURITY)

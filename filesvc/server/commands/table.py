@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
-
 from filesvc.server.commands.cancel import cancel
 from filesvc.server.commands.change_notify import change_notify
 from filesvc.server.commands.close import close
@@ -23,8 +20,8 @@ from filesvc.server.commands.session_setup import session_setup
 from filesvc.server.commands.set_info import set_info
 from filesvc.server.commands.tree_connect import tree_connect
 from filesvc.server.commands.tree_disconnect import tree_disconnect
-from filesvc.server.commands.write import write
-from filesvc.server.connection.call import Call, Reply
+from filesvc.server.commands.write import HEAD_LENGTH, payload_length, write
+from filesvc.server.connection.rule import HeadRule, Rule, Rules
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.cancel import CancelRequest
 from filesvc.smb2.messages.change_notify import ChangeNotifyRequest
@@ -46,17 +43,7 @@ from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-
-class Rule(NamedTuple):
-    """How one command is parsed and processed, and what must be there before."""
-
-    parse: Callable[[memoryview], Any]
-    handler: Callable[[Any, Call], Reply | Coroutine[Any, Any, Reply]]
-    session: bool = True
-    tree: bool = True
-
-
-RULES: dict[int, Rule] = {
+RULES: Rules = {
     Command.NEGOTIATE: Rule(NegotiateRequest.parse, negotiate, session=False, tree=False),
     Command.SESSION_SETUP: Rule(SessionSetupRequest.parse, session_setup, session=False, tree=False),
     Command.LOGOFF: Rule(LogoffRequest.parse, logoff, tree=False),
@@ -66,7 +53,7 @@ RULES: dict[int, Rule] = {
     Command.CLOSE: Rule(CloseRequest.parse, close),
     Command.FLUSH: Rule(FlushRequest.parse, flush),
     Command.READ: Rule(ReadRequest.parse, read),
-    Command.WRITE: Rule(WriteRequest.parse, write),
+    Command.WRITE: Rule(WriteRequest.parse, write, head=HeadRule(HEAD_LENGTH, WriteRequest.parse_fixed, payload_length)),
     Command.LOCK: Rule(LockRequest.parse, lock),
     Command.IOCTL: Rule(IoctlRequest.parse, ioctl),
     Command.CANCEL: Rule(CancelRequest.parse, cancel, session=False, tree=False),

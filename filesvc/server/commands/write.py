@@ -10,6 +10,8 @@ from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
+from filesvc.server.state.session import Session
+from filesvc.smb2.header import HEADER_LENGTH
 from filesvc.smb2.messages.write import WriteFlags, WriteRequest, WriteResponse
 from filesvc.zerocopy.receive import write_all
 from filesvc.zerocopy.workers import with_descriptor
@@ -18,6 +20,17 @@ _WRITE_THROUGH = int(WriteFlags.WRITE_THROUGH)
 _WRITTEN_IN_THREAD = 256 * 1024
 """Bytes that take longer to write than a worker thread to begin: meanwhile the reactor receives what comes next."""
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+
+
+HEAD_LENGTH = HEADER_LENGTH + 48
+"""Bytes of the header and the fixed part, behind which the data begins."""
+
+
+def payload_length(request: WriteRequest, frame_length: int, session: Session) -> int | None:
+    """How many bytes of data may go from the socket to the file; C{None} if they must be collected first, as for a pipe."""
+    open = session.opens.get(request.file_id.volatile)
+    laid_out = request.data_offset == HEAD_LENGTH and request.length == frame_length - HEAD_LENGTH
+    return request.length if laid_out and isinstance(open, Open) and open.descriptor is not None else None
 
 
 async def write(request: WriteRequest, call: Call) -> Reply:

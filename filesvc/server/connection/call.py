@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from filesvc.dtyp.status import Status
-from filesvc.server.commands.create_contexts.replay import ChannelSequence
 from filesvc.server.errors import StatusError
+from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import AnyOpen, Open, PipeOpen
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
@@ -54,6 +54,11 @@ class Reply:
     payload: memoryview | None = None
     release: Callable[[], None] | None = None
     on_encoded: Callable[[bytes], None] | None = None
+
+    @property
+    def way(self) -> str:
+        """The way that its payload takes, as L{filesvc.server.counts.Counts.read} has it."""
+        return "sendfile" if self.stream is not None else "copy" if self.copied is not None else "store"
 
     def discard(self) -> None:
         """It will not be sent: give back what it holds."""

@@ -11,16 +11,15 @@ from twisted.python.failure import Failure
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
-from filesvc.server.commands.table import RULES, Rule
 from filesvc.server.connection.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.state.session import Session, SessionState
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
-from filesvc.smb2.messages.write import WriteRequest
 
 if TYPE_CHECKING:
     from filesvc.server.connection.connection import Connection
+    from filesvc.server.connection.rule import Rule
     from filesvc.server.connection.write_payload import Payload
 
 log = Logger()
@@ -154,7 +153,8 @@ class Compound:
         try:
             rule = self._verify(call)
             self._verified = True
-            request = rule.parse(call.message) if call.payload is None else WriteRequest.parse_fixed(call.message)
+            parse = rule.parse if call.payload is None or rule.head is None else rule.head.parse
+            request = parse(call.message)
             outcome = rule.handler(request, call)
         except ConnectionBroken:
             raise
@@ -203,7 +203,10 @@ class Compound:
 
     def _finish(self, call: Call, reply: Reply) -> None:
         call.settle()
-        self.connection.server.counts.answered(call, reply)
+        counts = self.connection.server.counts
+        counts.answered(call.header.command, reply.status)
+        if reply.length:
+            counts.read[reply.way] += reply.length
         if reply.status & _ERROR == _ERROR:
             if self.file_id is None or call.header.command == Command.CREATE:
                 self._failure = Status(reply.status)
@@ -240,7 +243,7 @@ class Compound:
     def _verify(self, call: Call) -> Rule:
         """What must be true of any request before its command looks at it (MS-SMB2 3.3.5.2.4 to 3.3.5.2.11)."""
         connection, header = self.connection, call.header
-        rule = RULES.get(header.command)
+        rule = connection.rules.get(header.command)
         if header.flags & _RELATED:
             if not self._index or not self._verified:
                 raise StatusError(Status.INVALID_PARAMETER)

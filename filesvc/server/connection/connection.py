@@ -17,20 +17,19 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.connection.compound import Compound
 from filesvc.server.connection.frames import FrameReceiver
+from filesvc.server.connection.rule import Rules, longest_head
 from filesvc.server.connection.sender import Sender
 from filesvc.server.connection.sequence_window import SequenceWindow
 from filesvc.server.connection.workload import Workload
 from filesvc.server.connection.write_payload import Payload
 from filesvc.server.errors import ConnectionBroken
 from filesvc.server.settings import Settings
-from filesvc.server.state.break_notice import BreakNotice
-from filesvc.server.state.open import Open
+from filesvc.server.state.carrier import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
 from filesvc.server.tcp import has_vanished, set_tcp_options
 from filesvc.smb2.compound import split
-from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
-from filesvc.smb2.messages.write import WriteRequest
 from filesvc.smb2.protection.encryption import EncryptionAlgorithm, TransformHeader
 from filesvc.smb2.protection.preauth import PreauthIntegrity
 from filesvc.smb2.protection.signing import SigningAlgorithm
@@ -48,7 +47,6 @@ log = Logger()
 _SMB2 = b"\xfeSMB"
 _TRANSFORM = b"\xfdSMB"
 _SMB1 = b"\xffSMB"
-_WRITE_HEAD = HEADER_LENGTH + 48
 _SMALL_TRANSFER = 65536
 _CANCEL = int(Command.CANCEL)
 _FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
@@ -79,8 +77,12 @@ class Connection(Protocol):
     workload: Workload
     peer: str
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, rules: Rules) -> None:
+        """
+        @param rules: how the commands are processed.
+        """
         self.server = server
+        self.rules = rules
         self.settings: Settings = server.settings
         self.limits = self.settings.limits.of_strangers
         self.window = SequenceWindow(self.settings.limits.credits)
@@ -96,7 +98,7 @@ class Connection(Protocol):
         self._payload: Payload | None = None
         self._collect: Collect | None = None
         self._logon_deadline: IDelayedCall | None = None
-        self.notices: list[BreakNotice] = []
+        self.notices: list[Notice] = []
         self.lost = False
 
     def connectionMade(self) -> None:
@@ -110,7 +112,7 @@ class Connection(Protocol):
         self._receiver = FrameReceiver(
             self.server.buffers,
             self.limits.frame,
-            _WRITE_HEAD,
+            longest_head(self.rules),
             path.recvfile_minimum if path.zero_copy else limits.frame + 1,
             self._frame_received,
             self._head_received,
@@ -346,26 +348,21 @@ class Connection(Protocol):
         self.abort(reason.getErrorMessage())
 
     def _takes_payload(self, head: memoryview, length: int, rest: memoryview) -> bool:
-        """If a frame is a WRITE that can go to its file without being collected, process it now."""
+        """If a frame can be processed without being collected, as a WRITE whose data goes to its file, do that now."""
         if head[:4] != _SMB2:
             return False
         header = Header.parse(head)
-        if header.command != Command.WRITE or header.flags & _NO_PAYLOAD_AHEAD or header.next_command:
+        rule = self.rules.get(header.command)
+        if rule is None or rule.head is None or header.flags & _NO_PAYLOAD_AHEAD or header.next_command:
             return False
         channel = self.channels.get(header.session_id)
         if channel is None or channel.session.signing_required or channel.session.encrypt_data:
             return False
-        request = WriteRequest.parse_fixed(head)
-        open = channel.session.opens.get(request.file_id.volatile)
-        if (
-            request.data_offset != _WRITE_HEAD
-            or request.length != length - _WRITE_HEAD
-            or not isinstance(open, Open)
-            or open.descriptor is None
-        ):
+        payload_length = rule.head.payload(rule.head.parse(head), length, channel.session)
+        if payload_length is None:
             return False
         self._receiver.pause()
-        self._payload = payload = Payload(self, request.length, bytes(rest), self._payload_done)
+        self._payload = payload = Payload(self, payload_length, bytes(rest), self._payload_done)
         self._process([self._admit(head)], None, None, payload)
         return True
 
@@ -400,9 +397,10 @@ class Connection(Protocol):
 
     # Sending
 
-    def notify(self, body: bytes, session: Session | None, session_id: int = 0) -> None:
-        """Send an OPLOCK_BREAK that no request asked for; encrypted if all of the session is."""
-        self._sender.notify(body, session_id, session if session is not None and session.encrypt_data else None)
+    def notify(self, cache: Cache, body: bytes, session: Session) -> None:
+        """See L{filesvc.server.state.carrier.Carrier.notify}. What tells of an oplock has the session's id."""
+        self.server.counts.breaks[cache.value] += 1
+        self._sender.notify(body, session.session_id if cache is Cache.OPLOCK else 0, session if session.encrypt_data else None)
 
     def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
         """Answer: in one frame, signed or encrypted as the requests were."""

@@ -8,60 +8,34 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
-from filesvc.fscc.ea import FullEa, full_eas_length, parse_full_eas
+from filesvc.fscc.ea import FullEa, full_eas_length
 from filesvc.interfaces import IOpenFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import PREFIX
-from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
-    from filesvc.server.state.open import Open
+    pass
 
 _INVALID = frozenset('",+/:;<=>?[\\]|*')
 _MAX_NAME = 254
 _MAX_LENGTH = 0x10000 - 5
-MAX_LIST = 0x10000
-"""Bytes that a list of attributes, or of their names, may take in a request: more than a file can have of them."""
 _NOT_CLIENTS = ("filesvc.", PREFIX.casefold())
-_TOO_LARGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE})
 
 
-async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
+def set_all(file: IOpenFile, attributes: Iterable[FullEa]) -> None:
     """
-    Set the attributes in a FILE_FULL_EA_INFORMATION buffer; an empty value removes one. Names match by any case.
+    Set attributes: all of them, or none (MS-FSA 2.1.5.15.5). An empty value removes one. Names match by any case.
 
-    All are set, or none (MS-FSA 2.1.5.15.5).
-
-    @raise StatusError: INVALID_EA_NAME; ACCESS_DENIED for a named value that is none of the clients'; EAS_NOT_SUPPORTED; EA_TOO_LARGE for
-        what the store has no room for.
-    @raise OSError: the store does not keep them.
+    @raise OSError: the store does not keep them, or has no room.
     """
-    if len(buffer) > MAX_LIST:
-        raise StatusError(Status.EA_TOO_LARGE)
-    attributes = parse_full_eas(buffer)
-    for attribute in attributes:
-        _check_name(attribute.name)
-    try:
-        await open.run(_set_all, open.file, attributes)
-    except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            raise StatusError(Status.EAS_NOT_SUPPORTED) from None
-        if error.errno in _TOO_LARGE:
-            raise StatusError(Status.EA_TOO_LARGE) from None
-        raise
-    open.tree.server.notifier.modified(open, CompletionFilter.EA)
-
-
-def _set_all(file: IOpenFile, attributes: Iterable[FullEa]) -> None:
-    """Set all of them, or none."""
     before: list[tuple[str, bytes | None]] = []
     try:
         for attribute in attributes:
             name, value = _find(file, attribute.name)
             before.append((name, value))
             _put(file, name, attribute.value)
-        if full_eas_length(_get(file)) > _MAX_LENGTH:
+        if full_eas_length(get_all(file)) > _MAX_LENGTH:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     except OSError:
         for name, value in reversed(before):
@@ -85,7 +59,12 @@ def _put(file: IOpenFile, name: str, value: bytes | None) -> None:
         file.remove_xattr(name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """
+    Check that a client may give an attribute this name.
+
+    @raise StatusError: INVALID_EA_NAME; ACCESS_DENIED for a named value that is none of the clients'.
+    """
     if not name or len(name) > _MAX_NAME or any(character in _INVALID or character < " " for character in name):
         raise StatusError(Status.INVALID_EA_NAME)
     if not _is_clients(name):
@@ -101,17 +80,8 @@ def _names(file: IOpenFile) -> list[str]:
     return list(filter(_is_clients, file.list_xattrs()))
 
 
-async def get_extended_attributes(open: Open) -> list[FullEa]:
-    """All attributes of a file; none where the store keeps none."""
-    try:
-        return await open.run(_get, open.file)
-    except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return []
-        raise
-
-
-def _get(file: IOpenFile) -> list[FullEa]:
+def get_all(file: IOpenFile) -> list[FullEa]:
+    """All attributes of a file."""
     return [FullEa(name, file.get_xattr(name)) for name in _names(file)]
 
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from filesvc.fscc.name_information import FileStreamInformation
 from filesvc.interfaces import Creation, Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
-from filesvc.server.state.node import NodeKey, space_of
+from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.store.upcase import upcase
 
 PREFIX: Final = "DosStream."

@@ -15,10 +15,11 @@ from twisted.logger import Logger
 from filesvc.dtyp.status import Status
 from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction
 from filesvc.interfaces import Change, Happening, IFileStore, IWatchableStore, Kind, Path
+from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import join_name
 from filesvc.server.notify.listener import Listener
 from filesvc.server.notify.watch import Memory, Watch
-from filesvc.server.state.node import FileNode, NodeKey, NodeTable, space_of
+from filesvc.server.state.node import DATA, FileNode, NodeTable
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.workers import InThread
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DATA = CompletionFilter.SIZE | CompletionFilter.LAST_WRITE
-"""What a write changes."""
 _STREAM_DATA = CompletionFilter.STREAM_SIZE | CompletionFilter.STREAM_WRITE
 
 _DESCRIPTION = (
@@ -159,6 +158,11 @@ class Notifier:
         self._in_thread = in_thread
         self._memory = Memory()
         self._stores: dict[IFileStore, StoreWatches] = {}
+        self._watches: dict[Open, Watch] = {}
+
+    def watch_of(self, open: Open) -> Watch | None:
+        """The watch that an open has begun."""
+        return self._watches.get(open)
 
     def watch(self, open: Open, completion_filter: int, recursive: bool, length: int) -> Watch:
         """Watch the directory of an open until it is closed."""
@@ -168,11 +172,12 @@ class Notifier:
             watches = self._stores[store] = StoreWatches(store, self._nodes, self._reactor, self._in_thread)
         watch = Watch(open.path, completion_filter, recursive, length, self._memory)
         watches.add(watch, open)
-        open.on_close.append(lambda: self._unwatch(store, watch))
+        self._watches[open] = watch
+        open.on_close.append(lambda: self._unwatch(store, open))
         return watch
 
-    def _unwatch(self, store: IFileStore, watch: Watch) -> None:
-        watches = self._stores[store]
+    def _unwatch(self, store: IFileStore, open: Open) -> None:
+        watch, watches = self._watches.pop(open), self._stores[store]
         watches.discard(watch)
         if not watches:
             del self._stores[store]
@@ -238,8 +243,9 @@ class Notifier:
     def deleting(self, node: FileNode) -> None:
         """A directory is going to be removed: nobody need wait for changes in it (MS-FSA 2.1.5.15.3)."""
         for open in node.opens:
-            if open.watch is not None:
-                open.watch.fail(Status.DELETE_PENDING)
+            watch = self._watches.get(open)
+            if watch is not None:
+                watch.fail(Status.DELETE_PENDING)
 
     def _tell(self, open: Open, completion_filter: int, action: NotifyAction, path: Path) -> None:
         watches = self._stores.get(open.tree.store)

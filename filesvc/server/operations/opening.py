@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -16,24 +16,22 @@ from filesvc.server.access.audit import audit
 from filesvc.server.access.inheritance import create_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode
 from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
-from filesvc.server.commands.create_contexts import durable
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import remove_extended_attributes
+from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import FileName
 from filesvc.server.files.streams import StreamFile, node_key, stream_names
-from filesvc.server.notify.notifier import DATA
+from filesvc.server.operations.descriptors import Descriptors
+from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
-from filesvc.server.state.caching import Operation
-from filesvc.server.state.node import FileNode, NodeKey, space_of
+from filesvc.server.state.caching import Holder, Operation, Wait
+from filesvc.server.state.node import DATA, FileNode
 from filesvc.server.state.open import Open
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, ShareAccess
 
 if TYPE_CHECKING:
-    from filesvc.server.caches.lease import LeaseRequest
-    from filesvc.server.caches.oplock import OplockRequest
-    from filesvc.server.connection.call import Call
     from filesvc.server.state.tree import TreeConnect
 
 _SETTABLE = int(
@@ -58,15 +56,27 @@ _MOST_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
 
 
+class CachingRequest(Protocol):
+    """An oplock or a lease that a CREATE asks for."""
+
+    def find(self) -> Holder | None:
+        """Who has it already, of those who ask again for what they have."""
+
+    def acquire(self, open: Open) -> None:
+        """Grant as much of it to an open as can be."""
+
+
 @dataclass(slots=True)
-class Opening:
+class OpenAttempt:
     """
     One attempt to open a file: what is wanted, and how far it came.
 
+    @ivar wait: lets the client wait for others who give way.
     @ivar found: what the file was like when it was opened, if it was there and has not been changed.
     """
 
-    call: Call
+    wait: Wait
+    descriptors: Descriptors
     tree: TreeConnect
     name: FileName
     desired_access: int
@@ -76,7 +86,7 @@ class Opening:
     attributes: int
     allocation: int = 0
     descriptor: SecurityDescriptor | None = None
-    caching: OplockRequest | LeaseRequest | None = None
+    caching: CachingRequest | None = None
     violates_sharing: bool = False
     found: Stat | None = None
     link: Hashable | None = None
@@ -153,7 +163,7 @@ class Opening:
             await self.tree.run(file.close)
             assert waits is not None
             for wait in waits:
-                await self.call.wait(wait)
+                await self.wait(wait)
             return None
         if not self.overwrites:
             self.found = stat
@@ -181,7 +191,7 @@ class Opening:
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
-        descriptor, maximal = await self.tree.server.descriptors.access(self.tree, file)
+        descriptor, maximal = await self.descriptors.access(self.tree, file)
         if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
             if stat.attributes & _READONLY:
                 maximal &= ~_NOT_OF_READONLY
@@ -194,10 +204,15 @@ class Opening:
             if self.options & _DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
                 raise StatusError(Status.ACCESS_DENIED)
         except StatusError:
-            audit(descriptor, self._demanded(rights), False, self.tree.session, file.path)
+            self._audit(descriptor, rights, False, file)
             raise
-        audit(descriptor, self._demanded(granted), True, self.tree.session, file.path)
+        self._audit(descriptor, granted, True, file)
         return granted
+
+    def _audit(self, descriptor: SecurityDescriptor | None, rights: int, granted: bool, file: IOpenFile) -> None:
+        session = self.tree.session
+        assert session.user is not None
+        audit(descriptor, self._demanded(rights), granted, session.token, session.user.name, file.path)
 
     async def _open_file(self, writable: bool) -> IOpenFile:
         """Open what is there. If our own streams hold a lease that is in the way, they give it up first."""
@@ -205,7 +220,7 @@ class Opening:
         try:
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
         except FileBusy as busy:
-            drained = tree.server.leases.drain(NodeKey(space_of(store), busy.identity))
+            drained = tree.server.kernel_leases.drain(NodeKey(space_of(store), busy.identity))
             if drained is not None:
                 await drained
             return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
@@ -238,7 +253,7 @@ class Opening:
     def _check_suspended(self, key: NodeKey) -> None:
         """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
         node = self.tree.server.nodes.find(key)
-        if node is not None and any(durable.is_suspended(open) for open in node.opens):
+        if node is not None and any(durability.is_suspended(open) for open in node.opens):
             raise StatusError(Status.FILE_NOT_AVAILABLE)
 
     def _make_way(self, key: NodeKey, granted: int) -> list[Deferred[None]] | None:
@@ -317,7 +332,7 @@ class Opening:
         file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
         try:
             if descriptor is not None:
-                await tree.server.descriptors.keep_new(tree, file, descriptor)
+                await self.descriptors.keep_new(tree, file, descriptor)
             if self.attributes & _SETTABLE:
                 archive = 0 if directory else FileAttributes.ARCHIVE
                 await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
@@ -375,14 +390,14 @@ class Opening:
         """All that the user may do with a file to add a stream to."""
         stat = await self.tree.run(base.stat)
         await self._find_link(base, stat)
-        maximal = await self.tree.server.descriptors.maximal_access(self.tree, base)
+        maximal = await self.descriptors.maximal_access(self.tree, base)
         if stat.attributes & _READONLY or not maximal & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
         return maximal
 
     async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
         """What the folder and the request make the new file's descriptor."""
-        tree, path, descriptors = self.tree, self.name.path, self.tree.server.descriptors
+        tree, path, descriptors = self.tree, self.name.path, self.descriptors
         await descriptors.require_addable(tree, path, directory)
         if self.descriptor is not None and not tree.maximal_access & AccessMask.WRITE_DAC:
             raise StatusError(Status.ACCESS_DENIED)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from filesvc.dtyp.status import Status
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import IOverlappingStore, Path
-from filesvc.server.commands.create_contexts import durable
-from filesvc.server.connection.call import Call
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.replacing import give_name
 from filesvc.server.operations.stream_renaming import rename_stream
+from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
-from filesvc.server.state.caching import Operation
+from filesvc.server.state.caching import Operation, Wait
 from filesvc.server.state.node import FileNode
 from filesvc.server.state.open import Open
 
 
-async def before_rename(buffer: memoryview, open: Open, call: Call) -> None:
+async def before_rename(buffer: memoryview, open: Open, wait: Wait) -> None:
     """
     Get out of the way what is open only because its handle is cached: the directory to rename into, where share modes forbid that, the
     file to replace, and whatever is in a directory that moves.
@@ -30,16 +30,16 @@ async def before_rename(buffer: memoryview, open: Open, call: Call) -> None:
     target = _target(open, rename)
     parent = await open.tree.node_at(target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
-        await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+        await parent.caching.give_way(Operation.OPEN_BREAK_H, open.holder, wait)
     replaced = await open.tree.node_at(target)
     if replaced is not None and replaced is not open.node and rename.replace_if_exists:
-        await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, call)
+        await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, wait)
     if open.is_directory:
         for node in await _nodes_below(open):
-            await node.caching.give_way(Operation.RENAME, None, call)
+            await node.caching.give_way(Operation.RENAME, None, wait)
 
 
-async def rename(open: Open, buffer: memoryview) -> None:
+async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     """
     Give what is open another name, or the stream that is.
 
@@ -53,28 +53,28 @@ async def rename(open: Open, buffer: memoryview) -> None:
     server, store = open.tree.server, open.tree.store
     alike = [other for other in open.node.opens if other.tree.store is store and other.path == open.path]
     for other in alike:
-        durable.also_known_as(other, path)
-        await durable.save(other)
+        durability.also_known_as(other, path)
+        await durability.save(other)
     await _check_movable(open, path)
     _check_no_stream(open, rename.file_name)
-    await server.descriptors.require_addable(open.tree, path, open.is_directory)
+    await descriptors.require_addable(open.tree, path, open.is_directory)
     before = open.path
     if path[:-1] != before[:-1]:
-        await server.descriptors.keep_followed(open)
-    await give_name(open, store.rename, path, rename.replace_if_exists)
+        await descriptors.keep_followed(open)
+    await give_name(open, store.rename, path, rename.replace_if_exists, descriptors)
     for other in alike:
-        durable.also_known_as(other, before)
+        durability.also_known_as(other, before)
     await _follow(open, before)
     server.notifier.renamed(open, before)
     await open.entries_changed(before)
     if path[:-1] != before[:-1]:
         await open.entries_changed(path)
     if open.is_directory:
-        server.directory_caching.moved(open, before)
-    server.descriptors.forget()
+        server.directory_leases.moved(open, before)
+    descriptors.forget()
 
 
-async def link(open: Open, buffer: memoryview) -> None:
+async def link(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     """
     Give the file that is open one more name.
 
@@ -85,11 +85,10 @@ async def link(open: Open, buffer: memoryview) -> None:
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
     path = _target(open, link)
     _check_no_stream(open, link.file_name)
-    descriptors = open.tree.server.descriptors
     await descriptors.require_addable(open.tree, path, directory=False)
     if path[:-1] != open.path[:-1]:
         await descriptors.keep_followed(open)
-    await give_name(open, open.tree.store.link, path, link.replace_if_exists)
+    await give_name(open, open.tree.store.link, path, link.replace_if_exists, descriptors)
     open.tree.server.notifier.linked(open, path)
     await open.entries_changed(path)
 

@@ -9,11 +9,12 @@ from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import node_key
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 from filesvc.server.state.tree import TreeConnect
 
 
-async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool) -> None:
+async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool, descriptors: Descriptors) -> None:
     """
     Have a store rename or link an open file.
 
@@ -25,7 +26,7 @@ async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], p
     replaced = await _find(open, path) if replace else None
     try:
         if replaced is not None:
-            await _check_replaceable(open.tree, replaced)
+            await _check_replaceable(open.tree, replaced, descriptors)
             if not IDescriptorFile.providedBy(replaced):
                 file, replaced = replaced, None
                 await open.tree.run(file.close)
@@ -48,10 +49,10 @@ async def _find(open: Open, path: Path) -> IOpenFile | None:
     return found
 
 
-async def _check_replaceable(tree: TreeConnect, file: IOpenFile) -> None:
+async def _check_replaceable(tree: TreeConnect, file: IOpenFile, descriptors: Descriptors) -> None:
     """A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's."""
     stat = await tree.run(file.stat)
     kept = file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY
     in_use = tree.server.nodes.find(node_key(tree.store, file)) is not None
-    if kept or in_use or not await tree.server.descriptors.maximal_access(tree, file) & AccessMask.DELETE:
+    if kept or in_use or not await descriptors.maximal_access(tree, file) & AccessMask.DELETE:
         raise StatusError(Status.ACCESS_DENIED)

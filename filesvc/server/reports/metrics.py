@@ -104,7 +104,7 @@ class ServerCollector(Collector):
             verdict, _, reason = said.partition(":")
             verdicts.add_metric((verdict, reason), count)
         yield verdicts
-        leases, buffers, drain = server.leases, server.buffers, server.drain_budget
+        leases, buffers, drain = server.kernel_leases, server.buffers, server.drain_budget
         yield GaugeMetricFamily("filesvc_kernel_leases", "Files kept as they are by a kernel lease while they are sent.", leases.held)
         yield CounterMetricFamily("filesvc_kernel_lease_breaks", "Kernel leases that other programs wanted back.", leases.breaks)
         yield GaugeMetricFamily("filesvc_buffers_outstanding", "Buffers in use.", buffers.outstanding)

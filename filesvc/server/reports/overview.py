@@ -11,9 +11,10 @@ from itertools import islice
 from typing import TypeVar
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.connection.connection import Connection
-from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, printable, share_name, user_kind
+from filesvc.server.printable import printable
+from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
 from filesvc.server.server import Server
+from filesvc.server.state.carrier import Carrier
 from filesvc.server.state.open import Open
 from filesvc.server.state.session import Session
 from filesvc.smb2.messages.create import ShareAccess
@@ -63,7 +64,7 @@ def _table(heads: Sequence[str], items: Iterable[T], describe: Callable[[T], Seq
     return "\n".join([*lines, *([f"and {more} more"] if more else [])])
 
 
-def _connections(server: Server) -> Iterator[tuple[Connection, Session | None]]:
+def _connections(server: Server) -> Iterator[tuple[Carrier, Session | None]]:
     for connection in server.connections:
         for channel in connection.channels.values():
             yield connection, channel.session
@@ -71,7 +72,7 @@ def _connections(server: Server) -> Iterator[tuple[Connection, Session | None]]:
             yield connection, None
 
 
-def _connection(item: tuple[Connection, Session | None]) -> Sequence[str]:
+def _connection(item: tuple[Carrier, Session | None]) -> Sequence[str]:
     connection, session = item
     dialect = dialect_name(connection.dialect)
     if session is None:
@@ -81,14 +82,14 @@ def _connection(item: tuple[Connection, Session | None]) -> Sequence[str]:
     return connection.peer, dialect, *protection, _user(session), str(len(session.opens)), ", ".join(shares) or "-"
 
 
-def _signed(session: Session, connection: Connection) -> str:
+def _signed(session: Session, connection: Carrier) -> str:
     """Whether messages are signed, and how. A client whose messages need not be may sign all the same."""
     if session.signer is None:
         return "no"
     return f"{_hyphenated(connection.signing_algorithm)} {'always' if session.signing_required else 'if asked'}"
 
 
-def _encrypted(session: Session, connection: Connection) -> str:
+def _encrypted(session: Session, connection: Carrier) -> str:
     """Whether messages are encrypted, and how. A share may ask for what its server does not, and a client for what nobody does."""
     if session.sealer is None or connection.cipher is None:
         return "no"

@@ -16,13 +16,6 @@ IPC = "IPC$"
 _LETTERS = {LeaseState.READ_CACHING: "R", LeaseState.WRITE_CACHING: "W", LeaseState.HANDLE_CACHING: "H"}
 
 
-def printable(text: str) -> str:
-    """A text with escapes for all that does not show, or would move what shows."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode-escape").decode("ascii") for char in text)
-
-
 def dialect_name(dialect: Dialect | None) -> str:
     """A dialect as people write it, such as C{3.1.1}; C{none} before one was agreed on."""
     if dialect is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 if TYPE_CHECKING:
-    from filesvc.server.connection.connection import Connection
+    from filesvc.server.state.carrier import Cache, Carrier
     from filesvc.server.state.session import Session
 
-Ways: TypeAlias = "Iterable[tuple[Connection, Session]]"
+Ways: TypeAlias = "Iterable[tuple[Carrier, Session]]"
 """A client's connections, the best first, each with a session that it has there."""
 
 LOOK_S = 5.0
@@ -28,16 +28,17 @@ class BreakNotice:
     For half a minute, as long as a client has for its answer, or until it is withdrawn.
     """
 
-    def __init__(self, kind: str, body: bytes, ways: Callable[[], Ways], unreachable: Callable[[], None]) -> None:
+    def __init__(self, cache: Cache, body: bytes, ways: Callable[[], Ways], unreachable: Callable[[], None], reactor: IReactorTime) -> None:
         """
-        @param kind: of what breaks: C{oplock}, which its session is told with, or C{lease}.
+        @param cache: what breaks.
         @param unreachable: called if the last connection is lost.
         """
-        self._kind = kind
+        self._cache = cache
+        self._reactor = reactor
         self._body = body
         self._ways = ways
         self._unreachable = unreachable
-        self._connection: Connection | None = None
+        self._connection: Carrier | None = None
         self._look: IDelayedCall | None = None
         self._looks = 0
 
@@ -47,8 +48,7 @@ class BreakNotice:
             if not connection.lost:
                 self._connection = connection
                 connection.notices.append(self)
-                connection.server.counts.breaks[self._kind] += 1
-                connection.notify(self._body, session, session.session_id if self._kind == "oplock" else 0)
+                connection.notify(self._cache, self._body, session)
                 self._look_later(connection)
                 return True
         return False
@@ -68,10 +68,10 @@ class BreakNotice:
         if not self.send():
             self._unreachable()
 
-    def _look_later(self, connection: Connection) -> None:
-        self._look = connection.server.reactor.callLater(LOOK_S, self._look_for_client, connection)
+    def _look_later(self, connection: Carrier) -> None:
+        self._look = self._reactor.callLater(LOOK_S, self._look_for_client, connection)
 
-    def _look_for_client(self, connection: Connection) -> None:
+    def _look_for_client(self, connection: Carrier) -> None:
         self._look = None
         self._looks += 1
         if self._looks == _LOOKS:

@@ -6,9 +6,9 @@ Oplocks and leases are one thing here: a L{Holder} of some of the rights R, W an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,10 +19,12 @@ from filesvc.server.state.break_notice import BreakNotice
 from filesvc.smb2.contexts.lease import LeaseState
 
 if TYPE_CHECKING:
-    from filesvc.server.connection.call import Call
     from filesvc.server.state.open import Open
 
 log = Logger()
+
+Wait: TypeAlias = Callable[[Deferred[None]], Awaitable[None]]
+"""Lets a client wait for something; raises L{filesvc.server.errors.StatusError} if it does not want to any more."""
 
 BREAK_TIMEOUT = 35.0
 """Seconds that a client has to answer a break (MS-SMB2 3.3.2.1, 3.3.2.5)."""
@@ -277,15 +279,15 @@ class Caching:
                 waits.append(wait)
         return waits
 
-    async def give_way(self, operation: Operation, actor: Holder | None, call: Call) -> None:
+    async def give_way(self, operation: Operation, actor: Holder | None, wait: Wait) -> None:
         """
-        The same, and wait until all have given way.
+        Take from everybody but the actor what an operation leaves nobody, and wait until all have given way.
 
         @raise StatusError: CANCELLED.
         """
         while waits := self.take(operation, actor):
-            for wait in waits:
-                await call.wait(wait)
+            for gone in waits:
+                await wait(gone)
 
     def acquire(self, holder: Holder, open: Open, wanted: LeaseState) -> None:
         """Grant as much of what is wanted as can be (MS-FSA 2.1.5.18)."""

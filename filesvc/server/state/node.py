@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
+from filesvc.interfaces import Path
 from filesvc.server.files.byte_range_locks import ByteRangeLocks
+from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.times import WriteTime
 from filesvc.server.state.caching import Caching
-from filesvc.store.upcase import upcase
+from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
@@ -19,32 +20,8 @@ if TYPE_CHECKING:
     from filesvc.server.state.tree import TreeConnect
 
 
-class NodeKey(NamedTuple):
-    """A file, or a stream of one; C{space} is the store, or what it has in common with those that may hold the same files."""
-
-    space: Hashable
-    identity: FileIdentity
-    stream: str = ""
-
-
-def space_of(store: IFileStore) -> Hashable:
-    """Where a store's identities tell files apart."""
-    if IOverlappingStore.providedBy(store):
-        space: Hashable = store.space
-        return space
-    return store
-
-
-def link_at(store: IFileStore, path: Path) -> Hashable:
-    """
-    What tells a file's names apart, whichever store they are used in (MS-FSA 2.1.1.5, Link): the directory, and the name in it.
-
-    @raise OSError: the directory is not found.
-    """
-    names = tuple(map(upcase, path))
-    if IOverlappingStore.providedBy(store):
-        return store.identity(path[:-1]), names[-1:]
-    return store, names
+DATA = CompletionFilter.SIZE | CompletionFilter.LAST_WRITE
+"""What a write changes."""
 
 
 class Deletion(NamedTuple):

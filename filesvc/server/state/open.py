@@ -13,22 +13,21 @@ from twisted.logger import Logger
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
-from filesvc.server.commands.create_contexts.replay import ChannelSequence, Origin
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.streams import StreamFile, remove, remove_found
-from filesvc.server.notify.notifier import DATA
 from filesvc.server.state.caching import Holder, Operation
+from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
-from filesvc.server.state.node import Deletion, FileNode
+from filesvc.server.state.node import DATA, Deletion, FileNode
+from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import MANY_BYTES
 from filesvc.smb2.file_id import FileId
 from filesvc.zerocopy.readahead import Sequence
 
 if TYPE_CHECKING:
-    from filesvc.server.commands.create_contexts.durable import Durability
     from filesvc.server.files.listing import Enumeration
-    from filesvc.server.notify.watch import Watch
+    from filesvc.server.state.durability import Durability
     from filesvc.server.state.session import Session
     from filesvc.server.state.tree import TreeConnect
 
@@ -62,7 +61,6 @@ class Open:
     create_options: int
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
-    watch: Watch | None = None
     reserves: bool = False
     holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
@@ -196,7 +194,7 @@ class Open:
     async def entries_changed(self, path: Path) -> None:
         """By this open, a directory entry came, went, or tells something else now."""
         if path:
-            await self.tree.server.directory_caching.changed(self.tree, path[:-1], self.session, self.parent_key)
+            await self.tree.server.directory_leases.changed(self.tree, path[:-1], self.session, self.parent_key)
 
     def give_back_room(self) -> None:
         """Give back what is reserved for writes to come, if no other open writes as well."""
@@ -322,7 +320,7 @@ class Open:
             log.info("could not delete {path}: {error}", path=join_name(self.full_path), error=error)
             return False
         if not stream and path:
-            caching = tree.server.directory_caching
+            caching = tree.server.directory_leases
             await caching.changed(tree, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
         return True
 

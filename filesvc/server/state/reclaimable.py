@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from filesvc.server.commands.create_contexts.replay import Origin
     from filesvc.server.state.open import Open
+    from filesvc.server.state.origin import Origin
 
 
-class OpenTable:
+class ReclaimableOpens:
     """
     The opens that a client may ask for again: durable ones, and those with a create GUID. Each is there until it is closed.
 

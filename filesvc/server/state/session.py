@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from filesvc.auth.users import IUser
 from filesvc.server.access.token import NOBODY, Token
-from filesvc.server.commands.create_contexts import durable
+from filesvc.server.state import durability
 from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.open import AnyOpen, Open
 from filesvc.smb2.messages.negotiate import Dialect
@@ -26,7 +26,7 @@ log = Logger()
 
 if TYPE_CHECKING:
     from filesvc.auth.acceptor import Conversation
-    from filesvc.server.connection.connection import Connection
+    from filesvc.server.state.carrier import Carrier
     from filesvc.server.state.tree import TreeConnect
 
 
@@ -57,7 +57,7 @@ class Channel:
     """
 
     session: Session
-    connection: Connection
+    connection: Carrier
     signer: Signer | None = None
     preauth: PreauthIntegrity | None = None
     conversation: Conversation | Binding | None = None
@@ -91,10 +91,10 @@ class Session:
     opener: Opener | None = None
     trees: dict[int, TreeConnect] = field(default_factory=dict)
     opens: dict[int, AnyOpen] = field(default_factory=dict)
-    channels: dict[Connection, Channel] = field(default_factory=dict)
+    channels: dict[Carrier, Channel] = field(default_factory=dict)
     bindings: Bindings | None = None
     last_tree_id: int = 0
-    _past_signers: WeakKeyDictionary[Connection, Signer] | None = field(default=None, init=False, repr=False)
+    _past_signers: WeakKeyDictionary[Carrier, Signer] | None = field(default=None, init=False, repr=False)
     _expiry: IDelayedCall | None = field(default=None, init=False, repr=False)
 
     def renew(self, reactor: IReactorTime, lifetime: float | None) -> None:
@@ -120,7 +120,7 @@ class Session:
         return None if self.user is None or self.guest or self.anonymous else str(self.user.name)
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Carrier]:
         """The connections that carry the session, but for those where it has still to be logged on."""
         return [connection for connection, channel in self.channels.items() if not channel.binding]
 
@@ -131,13 +131,13 @@ class Session:
             if self.last_tree_id not in self.trees:
                 return self.last_tree_id
 
-    def add_channel(self, connection: Connection) -> Channel:
+    def add_channel(self, connection: Carrier) -> Channel:
         """Carry the session on one more connection."""
         channel = Channel(self, connection)
         self.channels[connection] = connection.channels[self.session_id] = channel
         return channel
 
-    async def drop_channel(self, connection: Connection) -> None:
+    async def drop_channel(self, connection: Carrier) -> None:
         """A connection carries the session no more; without any, it ends."""
         connection.channels.pop(self.session_id, None)
         self.channels.pop(connection, None)
@@ -152,7 +152,7 @@ class Session:
                 past[connection] = channel.signer
         self.channels.clear()
 
-    def past_signer(self, connection: Connection) -> Signer | None:
+    def past_signer(self, connection: Carrier) -> Signer | None:
         """What signed on a connection that carried the session when it ended."""
         return None if self._past_signers is None else self._past_signers.get(connection)
 
@@ -169,7 +169,7 @@ class Session:
         self._drop_channels()
         self.trees.clear()
         for open in list(self.opens.values()):
-            if not (keep and isinstance(open, Open) and durable.keep(open)):
+            if not (keep and isinstance(open, Open) and durability.keep(open)):
                 await _close(open)
         self.opens.clear()
         log_off, self.log_off = self.log_off, None

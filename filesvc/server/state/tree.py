@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from twisted.internet.threads import deferToThreadPool
 
 from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
-from filesvc.server.state.node import FileNode, NodeKey, link_at
+from filesvc.server.files.identity import NodeKey, link_at
+from filesvc.server.state.node import FileNode
 from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
-    from filesvc.server.server import Server
     from filesvc.server.settings import Share
+    from filesvc.server.state.services import Services
     from filesvc.server.state.session import Session
 
 P = ParamSpec("P")
@@ -33,7 +34,7 @@ class TreeConnect:
 
     tree_id: int
     session: Session
-    server: Server
+    server: Services
     share: Share | None
     maximal_access: int
 

@@ -14,8 +14,8 @@ from filesvc.server.errors import StatusError, status_of
 from filesvc.server.files.network_times import compression_format
 from filesvc.server.files.snapshots import list_snapshots
 from filesvc.server.files.streams import copy_range
-from filesvc.server.notify.notifier import DATA
 from filesvc.server.state.caching import Operation
+from filesvc.server.state.node import DATA
 from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE, Open
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId

@@ -6,35 +6,21 @@ The machine that takes over must not wait for what the one that failed has open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
+from filesvc.server.state.origin import Application, Origin
 from filesvc.smb2.contexts.create_contexts import APP_INSTANCE_ID, APP_INSTANCE_VERSION, AppInstanceId, AppInstanceVersion
 from filesvc.smb2.messages.negotiate import Dialect
 
 if TYPE_CHECKING:
     from filesvc.server.commands.create_contexts.durable import Contexts
-    from filesvc.server.commands.create_contexts.replay import Origin
     from filesvc.server.connection.call import Call
-    from filesvc.server.operations.opening import Opening
+    from filesvc.server.operations.opening import OpenAttempt
 
 
-@dataclass(slots=True, frozen=True)
-class Application:
-    """An instance of an application: Open.AppInstanceId, Open.ApplicationInstanceVersionHigh and -Low."""
-
-    instance: UUID
-    version: tuple[int, int] | None = None
-
-    def yields_to(self, other: Application) -> bool:
-        """Whether C{other} is the newer; one that says no version is."""
-        return self.version is None or other.version is None or self.version < other.version
-
-
-async def take_over(opening: Opening, origin: Origin, contexts: Contexts, call: Call) -> Application:
+async def take_over(opening: OpenAttempt, origin: Origin, contexts: Contexts, call: Call) -> Application:
     """
     Close what the application that opens a file has open of it on other machines.
 

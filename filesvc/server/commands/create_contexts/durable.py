@@ -1,28 +1,21 @@
-"""
-Durable handles: opens that are kept when their connection is lost (MS-SMB2 3.3.5.9.6, 3.3.5.9.7, 3.3.5.9.10, 3.3.5.9.12, 3.3.7.1).
-
-Persistent ones are kept over a restart of the server as well: see L{persistence}.
-"""
+"""The contexts that ask for a durable handle, and for one back (MS-SMB2 3.3.5.9.6, 3.3.5.9.7, 3.3.5.9.10, 3.3.5.9.12)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Path
 from filesvc.server.caches.lease import Lease
-from filesvc.server.commands.create_contexts.replay import Origin
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
-from filesvc.server.state.caching import H
+from filesvc.server.state.durability import Durability, keeps_handle
 from filesvc.server.state.open import Open
+from filesvc.server.state.origin import Origin
 from filesvc.smb2.contexts.create_contexts import (
     DURABLE_HANDLE_RECONNECT,
     DURABLE_HANDLE_RECONNECT_V2,
@@ -71,35 +64,6 @@ _PARSERS: dict[bytes, Callable[[memoryview], Any]] = _VERSION_1 | {
 }
 
 
-@dataclass(slots=True)
-class Durability:
-    """
-    What makes an open durable: Open.DurableOwner, Open.DurableOpenTimeout (in seconds), Open.IsPersistent.
-
-    @ivar scavenger: runs while the client is away.
-    @ivar other_path: of a persistent open, the name that its file has, or is called by its client, if the server ends in the middle of a
-        rename.
-    """
-
-    owner: str
-    timeout: float
-    version: int
-    persistent: bool = False
-    scavenger: IDelayedCall | None = None
-    other_path: Path | None = None
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the client is away."""
-        return self.scavenger is not None
-
-    def reconnected(self) -> None:
-        """The client is back, or will not come back any more."""
-        scavenger, self.scavenger = self.scavenger, None
-        if scavenger is not None and scavenger.active():
-            scavenger.cancel()
-
-
 def parse_contexts(contexts: Contexts, call: Call) -> tuple[Asked | None, Back | None]:
     """
     What a CREATE says of durability: it asks for it, or wants an open back, or neither.
@@ -143,12 +107,6 @@ def _timeout(asked: DurableHandleRequestV2) -> float:
     return min(asked.timeout / 1000, MAX_TIMEOUT) if asked.timeout else DEFAULT_TIMEOUT
 
 
-def keeps_handle(open: Open) -> bool:
-    """Whether the client caches the handle, and was not told to give it up."""
-    holder = open.holder
-    return holder is not None and bool(holder.state & H) and holder.breaking is None
-
-
 def describe(open: Open) -> list[CreateContext]:
     """The context that tells the client of a durable open."""
     durability = open.durability
@@ -158,57 +116,6 @@ def describe(open: Open) -> list[CreateContext]:
         return [CreateContext(DURABLE_HANDLE_REQUEST, DurableHandleResponse().encode())]
     flags = DurableHandleFlags.PERSISTENT if durability.persistent else DurableHandleFlags(0)
     return [CreateContext(DURABLE_HANDLE_REQUEST_V2, DurableHandleResponseV2(int(durability.timeout * 1000), flags).encode())]
-
-
-def keep(open: Open) -> bool:
-    """
-    The connection of an open is lost: wait for the client, if it is to come back (MS-SMB2 3.3.7.1).
-
-    There are no more of those than one connection may have open.
-
-    @return: false if the open is to be closed.
-    """
-    durability, server = open.durability, open.tree.server
-    if durability is None or not (durability.persistent or keeps_handle(open)):
-        return False
-    waiting = server.opens.waiting
-    if len(waiting) >= server.settings.limits.opens:
-        log.warn("too many handles wait for their clients: {path} is closed", path="/".join(open.path))
-        return False
-    waiting.add(open)
-    open.give_back_room()
-    open.node.locks.stop_waiting(open)
-    durability.scavenger = server.reactor.callLater(durability.timeout, _expire, open)
-    return True
-
-
-def _expire(open: Open) -> None:
-    """Durable Open Scavenger Timer Event (MS-SMB2 3.3.6.2)."""
-    log.info("nobody came back for {path}", path="/".join(open.path))
-    Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
-
-
-def is_persistent(open: Open) -> bool:
-    """Open.IsPersistent."""
-    return open.durability is not None and open.durability.persistent
-
-
-async def save(open: Open) -> None:
-    """Keep what an open has become over a restart of the server, if it is persistent and not closed meanwhile."""
-    persistence = open.tree.server.persistence
-    if persistence is not None and is_persistent(open) and not open.closed:
-        await persistence.save(open)
-
-
-def also_known_as(open: Open, path: Path) -> None:
-    """The file is about to get another name, or has just had it, which its client does not know yet."""
-    if open.durability is not None and open.durability.persistent:
-        open.durability.other_path = path
-
-
-def is_suspended(open: Open) -> bool:
-    """Whether nobody else may open the file, as its client was promised to find it as it was."""
-    return is_persistent(open) and open.durability is not None and open.durability.disconnected
 
 
 def find_open(back: Back, request: CreateRequest, contexts: Contexts, call: Call) -> Open:

@@ -20,8 +20,8 @@ async def before_setting(setting: FileSetting, buffer: memoryview, open: Open, c
     operation = setting.operation
     if operation is None or (operation is Operation.DELETE and not buffer[0]):
         return
-    await open.node.caching.give_way(operation, open.holder, call)
+    await open.node.caching.give_way(operation, open.holder, call.wait)
     if operation is Operation.RENAME:
-        await before_rename(buffer, open, call)
+        await before_rename(buffer, open, call.wait)
     if open.closed:
         raise StatusError(Status.FILE_CLOSED)

@@ -31,8 +31,8 @@ from filesvc.fscc.name_information import (
     encode_streams,
 )
 from filesvc.interfaces import Stat
+from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.errors import StatusError
-from filesvc.server.files.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
 from filesvc.server.files.streams import list_streams

@@ -21,11 +21,12 @@ from filesvc.fscc.file_information import (
     FileValidDataLengthInformation,
 )
 from filesvc.interfaces import FileAttributes, Kind, Times
+from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.errors import StatusError
-from filesvc.server.files.extended_attributes import set_extended_attributes
-from filesvc.server.notify.notifier import DATA
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.renaming import link, rename
 from filesvc.server.state.caching import Operation
+from filesvc.server.state.node import DATA
 from filesvc.server.state.open import Open, has_entries
 from filesvc.smb2.messages.change_notify import CompletionFilter
 
@@ -37,13 +38,13 @@ _TEMPORARY_OR_KIND = FileAttributes.DIRECTORY | FileAttributes.NORMAL
 class FileSetting(NamedTuple):
     """How one class is set: the shortest buffer that holds it, the right it takes, and what it is to those who cache the file."""
 
-    apply: Callable[[Open, memoryview], Awaitable[None]]
+    apply: Callable[[Open, memoryview, Descriptors], Awaitable[None]]
     minimum: int
     access: int = 0
     operation: Operation | None = None
 
 
-async def _basic(open: Open, buffer: memoryview) -> None:
+async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     basic = FileBasicInformation.parse(buffer)
     attributes = basic.file_attributes
     if attributes:
@@ -93,11 +94,11 @@ def _time(filetime: int) -> int | None:
     return from_filetime(filetime)
 
 
-async def _disposition(open: Open, buffer: memoryview) -> None:
+async def _disposition(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     await _set_delete_pending(open, FileDispositionInformation.parse(buffer).delete_pending)
 
 
-async def _disposition_ex(open: Open, buffer: memoryview) -> None:
+async def _disposition_ex(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     flags = FileDispositionInformationEx.parse(buffer).flags
     if flags & DispositionFlags.POSIX_SEMANTICS:
         raise StatusError(Status.INVALID_PARAMETER)
@@ -119,21 +120,21 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         await open.take_deletion()
 
 
-async def _position(open: Open, buffer: memoryview) -> None:
+async def _position(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     position = FilePositionInformation.parse(buffer).current_byte_offset
     if position < 0:
         raise StatusError(Status.INVALID_PARAMETER)
     open.position = position
 
 
-async def _mode(open: Open, buffer: memoryview) -> None:
+async def _mode(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     mode = FileModeInformation.parse(buffer).mode
     if mode & ~_MODES:
         raise StatusError(Status.INVALID_PARAMETER)
     open.mode = mode
 
 
-async def _allocation(open: Open, buffer: memoryview) -> None:
+async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
     open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
     freed = (await open.stat()).size - size
@@ -145,7 +146,7 @@ async def _allocation(open: Open, buffer: memoryview) -> None:
     await open.entries_changed(open.path)
 
 
-async def _end_of_file(open: Open, buffer: memoryview) -> None:
+async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
     open.settle_write_time()
     open.tree.server.notifier.will_be_modified(open, DATA)
@@ -155,7 +156,7 @@ async def _end_of_file(open: Open, buffer: memoryview) -> None:
     await open.entries_changed(open.path)
 
 
-async def _valid_data_length(open: Open, buffer: memoryview) -> None:
+async def _valid_data_length(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     length = _size(open, FileValidDataLengthInformation.parse(buffer).valid_data_length)
     if length > (await open.stat()).size:
         raise StatusError(Status.INVALID_PARAMETER)
@@ -165,6 +166,10 @@ def _size(open: Open, size: int) -> int:
     if open.file.kind is Kind.DIRECTORY or not 0 <= size <= _MAX_SIZE:
         raise StatusError(Status.INVALID_PARAMETER)
     return size
+
+
+async def _full_ea(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
+    await set_extended_attributes(open, buffer)
 
 
 _WRITE_DATA = int(AccessMask.FILE_WRITE_DATA)
@@ -182,5 +187,5 @@ SETTINGS: dict[int, FileSetting] = {
     FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA, Operation.SET_SIZE),
     FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA, Operation.SET_SIZE),
     FileInformationClass.VALID_DATA_LENGTH: FileSetting(_valid_data_length, 8, _WRITE_DATA),
-    FileInformationClass.FULL_EA: FileSetting(set_extended_attributes, 0, int(AccessMask.FILE_WRITE_EA)),
+    FileInformationClass.FULL_EA: FileSetting(_full_ea, 0, int(AccessMask.FILE_WRITE_EA)),
 }

@@ -1,0 +1,117 @@
+"""What the tables use of the server that they are part of: a protocol for each kind of service (MS-SMB2 3.3.1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.python.threadpool import ThreadPool
+
+from filesvc.interfaces import Path, Stat
+from filesvc.server.files.identity import NodeKey
+from filesvc.server.files.short_names import ShortNames
+from filesvc.server.files.times import ChangeTimes
+from filesvc.server.settings import Settings, Share
+from filesvc.zerocopy.lease import LeaseTable
+from filesvc.zerocopy.workers import InThread
+
+if TYPE_CHECKING:
+    from filesvc.server.state.node import FileNode, NodeTable
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.session import Session
+    from filesvc.server.state.tree import TreeConnect
+
+
+class ChangeListener(Protocol):
+    """Is told of the changes that opens make (MS-FSA 2.1.4.1)."""
+
+    def added(self, open: Open, node: FileNode) -> None:
+        """A file, directory or stream was made: what is open, or the file of the stream that is."""
+
+    def linked(self, open: Open, path: Path) -> None:
+        """A file got one more name."""
+
+    def removed(self, open: Open, node: FileNode, path: Path) -> None:
+        """The stream that was open was removed, or a name of the file or directory."""
+
+    def modified(self, open: Open, completion_filter: int) -> None:
+        """What is known of a file or directory was changed, or the data of a stream."""
+
+    def renamed(self, open: Open, old: Path) -> None:
+        """A file or directory was renamed."""
+
+    def stream_renamed(self, open: Open, old: Path) -> None:
+        """A stream was renamed."""
+
+    def will_be_modified(self, open: Open, completion_filter: int) -> None:
+        """A file is about to be changed, which is told when an open of it is closed."""
+
+    def closed(self, open: Open) -> None:
+        """An open of a file that still is there was closed."""
+
+    def deleting(self, node: FileNode) -> None:
+        """A directory is going to be removed: nobody need wait for changes in it."""
+
+
+class DirectoryListener(Protocol):
+    """Is told what happens to directories, of which clients cache the entries (MS-FSA 2.1.4.12)."""
+
+    async def changed(self, tree: TreeConnect, directory: Path, session: Session, parent_key: bytes | None) -> None:
+        """What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key."""
+
+    def moved(self, open: Open, before: Path) -> None:
+        """A directory, in which nothing is open, has another name."""
+
+
+class OpenKeeper(Protocol):
+    """Keeps opens over a restart of the server (MS-SMB2 3.3.5.9.10, Open.IsPersistent)."""
+
+    async def save(self, open: Open) -> None:
+        """
+        Return when an open is on disk as it is.
+
+        @raise OSError: it cannot be.
+        """
+
+    async def forget(self, open: Open) -> None:
+        """Return when nothing of an open is left."""
+
+
+class Services(Protocol):
+    """
+    The server, as its tables see it.
+
+    @ivar kernel_leases: which are in the way of who opens a file to write.
+    @ivar in_thread: calls what may wait for a disk.
+    """
+
+    settings: Settings
+    reactor: Any
+    in_thread: InThread
+    nodes: NodeTable
+    open_ids: Iterator[int]
+    change_times: ChangeTimes
+    short_names: ShortNames
+    kernel_leases: LeaseTable
+
+    @property
+    def waiting_opens(self) -> set[Open]:
+        """Those that wait for their clients to come back."""
+
+    @property
+    def notifier(self) -> ChangeListener:
+        """Who is told of changes."""
+
+    @property
+    def directory_leases(self) -> DirectoryListener:
+        """Who is told of changed directories."""
+
+    @property
+    def persistence(self) -> OpenKeeper | None:
+        """What keeps opens over a restart, if anything does."""
+
+    def threads(self, share: Share) -> ThreadPool:
+        """The threads in which the blocking store of a share is called."""
+
+    def show(self, key: NodeKey, stat: Stat) -> None:
+        """Put what clients are to see of a file in the place of what is true."""
