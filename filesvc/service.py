@@ -182,7 +182,7 @@ class FileService(Service):
         # A share that is gone lives on in the tree connects of clients; a later reload finds it unused.
         trees = [tree for session in self.server.sessions.values() for tree in session.trees.values()]
         used = [*provision.stores.values(), *(tree.share.store for tree in trees if tree.share)]
-        used += [open.tree.store for open in self.server.opens]
+        used += [open.tree.store for open in self.server.reclaimable]
         used += [deletion.tree.store for node in self.server.nodes for deletion in node.deletions.values()]
         for key in [key for key, store in self._stores.items() if not any(store is other for other in used)]:
             self._stores.pop(key).close()

@@ -106,7 +106,7 @@ class Server(Factory):
         self.local_programs = LocalPrograms(reactor)
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
-        self.opens = ReclaimableOpens()
+        self.reclaimable = ReclaimableOpens()
         self.creates = PendingCreates()
         self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
         self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
@@ -137,7 +137,7 @@ class Server(Factory):
         self.preflight = Preflight(reactor, self.kernel_leases, in_thread, minimum=path.sendfile_minimum, deadline=path.preflight_deadline)
         self.copier = Copier(self.buffers, in_thread)
         self.read_ahead = ReadAhead(in_thread)
-        self.pipes = PipePool()
+        self.splice_pipes = PipePool()
         # Of its own, so that it does not stand behind what waits for a disk.
         self.compute = thread_pool(reactor, self._start_threads("computing", os.cpu_count() or 1))
 
@@ -206,7 +206,7 @@ class Server(Factory):
     @property
     def waiting_opens(self) -> set[Open]:
         """Those that wait for their clients to come back."""
-        return self.opens.waiting
+        return self.reclaimable.waiting
 
     def show(self, key: NodeKey, stat: Stat) -> None:
         """
@@ -304,7 +304,7 @@ class Server(Factory):
 
     async def _close_opens(self) -> None:
         """Wait for no client to come back any more; those with persistent handles will find the next server."""
-        for open in self.opens:
+        for open in self.reclaimable:
             if not is_persistent(open):
                 await open.close()
         if self.persistence is not None:

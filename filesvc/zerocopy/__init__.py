@@ -26,13 +26,13 @@ full, so they must not change until C{release} is called: C{outbox.write(header,
 A read of a file range. C{identity} is anything hashable that tells files apart, C{questions} are the caller's own, such as byte-range
 locks: C{question(offset, length)} returns an exception to refuse, or C{None}::
 
-    verdict = preflight.check(fd, identity, offset, length, questions)  # Refuse | Stream | Copy, or a Deferred of one
+    verdict = preflight.check(fd, identity, offset, length, questions)  # Refuse | FromFile | Copy, or a Deferred of one
     if isinstance(verdict, Deferred):
         verdict = await verdict
     match verdict:
         case Refuse(error=error):                                       # EOFError, OSError, or what a question returned
             outbox.write(error_reply(error))
-        case Stream(source=source):                                     # holds a lease: must be streamed, or verdict.release()d
+        case FromFile(source=source):                                     # holds a lease: must be streamed, or verdict.release()d
             outbox.stream(header(source.length), verdict)
         case Copy():
             copied = copier.read(fd, offset, length, room=len_header)   # Copied, or a Deferred of one; raises EOFError, OSError

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from filesvc.zerocopy.buffers import Buffer, PooledBuffer
 from filesvc.zerocopy.drain import DrainBudget, read_fully, read_now
 from filesvc.zerocopy.flight import Flight
-from filesvc.zerocopy.preflight import Stream
+from filesvc.zerocopy.preflight import FromFile
 from filesvc.zerocopy.producer import TURN, Transport, send_range, socket_of
 from filesvc.zerocopy.workers import with_descriptor
 
@@ -58,7 +58,7 @@ class _File:
 
     __slots__ = ("begin", "buffer", "hold", "source")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: FromFile) -> None:
         self.source = stream.source
         self.begin = stream.source.offset
         self.hold = stream.hold
@@ -134,7 +134,7 @@ class Outbox:
             if idle:
                 self._begin()
 
-    def stream(self, header: Buffer, stream: Stream) -> None:
+    def stream(self, header: Buffer, stream: FromFile) -> None:
         """
         Send a header and, straight behind it, a file range, after all that was given before. The lease is released when the peer has taken
         the range, or somebody wants the file, or the peer stalls.

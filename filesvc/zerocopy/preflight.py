@@ -1,7 +1,7 @@
 """
 What is asked before a promise is made: may this range be streamed from its file, copied first, or not sent at all?
 
-A streamable range whose file is leased already costs about 6 microseconds, any other less than 15.
+A may_send_from_file range whose file is leased already costs about 6 microseconds, any other less than 15.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Refuse:
 
 
 @dataclass(slots=True)
-class Stream:
+class FromFile:
     """
     The range can be promised and sent from the file. Whoever has this must stream it or C{release} it.
 
@@ -70,7 +70,7 @@ class Copy:
     reason: Slow | NoLease
 
 
-Verdict: TypeAlias = Refuse | Stream | Copy
+Verdict: TypeAlias = Refuse | FromFile | Copy
 Question: TypeAlias = Callable[[int, int], Exception | None]
 """Asked with an offset and a length in bytes; an answer refuses."""
 
@@ -134,7 +134,7 @@ class Preflight:
             return Copy(hold)
         left = hold.size - offset
         if left > 0 and self._resident(fd, offset, min(length, left)):
-            return Stream(FileRange(hold.fd, offset, min(length, left)), hold)
+            return FromFile(FileRange(hold.fd, offset, min(length, left)), hold)
         hold.release()
         return Refuse(EOFError("the range begins past the end of the file")) if left <= 0 else None
 
@@ -163,7 +163,7 @@ class Preflight:
 
     def _count(self, verdict: Verdict) -> Verdict:
         match verdict:
-            case Stream():
+            case FromFile():
                 self.counts["stream"] += 1
             case Copy(reason=reason):
                 self.counts[f"copy:{reason.value}"] += 1

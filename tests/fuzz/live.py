@@ -85,8 +85,8 @@ class LiveClient(Client):
         frame = memoryview(bytes(self._received[4:end]))
         del self._received[:end]
         if frame[:4] == b"\xfdSMB":
-            assert self.opener is not None
-            frame = self.opener.open(frame)
+            assert self.unsealer is not None
+            frame = self.unsealer.open(frame)
         answers = []
         while frame:
             header = Header.parse(frame)

@@ -127,11 +127,11 @@ def assert_nothing_left(server: Server) -> None:
         "connections": len(server.connections),
         "sessions": len(server.sessions),
         "nodes": len(server.nodes),
-        "durable opens": len(server.opens),
+        "durable opens": len(server.reclaimable),
         "leases": len(server.leases),
         "directory leases": len(server.directory_leases),
         "buffers": server.buffers.outstanding,
-        "pipes": server.pipes.outstanding,
+        "pipes": server.splice_pipes.outstanding,
         "read leases": server.kernel_leases.held,
         "readers": len(server.reactor.readers),
     }

@@ -40,7 +40,7 @@ from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequ
 from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
 from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.messages.tree_connect import TreeConnectRequest
-from filesvc.smb2.protection.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.protection.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Sealer, Unsealer
 from filesvc.smb2.protection.keys import session_keys
 from filesvc.smb2.protection.preauth import PreauthIntegrity
 from filesvc.smb2.protection.signing import Signer, SigningAlgorithm, signed_parts, signer_for
@@ -144,7 +144,7 @@ class Client:
     sign: bool = False
     seal: bool = False
     sealer: Sealer | None = None
-    opener: Opener | None = None
+    unsealer: Unsealer | None = None
     signing: list[int] = field(default_factory=lambda: [SigningAlgorithm.AES_GMAC, SigningAlgorithm.AES_CMAC])
     ciphers: list[int] = field(default_factory=lambda: [EncryptionAlgorithm.AES_128_GCM, EncryptionAlgorithm.AES_128_CCM])
     preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
@@ -213,8 +213,8 @@ class Client:
             frame, data = data[4:end], data[end:]
             sealed = frame[:4] == TRANSFORM_PROTOCOL_ID
             if sealed:
-                assert self.opener is not None
-                frame = self.opener.open(frame)
+                assert self.unsealer is not None
+                frame = self.unsealer.open(frame)
             while frame:
                 header = Header.parse(frame)
                 size = header.next_command or len(frame)
@@ -288,7 +288,7 @@ class Client:
         self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
         if keys.client_to_server:
             self.sealer = Sealer(cipher, keys.client_to_server, self.session_id)
-            self.opener = Opener(cipher, keys.server_to_client)
+            self.unsealer = Unsealer(cipher, keys.server_to_client)
 
     def enter(self, share: str = "files") -> Answer:
         """Connect to a share."""

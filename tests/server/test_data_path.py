@@ -271,7 +271,7 @@ def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Any, s
         raise OSError(errno.EMFILE, "no descriptors")
 
     file_id = client.open("new")
-    monkeypatch.setattr(server.pipes, "acquire", none_left)
+    monkeypatch.setattr(server.splice_pipes, "acquire", none_left)
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)

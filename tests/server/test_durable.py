@@ -285,7 +285,7 @@ def test_so_many_wait_for_their_clients(client: Any, make_server: Any, store: An
     again.enter()
     create(again, DHNQ, name="c")
     again.transport.loseConnection()
-    assert {open.path for open in other.server.opens} == {("a",), ("b",)}
+    assert {open.path for open in other.server.reclaimable} == {("a",), ("b",)}
 
 
 def test_a_lock_is_not_waited_for_any_more(client: Any) -> None:
@@ -304,7 +304,7 @@ def test_nobody_comes_back(client: Any, server: Any, reactor: Any, durable: File
     reactor.advance(TIMEOUT - 1)
     assert len(server.nodes) == 1
     reactor.advance(1)
-    assert len(server.nodes) == len(server.opens) == 0
+    assert len(server.nodes) == len(server.reclaimable) == 0
 
 
 def application(version: int | None = None) -> list[CreateContext]:

@@ -394,7 +394,7 @@ def watch(enter: Any) -> Any:
     client.pending = client.ask(Command.CHANGE_NOTIFY, request)
 
     def told() -> list[tuple[int, str]]:
-        client.server.notifier.listen()
+        client.server.notifier.hear_others()
         (answer,) = client.receive()
         return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
 

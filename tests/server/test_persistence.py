@@ -114,7 +114,7 @@ def test_one_that_was_closed_does_not(site: Site) -> None:
     file_id = response(create(client, ASKED)).file_id
     client.close(file_id)
     site.kill()
-    assert len(site.server.opens) == 0
+    assert len(site.server.reclaimable) == 0
     assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
@@ -132,7 +132,7 @@ def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkey
     monkeypatch.setattr(persistence, "save", close_the_other)
     assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(False)) is Status.SUCCESS
     site.kill()
-    assert [open.file_id for open in site.server.opens] == [file_id]
+    assert [open.file_id for open in site.server.reclaimable] == [file_id]
 
 
 def test_it_survives_more_than_one(site: Site) -> None:
@@ -351,7 +351,7 @@ def test_another_file_is_not_taken_for_the_one_that_was_being_renamed(site: Site
         store.add("g")
 
     kill_in_rename(client, file_id, done, replace)
-    assert len(site.server.opens) == 0
+    assert len(site.server.reclaimable) == 0
     assert create(site.client(), BACK(file_id), level=0).status is Status.OBJECT_NAME_NOT_FOUND
 
 

@@ -96,7 +96,7 @@ def test_a_create_is_answered_again(client: Any) -> None:
     again = response(replay(client, dh2q()))
     assert again == first
     assert again.create_action == CreateAction.CREATED
-    assert len(client.connection.server.opens) == 1
+    assert len(client.connection.server.reclaimable) == 1
 
 
 def test_a_create_guid_is_used_once(client: Any) -> None:

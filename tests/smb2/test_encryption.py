@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import Header
-from filesvc.smb2.protection.encryption import DecryptionFailed, EncryptionAlgorithm, Opener, Sealer, TransformHeader
+from filesvc.smb2.protection.encryption import DecryptionFailed, EncryptionAlgorithm, Sealer, TransformHeader, Unsealer
 
 from .conversation import conversation
 from .strategies import hostile_bytes, u32, u64
@@ -76,7 +76,7 @@ def _other_open(algorithm: EncryptionAlgorithm, nonce: bytes, authenticated: byt
 
 @pytest.mark.parametrize(("algorithm", "key", "sealed", "message"), _FROM_MICROSOFT)
 def test_microsofts_examples(algorithm: EncryptionAlgorithm, key: str, sealed: str, message: str) -> None:
-    assert Opener(algorithm, bytes.fromhex(key)).open(memoryview(bytes.fromhex(sealed))) == bytes.fromhex(message)
+    assert Unsealer(algorithm, bytes.fromhex(key)).open(memoryview(bytes.fromhex(sealed))) == bytes.fromhex(message)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_microsofts_examples(algorithm: EncryptionAlgorithm, key: str, sealed: s
 )
 def test_what_smbclient_and_smbd_sealed(name: str, algorithm: EncryptionAlgorithm) -> None:
     recorded = conversation(name)
-    openers = {False: Opener(algorithm, recorded.keys["ServerIn Key"]), True: Opener(algorithm, recorded.keys["ServerOut Key"])}
+    openers = {False: Unsealer(algorithm, recorded.keys["ServerIn Key"]), True: Unsealer(algorithm, recorded.keys["ServerOut Key"])}
     commands = []
     for from_server, frame in recorded.frames:
         if frame.startswith(b"\xfdSMB"):
@@ -114,7 +114,7 @@ def test_another_library_opens_it(algorithm: EncryptionAlgorithm, length: int) -
 def test_there_and_back(algorithm: EncryptionAlgorithm, length: int) -> None:
     message = _LARGE[:length]
     sealed = _seal(algorithm, message[:64], bytearray(message[64:]))
-    assert Opener(algorithm, _key(algorithm)).open(memoryview(sealed)) == message
+    assert Unsealer(algorithm, _key(algorithm)).open(memoryview(sealed)) == message
 
 
 @pytest.mark.parametrize("algorithm", _ALGORITHMS)
@@ -128,7 +128,7 @@ def test_there_and_back_where_it_stands(algorithm: EncryptionAlgorithm, length: 
     buffer[:52] = first()
     assert TransformHeader.parse(second()).nonce != TransformHeader.parse(buffer).nonce
     assert length < 16 or message != _LARGE[:length]
-    opened = Opener(algorithm, _key(algorithm)).open(memoryview(buffer))
+    opened = Unsealer(algorithm, _key(algorithm)).open(memoryview(buffer))
     assert opened == _LARGE[:length]
     if algorithm.is_gcm and length >= 0x10000:
         assert message == _LARGE[:length], "it was not decrypted where it stands"
@@ -149,14 +149,14 @@ def test_any_change_is_found_out(algorithm: EncryptionAlgorithm, length: int, po
     sealed = bytearray(_seal(algorithm, _LARGE[:length]))
     sealed[position] ^= 1
     with pytest.raises(MalformedMessage) as raised:
-        Opener(algorithm, _key(algorithm)).open(memoryview(sealed))
+        Unsealer(algorithm, _key(algorithm)).open(memoryview(sealed))
     assert (raised.type is DecryptionFailed) == (position != 36)
 
 
 @pytest.mark.parametrize("algorithm", _ALGORITHMS)
 def test_cut_and_joined_messages_are_malformed(algorithm: EncryptionAlgorithm) -> None:
     sealed = _seal(algorithm, b"message")
-    opener = Opener(algorithm, _key(algorithm))
+    opener = Unsealer(algorithm, _key(algorithm))
     for wrong in (sealed[:-1], sealed + sealed, sealed[:51], b""):
         with pytest.raises(MalformedMessage) as raised:
             opener.open(memoryview(wrong))
@@ -166,7 +166,7 @@ def test_cut_and_joined_messages_are_malformed(algorithm: EncryptionAlgorithm) -
 def test_another_key_does_not_open_it() -> None:
     sealed = _seal(EncryptionAlgorithm.AES_128_GCM, b"message")
     with pytest.raises(DecryptionFailed, match="session 0x100000000025"):
-        Opener(EncryptionAlgorithm.AES_128_GCM, bytes(16)).open(memoryview(sealed))
+        Unsealer(EncryptionAlgorithm.AES_128_GCM, bytes(16)).open(memoryview(sealed))
 
 
 @pytest.mark.parametrize("algorithm", _ALGORITHMS)
@@ -197,7 +197,7 @@ def test_header(header: TransformHeader) -> None:
 
 @given(st.sampled_from(_ALGORITHMS), hostile_bytes())
 def test_arbitrary_bytes_are_refused(algorithm: EncryptionAlgorithm, data: bytes) -> None:
-    opener = Opener(algorithm, _key(algorithm))
+    opener = Unsealer(algorithm, _key(algorithm))
     with pytest.raises(MalformedMessage):
         opener.open(memoryview(data))
     with pytest.raises(MalformedMessage):

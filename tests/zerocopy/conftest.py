@@ -23,7 +23,7 @@ from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.drain import DrainBudget
 from filesvc.zerocopy.lease import LeaseTable
 from filesvc.zerocopy.outbox import Outbox
-from filesvc.zerocopy.preflight import Preflight, Stream
+from filesvc.zerocopy.preflight import FromFile, Preflight
 from filesvc.zerocopy.residency import bring_in
 from filesvc.zerocopy.workers import InThread, thread_pool
 
@@ -192,10 +192,10 @@ class File:
         self.identity = (os.fstat(self.fd).st_dev, os.fstat(self.fd).st_ino)
         bring_in(self.fd, 0, size)
 
-    def stream(self, preflight: Preflight, offset: int = 0, length: int | None = None) -> Stream:
+    def stream(self, preflight: Preflight, offset: int = 0, length: int | None = None) -> FromFile:
         """A verdict, which must be to stream."""
         verdict = preflight.check(self.fd, self.identity, offset, len(self.content) if length is None else length)
-        assert isinstance(verdict, Stream)
+        assert isinstance(verdict, FromFile)
         return verdict
 
     def leased(self) -> bool:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from filesvc.zerocopy.lease import LeaseTable, NoLease
-from filesvc.zerocopy.preflight import Copy, Preflight, Refuse, Slow, Stream, Verdict
+from filesvc.zerocopy.preflight import Copy, FromFile, Preflight, Refuse, Slow, Verdict
 from filesvc.zerocopy.residency import resident
 from filesvc.zerocopy.workers import InThread
 
@@ -24,7 +24,7 @@ MakeFile = Callable[[int], File]
 def test_leased_and_resident_is_streamed(make_file: MakeFile, preflight: Preflight) -> None:
     file = make_file(140_000)
     verdict = preflight.check(file.fd, file.identity, 10, 70_000)
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     assert (verdict.source.offset, verdict.source.length) == (10, 70_000)
     assert file.leased()
     verdict.release()
@@ -35,7 +35,7 @@ def test_leased_and_resident_is_streamed(make_file: MakeFile, preflight: Preflig
 def test_range_ends_with_the_file(make_file: MakeFile, preflight: Preflight) -> None:
     file = make_file(140_000)
     verdict = preflight.check(file.fd, file.identity, 130_000, 70_000)
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     assert verdict.source.length == 10_000
     verdict.release()
 
@@ -55,7 +55,7 @@ def test_small_is_copied(loop: Loop, make_file: MakeFile, leases: LeaseTable, in
     preflight = Preflight(loop.reactor, leases, in_thread)
     assert preflight.check(file.fd, file.identity, 0, 65535) == Copy(Slow.SMALL)
     verdict = preflight.check(file.fd, file.identity, 0, 65536)
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     verdict.release()
     assert preflight.counts == {"stream": 1, "copy:small": 1}
 
@@ -138,7 +138,7 @@ def test_cold_range_in_time_is_streamed(cold: Cold, leases: LeaseTable) -> None:
     cold.clock.advance(0.019)
     cold.worker.work()
     (verdict,) = cold.verdicts
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     assert resident(cold.fd, 0, 70_000)
     verdict.release()
 
@@ -173,7 +173,7 @@ def test_file_that_is_closed_meanwhile(cold: Cold) -> None:
     os.close(cold.fd)
     cold.worker.work()
     (verdict,) = cold.verdicts
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     assert os.pread(verdict.source.fd, 140_000, 0) == cold.path.read_bytes()
     verdict.release()
     cold.fd = os.open(cold.path, os.O_RDONLY)
@@ -209,5 +209,5 @@ def test_real_thread_brings_a_real_range_in(loop: Loop, preflight: Preflight, co
     waiting = preflight.check(cold.fd, "cold", 0, 140_000)
     assert isinstance(waiting, Deferred)
     verdict = loop.result(waiting)
-    assert isinstance(verdict, Stream)
+    assert isinstance(verdict, FromFile)
     verdict.release()

@@ -10,7 +10,7 @@ from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
 from filesvc.zerocopy.drain import DrainBudget
 from filesvc.zerocopy.outbox import Outbox
-from filesvc.zerocopy.preflight import Preflight, Refuse, Stream
+from filesvc.zerocopy.preflight import FromFile, Preflight, Refuse
 from filesvc.zerocopy.workers import InThread
 
 from .conftest import Connection, File, Loop
@@ -59,7 +59,7 @@ def test_replies_are_as_long_as_promised_and_hold_no_zeros(
                 assert not isinstance(verdict, Refuse) or isinstance(verdict.error, EOFError)
                 if isinstance(verdict, Refuse):
                     promised.append(0)
-                elif isinstance(verdict, Stream):
+                elif isinstance(verdict, FromFile):
                     promised.append(verdict.source.length)
                     outbox.stream(b"", verdict)
                 else:

@@ -14,7 +14,7 @@ async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
     """Answer with the changes since the last answer: at once if there are some, else when there are."""
     length = request.output_buffer_length
     call.charge(length)
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if length > call.connection.max_transfer or not open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(AccessMask.FILE_LIST_DIRECTORY)

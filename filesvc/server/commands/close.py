@@ -13,7 +13,7 @@ _BARE = CloseResponse().encode()
 
 async def close(request: CloseRequest, call: Call) -> Reply:
     """Close it, and tell the last attributes if asked."""
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     body = _BARE
     if request.flags & _POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
         open.settle_write_time()

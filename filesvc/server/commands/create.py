@@ -97,7 +97,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     if APP_INSTANCE_ID in contexts:
         origin.application = await take_over(opening, origin, contexts, call)
     server = call.connection.server
-    known = server.opens.find_replayable(origin)
+    known = server.reclaimable.find_replayable(origin)
     if known is not None:
         return await _replay(known, request, contexts, call)
     server.creates.begin(origin, opening, call.header)
@@ -162,7 +162,7 @@ async def _open(
             durable.grant(open, asked, call)
         if origin is not None:
             origin.action, origin.replayable = action, is_replayable(open)
-            call.connection.server.opens.add_created(open, origin)
+            call.connection.server.reclaimable.add_created(open, origin)
         level, lease = _cached(open)
         await durability.save(open)
         stat = open.shown(opening.found) if opening.found is not None else await open.stat()

@@ -15,7 +15,7 @@ _MAY_FLUSH = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 async def flush(request: FlushRequest, call: Call) -> Reply:
     """Flush a file in a thread, because that is what disks take longest for."""
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     if not isinstance(open, PipeOpen):
         open.require(_MAY_FLUSH)
         await flush_open(open)

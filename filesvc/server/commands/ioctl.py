@@ -35,7 +35,7 @@ async def ioctl(request: IoctlRequest, call: Call) -> Reply:
         if request.file_id != RELATED_FILE_ID:
             raise StatusError(Status.INVALID_PARAMETER)
         return _reply(request, of_server(request, call))
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     request.file_id = open.file_id
     if isinstance(open, PipeOpen):
         match request.ctl_code:

@@ -23,9 +23,9 @@ _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessM
 _WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})
 _MODES = _WAITS | {mode | LockFlags.FAIL_IMMEDIATELY for mode in _WAITS}
 _END = 1 << 64
-_MOST = 128
+_MAX_RANGES = 128
 """Ranges that one request may lock or unlock."""
-_AGAIN = 0.5
+_RETRY_S = 0.5
 """Seconds after which to look whether another program's lock has gone."""
 
 T = TypeVar("T")
@@ -33,13 +33,13 @@ T = TypeVar("T")
 
 async def lock(request: LockRequest, call: Call) -> Reply:
     """Take all the ranges of a request or none, waiting if the client wants to; or give ranges back, as far as they are held."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if call.session.state is SessionState.EXPIRED and not (request.locks and request.locks[0].flags & LockFlags.UNLOCK):
         raise StatusError(Status.NETWORK_SESSION_EXPIRED)
     if not request.locks or open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(_MAY_LOCK)
-    if len(request.locks) > _MOST:
+    if len(request.locks) > _MAX_RANGES:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     # A client gives an index only where it may have to send the request again (MS-SMB2 3.2.4.19); 2.0.2 has none.
     index, number = request.lock_sequence_index, request.lock_sequence_number
@@ -89,7 +89,7 @@ async def _wait(wanted: ByteRange, open: Open, call: Call) -> None:
     if wanted.file is not None:
         again = LoopingCall(locks.grant)
         again.clock = call.connection.server.reactor
-        again.start(_AGAIN, now=False)
+        again.start(_RETRY_S, now=False)
         granted.addBoth(_stop, again)
     await call.wait(granted)
 

@@ -14,7 +14,7 @@ def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:
     """Take the client's answer, and let those go on who waited for it."""
     if isinstance(request, LeaseBreak):
         return _acknowledge_lease(request, call)
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if not isinstance(open.holder, Oplock):
         raise StatusError(Status.INVALID_DEVICE_STATE)
     open.holder.acknowledge(request.oplock_level)

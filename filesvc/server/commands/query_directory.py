@@ -25,13 +25,13 @@ from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDire
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _MOST_AT_ONCE = 64 << 10
 _MOST_READABLE_AT_ONCE = 8 << 10
-_ANEW = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
+_RESTARTS = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
 async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
     """Fill the client's buffer with the entries that come next."""
     call.charge(request.output_buffer_length)
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     _check(request, call, open)
     # Stores that may block are asked in threads: one request at a time, so that each goes on where the one before came to.
     await open.listing.acquire()
@@ -89,7 +89,7 @@ def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:
 async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeration:
     """Where the client is; at the start, if it asks for that or for another pattern than before."""
     enumeration = open.enumeration
-    if enumeration is not None and not request.flags & _ANEW:
+    if enumeration is not None and not request.flags & _RESTARTS:
         return enumeration
     if enumeration is not None:
         await open.run(enumeration.close)

@@ -21,7 +21,7 @@ async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
     call.charge(max(request.output_buffer_length, len(request.input_buffer)))
     if request.output_buffer_length > call.connection.max_transfer:
         raise StatusError(Status.INVALID_PARAMETER)
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     limit = request.output_buffer_length
     if isinstance(open, PipeOpen):
         return _reply(query_pipe(open, request.info_type, request.file_info_class), limit, 0)

@@ -15,7 +15,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.state.open import MAX_OFFSET, Open, PipeOpen
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.zerocopy.copy import Copied
-from filesvc.zerocopy.preflight import Copy, Question, Refuse, Stream, Verdict
+from filesvc.zerocopy.preflight import Copy, FromFile, Question, Refuse, Verdict
 
 _MAY_READ = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 
@@ -27,7 +27,7 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
     This is where the promise of the data path is made; L{filesvc.zerocopy.preflight} decides how it is kept.
     """
     call.charge(request.length)
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     if isinstance(open, PipeOpen):
         return read_pipe(open, request, call)
     _check(request, call, open)
@@ -39,7 +39,7 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
     if descriptor is None:
         return _read_store(request, call, open)
     server = call.connection.server
-    if not call.streamable:
+    if not call.may_send_from_file:
         return _copy(request, call, open, descriptor)
     verdict = server.preflight.check(descriptor, open.node.key, request.offset, request.length, (_still_allowed(open),))
     if isinstance(verdict, Deferred):
@@ -87,13 +87,13 @@ def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdi
     match verdict:
         case Refuse(error=error):
             raise StatusError(Status.END_OF_FILE) if isinstance(error, EOFError) else error
-        case Stream(source=source):
+        case FromFile(source=source):
             if source.length < request.minimum_count:
                 verdict.release()
                 raise StatusError(Status.END_OF_FILE)
             open.position = request.offset + source.length
             server.read_ahead.after(open.sequence, descriptor, request.offset, source.length)
-            return Reply(ReadResponse.fixed(source.length), length=source.length, stream=verdict)
+            return Reply(ReadResponse.fixed(source.length), length=source.length, from_file=verdict)
         case Copy():
             return _copy(request, call, open, descriptor)
 

@@ -20,7 +20,7 @@ from filesvc.server.state.session import Channel, Session, SessionState
 from filesvc.smb2.header import HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect, SecurityMode
 from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
-from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer, Unsealer
 from filesvc.smb2.protection.keys import session_keys, signing_key
 from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 
@@ -210,7 +210,7 @@ def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Ch
     session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
     if negotiated.cipher is not None:
         session.sealer = Sealer(negotiated.cipher, keys.server_to_client, session.session_id)
-        session.opener = Opener(negotiated.cipher, keys.client_to_server)
+        session.unsealer = Unsealer(negotiated.cipher, keys.client_to_server)
         session.encrypt_data = settings.encryption is Encryption.REQUIRED
 
 

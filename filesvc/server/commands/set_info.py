@@ -17,8 +17,8 @@ from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest, SetInfoResponse
 
-_DONE = SetInfoResponse().encode()
-_KEPT = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION, FileInformationClass.DISPOSITION_EX})
+_RESPONSE = SetInfoResponse().encode()
+_REMEMBERED_CLASSES = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION, FileInformationClass.DISPOSITION_EX})
 """What persistent opens remember of what is set."""
 
 
@@ -27,7 +27,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
     call.charge(len(request.buffer))
     if len(request.buffer) > call.connection.max_transfer:
         raise StatusError(Status.INVALID_PARAMETER)
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     buffer = memoryview(request.buffer)
     match request.info_type:
         case InfoType.FILE:
@@ -40,7 +40,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
             await before_setting(setting, buffer, open, call)
             await setting.apply(open, buffer, call.connection.server.descriptors)
-            if request.file_info_class in _KEPT:
+            if request.file_info_class in _REMEMBERED_CLASSES:
                 for other in list(open.node.opens):
                     await durability.save(other)
         case InfoType.SECURITY:
@@ -49,7 +49,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
             raise StatusError(Status.NOT_SUPPORTED)
         case _:
             raise StatusError(Status.INVALID_PARAMETER)
-    return Reply(_DONE)
+    return Reply(_RESPONSE)
 
 
 async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: Call) -> None:

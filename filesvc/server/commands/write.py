@@ -40,7 +40,7 @@ async def write(request: WriteRequest, call: Call) -> Reply:
     Everything that can be refused is refused before the first byte is taken, room on the disk included.
     """
     call.charge(request.length)
-    open = call.find_open(request.file_id)
+    open = call.use_open(request.file_id)
     if isinstance(open, PipeOpen):
         return await write_pipe(open, request, call)
     _check(request, call, open)

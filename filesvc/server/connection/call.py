@@ -18,7 +18,7 @@ from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.protection.encryption import TRANSFORM_HEADER_LENGTH
 from filesvc.smb2.protection.signing import Signer, signed_parts
 from filesvc.zerocopy.copy import Copied
-from filesvc.zerocopy.preflight import Stream
+from filesvc.zerocopy.preflight import FromFile
 
 if TYPE_CHECKING:
     from filesvc.server.connection.compound import Compound
@@ -42,14 +42,14 @@ class Reply:
     """
     What a command answers: the body behind the header, and for READ C{length} bytes of payload behind the body.
 
-    The payload is one of three: C{stream}, sent from its file; C{copied}, in a buffer that has room for what goes before it; C{payload},
+    The payload is one of three: C{from_file}, sent from its file; C{copied}, in a buffer that has room for what goes before it; C{payload},
     any memory, given back with C{release}. C{on_encoded} is given the message as it goes on the wire.
     """
 
     body: bytes
     status: int = Status.SUCCESS
     length: int = 0
-    stream: Stream | None = None
+    from_file: FromFile | None = None
     copied: Copied | None = None
     payload: memoryview | None = None
     release: Callable[[], None] | None = None
@@ -58,11 +58,11 @@ class Reply:
     @property
     def way(self) -> str:
         """The way that its payload takes, as L{filesvc.server.counts.Counts.read} has it."""
-        return "sendfile" if self.stream is not None else "copy" if self.copied is not None else "store"
+        return "sendfile" if self.from_file is not None else "copy" if self.copied is not None else "store"
 
     def discard(self) -> None:
         """It will not be sent: give back what it holds."""
-        for holder in (self.stream, self.copied):
+        for holder in (self.from_file, self.copied):
             if holder is not None:
                 holder.release()
         if self.release is not None:
@@ -110,7 +110,7 @@ class Call:
         return READ_HEAD_LENGTH + TRANSFORM_HEADER_LENGTH if self.encrypted else READ_HEAD_LENGTH
 
     @property
-    def streamable(self) -> bool:
+    def may_send_from_file(self) -> bool:
         """Whether the answer may be sent from a file: it is alone in its frame, and nobody has to look at its bytes."""
         if not self.connection.zero_copy or self.encrypted or not self.compound.single:
             return False
@@ -132,7 +132,7 @@ class Call:
         if size > CREDIT_UNIT and (size - 1) // CREDIT_UNIT + 1 > (self.header.credit_charge or 1) and self.connection.multi_credit:
             raise StatusError(Status.INVALID_PARAMETER)
 
-    def find_open(self, file_id: FileId) -> AnyOpen:
+    def use_open(self, file_id: FileId) -> AnyOpen:
         """
         The open, of a file or a pipe, that a file id names.
 
@@ -151,13 +151,13 @@ class Call:
                 open.origin.replayable = False
         return open
 
-    def file(self, file_id: FileId) -> Open:
+    def use_file_open(self, file_id: FileId) -> Open:
         """
         The open of a file or directory that a file id names.
 
         @raise StatusError: FILE_CLOSED if there is none; INVALID_DEVICE_REQUEST if it is a pipe.
         """
-        open = self.find_open(file_id)
+        open = self.use_open(file_id)
         if isinstance(open, PipeOpen):
             raise StatusError(Status.INVALID_DEVICE_REQUEST)
         return open

@@ -60,14 +60,14 @@ class Compound:
         "connection",
         "done",
         "file_id",
-        "sealed",
+        "sealed_by",
     )
 
     def __init__(
-        self, connection: Connection, messages: list[tuple[Header, memoryview]], sealed: Session | None, payload: Payload | None = None
+        self, connection: Connection, messages: list[tuple[Header, memoryview]], sealed_by: Session | None, payload: Payload | None = None
     ) -> None:
         self.connection = connection
-        self.sealed = sealed
+        self.sealed_by = sealed_by
         self.file_id: FileId | None = None
         self.done: Callable[[], None] | None = None
         self._messages = messages
@@ -120,7 +120,7 @@ class Compound:
                 self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
                 return
             header, message = self._messages[self._index]
-            call = Call(self.connection, header, message, self, encrypted=self.sealed is not None, payload=self._payload)
+            call = Call(self.connection, header, message, self, encrypted=self.sealed_by is not None, payload=self._payload)
             outcome = self._process(call)
             if isinstance(outcome, Deferred):
                 outcome.addBoth(self._late, call)
@@ -146,7 +146,7 @@ class Compound:
         call.async_id = connection.workload.wait(call)
         if last:
             self._flush()
-            connection.send([(call, error_reply(Status.PENDING))], self.sealed)
+            connection.send([(call, error_reply(Status.PENDING))], self.sealed_by)
         connection.workload.ease()
 
     def _process(self, call: Call) -> Reply | Deferred[Reply]:
@@ -233,7 +233,7 @@ class Compound:
     def _flush(self) -> None:
         if self._replies:
             replies, self._replies, self._length = self._replies, [], 0
-            self.connection.send(replies, self.sealed)
+            self.connection.send(replies, self.sealed_by)
 
     def _send(self) -> None:
         self._flush()
@@ -271,13 +271,13 @@ class Compound:
                 # A compound shares this failure.
                 self._verified = True
                 raise StatusError(Status.NETWORK_SESSION_EXPIRED)
-            if session.encrypt_data and self.sealed is None:
+            if session.encrypt_data and self.sealed_by is None:
                 raise StatusError(Status.ACCESS_DENIED)
             if rule.tree:
                 call.tree = session.trees.get(header.tree_id)
                 if call.tree is None:
                     raise StatusError(Status.NETWORK_NAME_DELETED)
-                if call.tree.must_encrypt and self.sealed is None:
+                if call.tree.must_encrypt and self.sealed_by is None:
                     raise StatusError(Status.ACCESS_DENIED)
         return rule
 
@@ -285,8 +285,8 @@ class Compound:
         """MS-SMB2 3.3.5.2.4."""
         channel, header = call.channel, call.header
         assert channel is not None
-        if self.sealed is not None:
-            if self.sealed is not channel.session:
+        if self.sealed_by is not None:
+            if self.sealed_by is not channel.session:
                 raise ConnectionBroken("a request encrypted for another session")
             return
         signer = channel.signer

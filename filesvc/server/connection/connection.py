@@ -128,7 +128,7 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Process what arrived. A mistake of the client's ends this connection and no other."""
-        self.server.notifier.listen()
+        self.server.notifier.hear_others()
         try:
             self._receiver.feed(data)
         except (ConnectionBroken, MalformedMessage) as error:
@@ -244,20 +244,20 @@ class Connection(Protocol):
 
     def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
         try:
-            requests, sealed = self._open(frame)
+            requests, sealed_by = self._open(frame)
         except BaseException:
             if buffer is not None:
                 buffer.release()
             raise
-        self._process(requests, sealed, buffer)
-        self.workload.limit()
+        self._process(requests, sealed_by, buffer)
+        self.workload.throttle()
 
     def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
         """The requests in a frame, and the session whose key it was encrypted with."""
         protocol = frame[:4]
-        sealed: Session | None = None
+        sealed_by: Session | None = None
         if protocol == _TRANSFORM:
-            frame, sealed = self._decrypt(frame)
+            frame, sealed_by = self._decrypt(frame)
             protocol = frame[:4]
         if protocol == _SMB2:
             messages = split(frame)
@@ -265,14 +265,14 @@ class Connection(Protocol):
             messages = [self._smb1_negotiate(frame)]
         else:
             raise ConnectionBroken(f"protocol {bytes(protocol)!r}")
-        return [self._admit(message) for message in messages], sealed
+        return [self._admit(message) for message in messages], sealed_by
 
     def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
         """MS-SMB2 3.3.5.2.1."""
         channel = self.channels.get(TransformHeader.parse(frame).session_id)
-        if channel is None or channel.session.opener is None:
+        if channel is None or channel.session.unsealer is None:
             raise ConnectionBroken("an encrypted message for no session")
-        return channel.session.opener.open(frame), channel.session
+        return channel.session.unsealer.open(frame), channel.session
 
     def _smb1_negotiate(self, frame: memoryview) -> memoryview:
         """The SMB2 NEGOTIATE that an old client's SMB1 one stands for (MS-SMB2 3.3.5.3)."""
@@ -300,11 +300,11 @@ class Connection(Protocol):
     def _process(
         self,
         requests: list[tuple[Header, memoryview]],
-        sealed: Session | None,
+        sealed_by: Session | None,
         buffer: PooledBuffer | None,
         payload: Payload | None = None,
     ) -> None:
-        compound = Compound(self, requests, sealed, payload)
+        compound = Compound(self, requests, sealed_by, payload)
         self.workload.running.append(compound)
         compound.done = lambda: self._done(compound, buffer, payload)
         compound.run()
@@ -402,13 +402,13 @@ class Connection(Protocol):
         self.server.counts.breaks[cache.value] += 1
         self._sender.notify(body, session.session_id if cache is Cache.OPLOCK else 0, session if session.encrypt_data else None)
 
-    def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
+    def send(self, replies: list[tuple[Call, Reply]], sealed_by: Session | None) -> None:
         """Answer: in one frame, signed or encrypted as the requests were."""
         if self.lost:
             for _, reply in replies:
                 reply.discard()
         else:
-            self._sender.send(replies, sealed)
+            self._sender.send(replies, sealed_by)
 
 
 def describe(address: IAddress) -> str:

@@ -43,18 +43,18 @@ class Sender:
         self._connection = connection
         self.in_thread = 0
 
-    def send(self, replies: list[tuple[Call, Reply]], sealed: Session | None) -> None:
-        """Send replies as one frame; encrypted with C{sealed}'s key if the requests were."""
+    def send(self, replies: list[tuple[Call, Reply]], sealed_by: Session | None) -> None:
+        """Send replies as one frame; encrypted with C{sealed_by}'s key if the requests were."""
         last = len(replies) - 1
         if last == 0 and replies[0][1].copied is not None:
-            self._send_copied(*replies[0], replies[0][1].copied, sealed)
+            self._send_copied(*replies[0], replies[0][1].copied, sealed_by)
             return
         parts: list[bytes | bytearray | memoryview] = []
         for index, (call, reply) in enumerate(replies):
             length = HEADER_LENGTH + len(reply.body) + reply.length
             # The last of several is padded too, which clients that sign expect (MS-SMB2 3.3.4.1.3).
             padding = -length % _ALIGNMENT if last else 0
-            head = self._head(call, reply, length + padding if index < last else 0, sealed)
+            head = self._head(call, reply, length + padding if index < last else 0, sealed_by)
             message: list[bytes | bytearray | memoryview] = [head, reply.body]
             if reply.copied is not None:
                 message.append(reply.copied.data)
@@ -73,23 +73,23 @@ class Sender:
             if reply.on_encoded is not None:
                 reply.on_encoded(b"".join(message))
             parts += message
-        if sealed is not None:
-            self._put_sealed(parts, replies, sealed)
+        if sealed_by is not None:
+            self._put_sealed(parts, replies, sealed_by)
         elif last == 0:
             self._put_one(parts, replies[0][1])
         else:
             self._put_compound(parts, replies)
 
-    def _send_copied(self, call: Call, reply: Reply, copied: Copied, sealed: Session | None) -> None:
+    def _send_copied(self, call: Call, reply: Reply, copied: Copied, sealed_by: Session | None) -> None:
         """Send data from the buffer that it was read into, signed or encrypted right there."""
-        begin = PREFIX_LENGTH if sealed is None else PREFIX_LENGTH + TRANSFORM_HEADER_LENGTH
-        head = self._head(call, reply, 0, sealed)
+        begin = PREFIX_LENGTH if sealed_by is None else PREFIX_LENGTH + TRANSFORM_HEADER_LENGTH
+        head = self._head(call, reply, 0, sealed_by)
         copied.room[begin:] = head + reply.body
         copied.room[:PREFIX_LENGTH] = frame_prefix(len(copied.whole) - PREFIX_LENGTH)
         message = copied.whole[begin:]
-        if sealed is not None:
-            assert sealed.sealer is not None
-            self._protect(copied, PREFIX_LENGTH, sealed.sealer.sealing(message))
+        if sealed_by is not None:
+            assert sealed_by.sealer is not None
+            self._protect(copied, PREFIX_LENGTH, sealed_by.sealer.sealing(message))
         elif head[_FLAGS_OFFSET] & _SIGNED:
             assert call.channel is not None
             assert call.channel.signer is not None
@@ -121,11 +121,11 @@ class Sender:
         copied.room[place : place + len(protection)] = protection
         self._connection.outbox.write(copied.whole, release=copied.release)
 
-    def notify(self, body: bytes, session_id: int, sealed: Session | None) -> None:
+    def notify(self, body: bytes, session_id: int, sealed_by: Session | None) -> None:
         """Send a notification: a response without a request, never signed (MS-SMB2 3.3.4.6, 3.3.4.7)."""
         head = Header(Command.OPLOCK_BREAK, _NO_MESSAGE_ID, flags=_FROM_SERVER, process_id=0, session_id=session_id).encode()
-        if sealed is not None:
-            self._put_sealed([head, body], [], sealed)
+        if sealed_by is not None:
+            self._put_sealed([head, body], [], sealed_by)
         else:
             self._connection.outbox.write(frame_prefix(len(head) + len(body)), head, body)
 
@@ -133,8 +133,8 @@ class Sender:
         """The usual case, and the one that must be fast: nothing is copied but the head."""
         outbox = self._connection.outbox
         head = b"".join((frame_prefix(HEADER_LENGTH + len(reply.body) + reply.length), parts[0], reply.body))
-        if reply.stream is not None:
-            outbox.stream(head, reply.stream)
+        if reply.from_file is not None:
+            outbox.stream(head, reply.from_file)
         elif reply.payload is not None:
             outbox.write(head, reply.payload, release=reply.release)
         else:
@@ -147,14 +147,14 @@ class Sender:
 
         self._connection.outbox.write(frame_prefix(sum(map(len, parts))), *parts, release=release)
 
-    def _put_sealed(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]], sealed: Session) -> None:
-        assert sealed.sealer is not None
-        frame = sealed.sealer.seal(parts)
+    def _put_sealed(self, parts: list[bytes | bytearray | memoryview], replies: list[tuple[Call, Reply]], sealed_by: Session) -> None:
+        assert sealed_by.sealer is not None
+        frame = sealed_by.sealer.seal(parts)
         for _, reply in replies:
             reply.discard()
         self._connection.outbox.write(frame_prefix(sum(map(len, frame))), *frame)
 
-    def _head(self, call: Call, reply: Reply, next_command: int, sealed: Session | None) -> bytearray:
+    def _head(self, call: Call, reply: Reply, next_command: int, sealed_by: Session | None) -> bytearray:
         request = call.header
         flags = _FROM_SERVER | request.flags & _ECHOED
         credits = 0
@@ -162,7 +162,7 @@ class Sender:
             flags |= _ASYNC
         if not call.async_id or reply.status == _PENDING:
             credits = self._connection.window.grant(request.credits)
-        if sealed is None and self._must_sign(call, reply):
+        if sealed_by is None and self._must_sign(call, reply):
             flags |= _SIGNED
         return bytearray(
             Header(

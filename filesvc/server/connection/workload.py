@@ -106,7 +106,7 @@ class Workload:
         too_many = len(self.running) - len(self._waiting) > self.limits.parallel
         return too_many or self._outbox.pending + self._sender.in_thread > self.limits.backlog
 
-    def limit(self) -> None:
+    def throttle(self) -> None:
         """There is more to do than before. Take on no more if that is too much."""
         if self._overloaded and not self.held_back and not self._lost:
             self.held_back = True

@@ -44,7 +44,7 @@ class Payload:
         # The open may be closed, from another channel, while the bytes still come in.
         own = os.dup(descriptor)
         try:
-            consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.pipes)
+            consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.splice_pipes)
             # Only now: what could not be begun is thrown away by L{finish}, for else it would be taken for frames.
             self._flow, self._taken = consumer, True
             await consumer.done

@@ -47,7 +47,7 @@ class Restorer(Services, Protocol):
     """The server, whose tables the opens come back into."""
 
     shares: dict[str, Share]
-    opens: ReclaimableOpens
+    reclaimable: ReclaimableOpens
     leases: Leases
 
 
@@ -98,7 +98,7 @@ def _reopen(number: int, record: OpenRecord, server: Restorer) -> Open:
     if record.delete_pending:
         open.tree.server.nodes.set_deletion(open.node, link_at(store, open.path), Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
-    server.opens.add_created(open, _origin(record))
+    server.reclaimable.add_created(open, _origin(record))
     return open
 
 

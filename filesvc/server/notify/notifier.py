@@ -86,7 +86,7 @@ class StoreWatches:
         if self._listener is not None:
             self._listener.close()
 
-    def listen(self, but: Collection[Path] = ()) -> None:
+    def hear_others(self, but: Collection[Path] = ()) -> None:
         """Tell what others have done until now, but for what concerns some names."""
         if self._listener is not None:
             self.heard([change for change in self._listener.changes() if change.path not in but and change.old_path not in but])
@@ -184,10 +184,10 @@ class Notifier:
             watches.close()
         watch.end(Status.NOTIFY_CLEANUP)
 
-    def listen(self) -> None:
+    def hear_others(self) -> None:
         """Tell what others have done until now, so that it is not mistaken for what is done next."""
         for watches in list(self._stores.values()):
-            watches.listen()
+            watches.hear_others()
 
     def added(self, open: Open, node: FileNode) -> None:
         """A file, directory or stream was made: what is open, or the file of the stream that is."""
@@ -221,7 +221,7 @@ class Notifier:
             self.will_be_modified(open, CompletionFilter.ATTRIBUTES)
         watches = self._stores.get(open.tree.store)
         if watches is not None:
-            watches.listen(but=(old, open.path))
+            watches.hear_others(but=(old, open.path))
             watches.renamed(old, open.path, open.file.kind)
 
     def stream_renamed(self, open: Open, old: Path) -> None:
@@ -250,5 +250,5 @@ class Notifier:
     def _tell(self, open: Open, completion_filter: int, action: NotifyAction, path: Path) -> None:
         watches = self._stores.get(open.tree.store)
         if watches is not None:
-            watches.listen(but=(path, open.path))
+            watches.hear_others(but=(path, open.path))
             watches.tell(completion_filter, (action, path))

@@ -68,7 +68,7 @@ class ServerCollector(Collector):
         yield _gauge("open_files", "Files and folders open.", "share", self._by_share() | opens)
         pipes = [open for session in server.sessions.values() for open in session.opens.values() if isinstance(open, PipeOpen)]
         yield GaugeMetricFamily("filesvc_open_pipes", "Pipes open.", len(pipes))
-        away = [open for open in server.opens if is_away(open)]
+        away = [open for open in server.reclaimable if is_away(open)]
         yield GaugeMetricFamily("filesvc_open_files_waiting", "Durable opens that wait for their client to come back.", len(away))
         locks = sum(len(node.locks) for node in server.nodes)
         yield GaugeMetricFamily("filesvc_locks", "Byte ranges locked.", locks)
@@ -109,7 +109,7 @@ class ServerCollector(Collector):
         yield CounterMetricFamily("filesvc_kernel_lease_breaks", "Kernel leases that other programs wanted back.", leases.breaks)
         yield GaugeMetricFamily("filesvc_buffers_outstanding", "Buffers in use.", buffers.outstanding)
         yield GaugeMetricFamily("filesvc_buffers_kept_bytes", "Buffers that wait for their next use.", buffers.kept)
-        yield GaugeMetricFamily("filesvc_pipes_outstanding", "Pipes in use for splice.", server.pipes.outstanding)
+        yield GaugeMetricFamily("filesvc_pipes_outstanding", "Pipes in use for splice.", server.splice_pipes.outstanding)
         yield GaugeMetricFamily("filesvc_drain_memory_bytes", "Data kept for clients that do not take it.", drain.used)
         yield CounterMetricFamily("filesvc_drain_aborts", "Connections closed for want of such memory.", drain.aborted)
 

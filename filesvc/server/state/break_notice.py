@@ -18,7 +18,7 @@ LOOK_S = 5.0
 """How often to look whether a client has vanished; and the silence after which it has, if it has other connections."""
 ALONE_S = 20.0
 """The silence after which it has, if it has no other: Windows sends for about so long again what nobody acknowledges."""
-_LOOKS = 7
+_MAX_LOOKS = 7
 
 
 class BreakNotice:
@@ -74,7 +74,7 @@ class BreakNotice:
     def _look_for_client(self, connection: Carrier) -> None:
         self._look = None
         self._looks += 1
-        if self._looks == _LOOKS:
+        if self._looks == _MAX_LOOKS:
             self.withdraw()
             return
         alone = all(other is connection or other.lost for other, _ in self._ways())

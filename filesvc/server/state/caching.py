@@ -65,8 +65,8 @@ LEASE_OFFERS = {R: (R,), RH: (RH, R), RW: (RW, R), RWH: (RWH, RH, R)}
 OPLOCK_OFFERS = {R: (R,), RW: (RW, R), RWH: (RWH, R)}
 """The same of an oplock."""
 
-_STAT = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE)
-_STAT_OR_SECURITY = _STAT | int(AccessMask.READ_CONTROL)
+_STAT_ACCESS = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE)
+_STAT_OR_SECURITY_ACCESS = _STAT_ACCESS | int(AccessMask.READ_CONTROL)
 
 
 class Operation(Enum):
@@ -253,8 +253,8 @@ class Caching:
     def undisturbed_by(self, access: int) -> bool:
         """Whether an open with these rights only looks at attributes. Reading the security descriptor disturbs oplocks, but not leases."""
         if any(holder.breaks is OPLOCK_BREAKS for holder in self.holders):
-            return not access & ~_STAT
-        return not access & ~_STAT_OR_SECURITY
+            return not access & ~_STAT_ACCESS
+        return not access & ~_STAT_OR_SECURITY_ACCESS
 
     @property
     def batch(self) -> bool:
@@ -314,7 +314,7 @@ class Caching:
             return False
         if state & W:
             return not others and not any(
-                other.holder is not holder and (oplock or other.granted_access & ~_STAT_OR_SECURITY)
+                other.holder is not holder and (oplock or other.granted_access & ~_STAT_OR_SECURITY_ACCESS)
                 for other in open.node.opens
                 if other is not open
             )

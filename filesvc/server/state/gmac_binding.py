@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure
 
-_MOST = 64
-_LONGEST_KEPT = 4096
-_MOST_LOGONS = 1024
+_MAX_STEPS = 64
+_MAX_KEPT_LENGTH = 4096
+_MAX_LOGONS = 1024
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Bindings:
     def logged_on(self, message_id: int) -> bool:
         """Whether the key may sign the answer to what ended a logon where the session began, though the client may not have signed that."""
         if not self.spent:
-            if message_id in self._signed or len(self._logons) >= _MOST_LOGONS:
+            if message_id in self._signed or len(self._logons) >= _MAX_LOGONS:
                 return False
             self._logons.add(message_id)
         return True
@@ -56,7 +56,7 @@ class Bindings:
     def asked(self, message_id: int, request: bytes) -> None:
         """The client has signed a step with the session's key."""
         digest = _digest(request)
-        if len(self._asked) < _MOST and self._asked.setdefault(message_id, digest) != digest:
+        if len(self._asked) < _MAX_STEPS and self._asked.setdefault(message_id, digest) != digest:
             self.spent = True
 
     def may_sign(self, message_id: int, request: bytes, answer: bytes) -> bool:
@@ -64,7 +64,7 @@ class Bindings:
         if self.spent:
             return True
         asked, answered = _digest(request), _digest(answer)
-        if message_id in self._logons or (len(self._answered) >= _MOST and asked not in self._answered):
+        if message_id in self._logons or (len(self._answered) >= _MAX_STEPS and asked not in self._answered):
             return False
         self._signed.add(message_id)
         return self._answered.setdefault(asked, answered) == answered
@@ -72,11 +72,11 @@ class Bindings:
     def find(self, request: bytes) -> _Begun | None:
         """What the same first message has led to."""
         begun = self._begun.get(request)
-        return begun if begun is not None and len(begun.accepted) < _MOST else None
+        return begun if begun is not None and len(begun.accepted) < _MAX_STEPS else None
 
     def keep(self, request: bytes, begun: _Begun) -> None:
         """Remember what a first message led to, unless it is longer than clients'."""
-        if len(self._begun) < _MOST and len(request) <= _LONGEST_KEPT:
+        if len(self._begun) < _MAX_STEPS and len(request) <= _MAX_KEPT_LENGTH:
             self._begun[request] = begun
 
 

@@ -18,7 +18,7 @@ from filesvc.server.state import durability
 from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.open import AnyOpen, Open
 from filesvc.smb2.messages.negotiate import Dialect
-from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Opener, Sealer
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer, Unsealer
 from filesvc.smb2.protection.preauth import PreauthIntegrity
 from filesvc.smb2.protection.signing import Signer, SigningAlgorithm
 
@@ -88,7 +88,7 @@ class Session:
     signing_required: bool = False
     encrypt_data: bool = False
     sealer: Sealer | None = None
-    opener: Opener | None = None
+    unsealer: Unsealer | None = None
     trees: dict[int, TreeConnect] = field(default_factory=dict)
     opens: dict[int, AnyOpen] = field(default_factory=dict)
     channels: dict[Carrier, Channel] = field(default_factory=dict)

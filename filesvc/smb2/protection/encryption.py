@@ -172,7 +172,7 @@ class Sealer(_Key):
         return ciphertext, encryptor.tag
 
 
-class Opener(_Key):
+class Unsealer(_Key):
     """Decrypts one session's messages in one direction."""
 
     def open(self, message: memoryview) -> memoryview:

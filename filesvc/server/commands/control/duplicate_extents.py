@@ -24,7 +24,7 @@ async def duplicate_extents(request: IoctlRequest, call: Call) -> Reply:
 
     Locked ranges are no obstacle: nor are they where this comes from, in ReFS.
     """
-    target = call.file(request.file_id)
+    target = call.use_file_open(request.file_id)
     asked = DuplicateExtents.parse(memoryview(request.input))
     source = call.session.opens.get(asked.source.volatile)
     if not isinstance(source, Open) or source.file_id != asked.source:

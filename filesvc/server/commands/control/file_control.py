@@ -49,7 +49,7 @@ def _require_room(request: IoctlRequest, length: int) -> None:
 
 async def resume_key(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SRV_REQUEST_RESUME_KEY: a name for an open file, as the source of a copy (MS-SMB2 3.3.5.15.5)."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     key = SrvRequestResumeKeyResponse(open.file_id.pack().ljust(_RESUME_KEY, b"\0")).encode()
     _require_room(request, len(key))
     return _reply(request, key)
@@ -57,7 +57,7 @@ async def resume_key(request: IoctlRequest, call: Call) -> Reply:
 
 async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SRV_COPYCHUNK: copy between files without the data leaving the server (MS-SMB2 3.3.5.15.6)."""
-    target = call.file(request.file_id)
+    target = call.use_file_open(request.file_id)
     if request.max_output_response < _COPYCHUNK_RESPONSE:
         raise StatusError(Status.INVALID_PARAMETER)
     if len(request.input) > _COPY_HEAD + _MAX_CHUNKS * _CHUNK_LENGTH:
@@ -130,7 +130,7 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
 
 async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SET_SPARSE: files here always can have holes; what is set is the attribute that says so."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(_MAY_WRITE | AccessMask.FILE_WRITE_ATTRIBUTES)
@@ -145,7 +145,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
 
 async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SET_ZERO_DATA: punch a hole, as far as the file reaches."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     zero = SetZeroData.parse(memoryview(request.input))
     if open.is_directory or not 0 <= zero.file_offset <= zero.beyond_final_zero:
         raise StatusError(Status.INVALID_PARAMETER)
@@ -163,7 +163,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
 
 async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_QUERY_ALLOCATED_RANGES: where a file has data."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     asked = FileRange.parse(memoryview(request.input))
     if open.is_directory or asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > 0x7FFFFFFFFFFFFFFF:
         raise StatusError(Status.INVALID_PARAMETER)
@@ -186,7 +186,7 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
 
 async def trim(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_FILE_LEVEL_TRIM: data is not needed any more, so its whole clusters give back their room, and read as zeros."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if len(request.input) > _TRIM_HEAD + _MAX_TRIMMED * _RANGE_LENGTH:
         raise StatusError(Status.INVALID_PARAMETER)
     asked = FileLevelTrim.parse(memoryview(request.input))
@@ -212,7 +212,7 @@ def _punch_all(file: IOpenFile, ranges: list[tuple[int, int]]) -> None:
 
 async def get_compression(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_GET_COMPRESSION: whether it is compressed. How, is the file system's own."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     state = CompressionState(compression_format(await open.stat())).encode()
     _require_room(request, len(state))
     return _reply(request, state)
@@ -220,7 +220,7 @@ async def get_compression(request: IoctlRequest, call: Call) -> Reply:
 
 async def set_compression(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SET_COMPRESSION: compress what is written from now on, or not; of a folder, what is made in it."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     open.require(AccessMask.FILE_WRITE_DATA)
     wanted = CompressionState.parse(memoryview(request.input)).compression_format
     if wanted not in _COMPRESSION_FORMATS:
@@ -236,7 +236,7 @@ async def set_compression(request: IoctlRequest, call: Call) -> Reply:
 
 async def object_id(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_CREATE_OR_GET_OBJECT_ID: made from what identifies the file anyway."""
-    identity = call.file(request.file_id).file.identity
+    identity = call.use_file_open(request.file_id).file.identity
     device = identity.device.to_bytes(16, "little")
     own = ObjectIdBuffer((identity.inode & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") + device[:8], device).encode()
     _require_room(request, len(own))
@@ -245,7 +245,7 @@ async def object_id(request: IoctlRequest, call: Call) -> Reply:
 
 async def snapshots(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SRV_ENUMERATE_SNAPSHOTS: when earlier versions were taken, latest first (MS-SMB2 3.3.5.15.1)."""
-    open = call.file(request.file_id)
+    open = call.use_file_open(request.file_id)
     if request.max_output_response < _SNAPSHOTS_MINIMUM:
         raise StatusError(Status.INVALID_PARAMETER)
     assert open.tree.share is not None

@@ -28,7 +28,7 @@ async def take_over(opening: OpenAttempt, origin: Origin, contexts: Contexts, ca
     @raise StatusError: FILE_FORCED_CLOSED if another machine has the newer instance.
     """
     application = _parse(contexts, call)
-    for open in call.connection.server.opens:
+    for open in call.connection.server.reclaimable:
         other = open.origin
         if (
             other is None

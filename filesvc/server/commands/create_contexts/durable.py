@@ -100,7 +100,7 @@ def grant(open: Open, asked: Asked, call: Call) -> None:
         open.durability = Durability(owner, _timeout(asked), 2)
     if open.durability is not None:
         open.on_close.append(open.durability.reconnected)
-        call.connection.server.opens.add(open)
+        call.connection.server.reclaimable.add(open)
 
 
 def _timeout(asked: DurableHandleRequestV2) -> float:
@@ -125,7 +125,7 @@ def find_open(back: Back, request: CreateRequest, contexts: Contexts, call: Call
     @raise StatusError: OBJECT_NAME_NOT_FOUND, INVALID_PARAMETER or ACCESS_DENIED.
     """
     assert call.tree is not None
-    opens = call.connection.server.opens
+    opens = call.connection.server.reclaimable
     open = opens.find(back.file_id.persistent)
     wants_persistent = isinstance(back, DurableHandleReconnectV2) and bool(back.flags & DurableHandleFlags.PERSISTENT)
     if open is None and isinstance(back, DurableHandleReconnectV2) and wants_persistent and call.tree.is_continuous:
@@ -195,6 +195,6 @@ def reattach(open: Open, call: Call) -> None:
     assert open.durability is not None
     assert call.tree is not None
     open.durability.reconnected()
-    call.connection.server.opens.waiting.discard(open)
+    call.connection.server.reclaimable.waiting.discard(open)
     open.session, open.tree = call.session, call.tree
     call.session.opens[open.file_id.volatile] = open
