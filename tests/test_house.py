@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import filesvc
+from .house import FLOORS, HOUSE, KNOWS, arrows, circles, goes_up, imports, read_house, room, server_room
 
-HOUSE = Path(filesvc.__file__).parent
-MODULES = {".".join(path.relative_to(HOUSE).with_suffix("").parts): ast.parse(path.read_text()) for path in sorted(HOUSE.rglob("*.py"))}
-
-TOP = "the top"
-KNOWS = {
-    TOP: {TOP, "server", "auth", "rpc", "store", "zerocopy", "smb2", "fscc", "dtyp", "interfaces"},
-    "server": {"server", "auth", "rpc", "store", "zerocopy", "smb2", "fscc", "dtyp", "interfaces"},
-    "auth": {"auth", "dtyp"},
-    "rpc": {"rpc", "dtyp"},
-    "store": {"store", "interfaces"},
-    "zerocopy": {"zerocopy"},
-    "smb2": {"smb2", "fscc", "dtyp"},
-    "fscc": {"fscc", "dtyp"},
-    "dtyp": {"dtyp"},
-    "interfaces": set(),
-}
-"""What each room may import of the house. The modules at the top may import all, and nobody imports them."""
+MODULES = read_house()
+ARROWS = arrows(MODULES)
 
 DOES_IO = {"os", "socket", "select", "ssl", "fcntl", "mmap", "pathlib", "io", "subprocess", "threading", "asyncio", "twisted"}
 SANS_IO = {"smb2": DOES_IO, "fscc": DOES_IO, "dtyp": DOES_IO, "rpc": DOES_IO, "store": {"twisted", "socket"}, "interfaces": DOES_IO}
@@ -36,24 +21,9 @@ SANS_IO = {"smb2": DOES_IO, "fscc": DOES_IO, "dtyp": DOES_IO, "rpc": DOES_IO, "s
 NO_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers", "misc", "common", "tools"}
 MODULE_LINES = 500
 FUNCTION_LINES = 60
-
-
-def room(module: str) -> str:
-    """The room that a module, named from the house's door, is in."""
-    first = module.partition(".")[0]
-    return first if first in KNOWS else TOP
-
-
-def imports(tree: ast.Module, module: str) -> Iterator[str]:
-    """The full names of what a module imports, anywhere in it, for types only included."""
-    package = ["filesvc", *module.split(".")]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: -node.level] if node.level else [])
-            source = ".".join(part for part in (base, node.module) if part)
-            yield from ([f"{source}.{name.name}" for name in node.names] if source == "filesvc" else [source])
+PACKAGE_MODULES = 20
+LARGEST_CIRCLE = 9
+"""MS-SMB2's own tables name each other."""
 
 
 def trespasses(tree: ast.Module, module: str) -> list[str]:
@@ -97,6 +67,49 @@ def test_a_trespass_is_found(module: str, code: str) -> None:
 
 def test_every_room_is_there() -> None:
     assert {room(module) for module in MODULES} == set(KNOWS)
+    assert {place for module in MODULES if (place := server_room(module))} == {place for places in FLOORS for place in places}
+
+
+def test_the_servers_rooms_know_only_what_is_below_them() -> None:
+    assert [(module, target) for module, targets in ARROWS.items() for target in targets if goes_up(module, target)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("server.state.open", "from filesvc.server.connection.call import Call"),
+        ("server.state.open", "if TYPE_CHECKING:\n    from filesvc.server.server import Server"),
+        ("server.caches.lease", "from filesvc.server.notify.watch import Watch"),
+        ("server.counts", "from filesvc.server.state.open import Open"),
+        ("server.connection.call", "from ..commands import table"),
+    ],
+)
+def test_an_arrow_up_is_found(module: str, code: str) -> None:
+    drawn = arrows(MODULES | {module: ast.parse(code)})
+    assert any(goes_up(module, target) for target in drawn[module])
+
+
+def test_no_circle_leaves_its_room_or_grows() -> None:
+    found = circles(ARROWS)
+    assert [circle for circle in found if len(circle) > LARGEST_CIRCLE] == []
+    assert [circle for circle in found if len({server_room(module) or room(module) for module in circle}) > 1] == []
+
+
+def test_a_circle_is_found() -> None:
+    drawn = {"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("b"), "d": frozenset("a")}
+    assert circles(drawn) == [["b", "c"]]
+
+
+def test_a_package_can_be_read_at_a_glance() -> None:
+    sizes = Counter(module.rpartition(".")[0] for module in MODULES if not module.endswith("__init__"))
+    assert {package: size for package, size in sizes.items() if size > PACKAGE_MODULES} == {}
+
+
+def test_every_room_says_what_is_there() -> None:
+    packages = [module for module in MODULES if module.endswith("__init__")]
+    folders = {path.parent.relative_to(HOUSE).as_posix() for path in HOUSE.rglob("*.py")} - {"."}
+    assert {package.removesuffix(".__init__").replace(".", "/") for package in packages} - {"__init__"} == folders
+    assert all(ast.get_docstring(MODULES[package]) for package in packages)
 
 
 def nodes(module: str, *kinds: type[ast.AST]) -> list[Any]:

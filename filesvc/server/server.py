@@ -38,11 +38,11 @@ from filesvc.server.handles.restoring import restore
 from filesvc.server.notify.notifier import Notifier
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.settings import Settings, Share
-from filesvc.server.state.carrier import Carrier
 from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
 from filesvc.server.state.open import Open
 from filesvc.server.state.reclaimable import ReclaimableOpens
+from filesvc.server.state.services import Carrier
 from filesvc.server.state.session import Channel, Session
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier

@@ -14,8 +14,8 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.names import FileName
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, Holder
-from filesvc.server.state.carrier import Cache, Carrier
 from filesvc.server.state.open import Open
+from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts import lease as wire
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseState

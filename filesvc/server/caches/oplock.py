@@ -12,8 +12,8 @@ from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Caching, Holder, R
-from filesvc.server.state.carrier import Cache, Carrier
 from filesvc.server.state.open import Open
+from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.messages.create import OplockLevel
 from filesvc.smb2.messages.oplock_break import OplockBreak

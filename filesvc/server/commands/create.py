@@ -18,7 +18,7 @@ from filesvc.server.commands.create_contexts.app_instance import take_over
 from filesvc.server.commands.create_contexts.durable import Contexts
 from filesvc.server.commands.create_contexts.replay import check_replay, is_replayable
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
-from filesvc.server.commands.pipes import open_pipe
+from filesvc.server.commands.ipc.pipes import open_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import FileName, parse_name

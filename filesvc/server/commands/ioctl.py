@@ -9,8 +9,8 @@ from filesvc.fscc.fsctl import Fsctl
 from filesvc.server.commands.control import file_control
 from filesvc.server.commands.control.duplicate_extents import duplicate_extents
 from filesvc.server.commands.control.host_interfaces import network_interfaces
+from filesvc.server.commands.ipc.pipes import peek, transceive
 from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
-from filesvc.server.commands.pipes import peek, transceive
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.state.open import PipeOpen

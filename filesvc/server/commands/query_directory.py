@@ -9,7 +9,6 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.interfaces import Entry
-from filesvc.server.commands.access_based import select_readable
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import extended_attributes_length
@@ -17,6 +16,7 @@ from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.short_names import ShortNames
+from filesvc.server.operations.access_based import select_readable
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 from filesvc.server.state.tree import TreeConnect

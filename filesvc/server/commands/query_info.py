@@ -7,7 +7,7 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.server.access.descriptor_parts import TO_QUERY, require_parts, select
 from filesvc.server.commands.info import file_queries as file_query
 from filesvc.server.commands.info import volume_queries as volume_query
-from filesvc.server.commands.pipes import query_pipe
+from filesvc.server.commands.ipc.pipes import query_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.open import Open, PipeOpen

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.server.commands.pipes import read_pipe
+from filesvc.server.commands.ipc.pipes import read_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.open import MAX_OFFSET, Open, PipeOpen

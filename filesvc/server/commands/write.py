@@ -5,7 +5,7 @@ from __future__ import annotations
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.commands.flush import flush_open
-from filesvc.server.commands.pipes import write_pipe
+from filesvc.server.commands.ipc.pipes import write_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.caching import Operation

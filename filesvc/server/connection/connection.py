@@ -24,7 +24,7 @@ from filesvc.server.connection.workload import Workload
 from filesvc.server.connection.write_payload import Payload
 from filesvc.server.errors import ConnectionBroken
 from filesvc.server.settings import Settings
-from filesvc.server.state.carrier import Cache, Notice
+from filesvc.server.state.services import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
 from filesvc.server.tcp import has_vanished, set_tcp_options
 from filesvc.smb2.compound import split
@@ -398,7 +398,7 @@ class Connection(Protocol):
     # Sending
 
     def notify(self, cache: Cache, body: bytes, session: Session) -> None:
-        """See L{filesvc.server.state.carrier.Carrier.notify}. What tells of an oplock has the session's id."""
+        """See L{filesvc.server.state.services.Carrier.notify}. What tells of an oplock has the session's id."""
         self.server.counts.breaks[cache.value] += 1
         self._sender.notify(body, session.session_id if cache is Cache.OPLOCK else 0, session if session.encrypt_data else None)
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from filesvc.server.handles.database import Database
 from filesvc.server.handles.record import OpenRecord
+from filesvc.server.state.deletion import is_pending
 from filesvc.server.state.open import Open
 from filesvc.zerocopy.workers import InThread
 
@@ -39,7 +40,7 @@ class Persistence:
 
         @raise OSError: it cannot be.
         """
-        pending = await open.is_delete_pending()
+        pending = await is_pending(open)
         number, record = open.file_id.persistent, OpenRecord.of(open, pending).encode()
         try:
             await self._run(lambda: self._database.save(number, record))

@@ -14,8 +14,8 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.server.printable import printable
 from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
 from filesvc.server.server import Server
-from filesvc.server.state.carrier import Carrier
 from filesvc.server.state.open import Open
+from filesvc.server.state.services import Carrier
 from filesvc.server.state.session import Session
 from filesvc.smb2.messages.create import ShareAccess
 

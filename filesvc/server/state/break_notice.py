@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 if TYPE_CHECKING:
-    from filesvc.server.state.carrier import Cache, Carrier
+    from filesvc.server.state.services import Cache, Carrier
     from filesvc.server.state.session import Session
 
 Ways: TypeAlias = "Iterable[tuple[Carrier, Session]]"

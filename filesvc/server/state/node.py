@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from filesvc.interfaces import Path
 from filesvc.server.files.byte_range_locks import ByteRangeLocks
@@ -30,6 +30,10 @@ class Deletion(NamedTuple):
     tree: TreeConnect
     path: Path
     parent_key: bytes | None
+
+
+Removal: TypeAlias = "tuple[FileNode, Deletion]"
+"""What is to be removed, or was: a name of a file, or a stream."""
 
 
 @dataclass(slots=True, eq=False)

@@ -15,11 +15,12 @@ from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
-from filesvc.server.files.streams import StreamFile, remove, remove_found
-from filesvc.server.state.caching import Holder, Operation
+from filesvc.server.files.streams import StreamFile
+from filesvc.server.state import deletion
+from filesvc.server.state.caching import Holder
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
-from filesvc.server.state.node import DATA, Deletion, FileNode
+from filesvc.server.state.node import DATA, FileNode, Removal
 from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import MANY_BYTES
 from filesvc.smb2.file_id import FileId
@@ -35,7 +36,6 @@ log = Logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Removal: TypeAlias = tuple[FileNode, Deletion]
 
 MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 """The last offset that a request may name."""
@@ -213,10 +213,8 @@ class Open:
             notify()
         node.locks.release(self)
         self.settle_write_time()
-        if self.delete_on_close and await self._is_deletable():
-            tree.server.notifier.deleting(node)
-            await self.set_deletion()
-            node.caching.take(Operation.DELETE, self.holder)
+        if self.delete_on_close:
+            await deletion.begin_on_close(self)
         if self._in_threads:
             # It counts until then: nobody is to open meanwhile what will be removed.
             self._idle = Deferred()
@@ -226,7 +224,7 @@ class Open:
         for each in ended:
             each.write_time.pin(None)
         try:
-            removed = [each for each in await self._due(ended) if await self._delete(*each)]
+            removed = await deletion.carry_out(self, ended)
             if self.has_written and not removed:
                 await self.entries_changed(self.path)
         finally:
@@ -235,8 +233,7 @@ class Open:
             await self._keep_write_time()
             self.descriptor = None
             await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
-            for removal in removed:
-                self._tell_of_removal(*removal)
+            deletion.tell(self, removed)
             if not removed:
                 tree.server.notifier.closed(self)
             if self.holder is not None:
@@ -247,48 +244,6 @@ class Open:
     async def link(self) -> Hashable:
         """The name of the file that it was opened by; for a stream, that of its file."""
         return await self.tree.link_at(self.path)
-
-    async def _deleted_name(self) -> Hashable:
-        """What C{node.deletions} has this open's deletion for."""
-        return None if self.node.key.stream else await self.link()
-
-    async def set_deletion(self) -> None:
-        """The stream that is open is to be deleted, or the name that the file was opened by."""
-        name = await self._deleted_name()
-        self.tree.server.nodes.set_deletion(self.node, name, Deletion(self.tree, self.path, self.parent_key))
-
-    async def take_deletion(self) -> None:
-        """It is not, after all."""
-        self.tree.server.nodes.take_deletion(self.node, await self._deleted_name())
-
-    async def is_delete_pending(self) -> bool:
-        """Whether it is."""
-        return self.node.delete_pending and await self._deleted_name() in self.node.deletions
-
-    async def _due(self, ended: list[FileNode]) -> list[Removal]:
-        """What is to be removed because this was the last open of the stream, or by that name of the file (MS-FSA 2.1.5.5)."""
-        due = []
-        for node in ended:
-            due += [(node, deletion) for deletion in node.deletions.values()]
-            node.deletions = {}
-        file = self.node.file
-        if file.deletions:
-            link = await self.link()
-            if not any([await other.link() == link for other in list(file.all_opens)]):
-                deletion = self.tree.server.nodes.take_deletion(file, link)
-                if deletion is not None:
-                    due.append((file, deletion))
-        return due
-
-    async def _is_deletable(self) -> bool:
-        """Whether it is no directory with entries, which outlives its end (MS-FSA 2.1.5.5)."""
-        if not self.is_directory:
-            return True
-        try:
-            return not await self.tree.run(has_entries, self.file)
-        except OSError:
-            # It is for the store to say so when it is asked to remove it.
-            return True
 
     async def _stop_listing(self) -> None:
         """The directory may be being listed in a thread."""
@@ -304,35 +259,6 @@ class Open:
                 await self.tree.run(self.file.set_times, Times(written=self.frozen_write_time))
             except OSError as error:
                 log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
-
-    async def _delete(self, node: FileNode, deletion: Deletion) -> bool:
-        """Remove a name of the file that is open, or a stream of it; false if that failed."""
-        tree, path, parent_key = deletion
-        stream = bool(node.key.stream)
-        try:
-            if tree.store is self.tree.store:
-                if not stream:
-                    self.file.moved(path)
-                await self.tree.run(remove, tree.store, self.file, stream)
-            else:
-                await tree.run(remove_found, tree.store, path, node.key)
-        except OSError as error:
-            log.info("could not delete {path}: {error}", path=join_name(self.full_path), error=error)
-            return False
-        if not stream and path:
-            caching = tree.server.directory_leases
-            await caching.changed(tree, path[:-1], self.session, parent_key if self.parent_key == parent_key else None)
-        return True
-
-    def _tell_of_removal(self, node: FileNode, deletion: Deletion) -> None:
-        """Those who watch hear of it; of what another store did, from theirs."""
-        if deletion.tree.store is self.tree.store:
-            self.tree.server.notifier.removed(self, node, deletion.path)
-
-
-def has_entries(directory: IOpenFile) -> bool:
-    """Whether there is something in a directory."""
-    return next(iter(directory.list_names()), None) is not None
 
 
 @dataclass(slots=True, eq=False)

@@ -1,9 +1,11 @@
-"""What the tables use of the server that they are part of: a protocol for each kind of service (MS-SMB2 3.3.1.5)."""
+"""What the tables use of the server that they are part of, and of the connections: a protocol for each kind of service (MS-SMB2 3.3.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from twisted.python.threadpool import ThreadPool
 
@@ -12,14 +14,65 @@ from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.times import ChangeTimes
 from filesvc.server.settings import Settings, Share
+from filesvc.smb2.messages.negotiate import Dialect
+from filesvc.smb2.protection.encryption import EncryptionAlgorithm
+from filesvc.smb2.protection.signing import SigningAlgorithm
 from filesvc.zerocopy.lease import LeaseTable
 from filesvc.zerocopy.workers import InThread
 
 if TYPE_CHECKING:
     from filesvc.server.state.node import FileNode, NodeTable
     from filesvc.server.state.open import Open
-    from filesvc.server.state.session import Session
+    from filesvc.server.state.session import Channel, Session
     from filesvc.server.state.tree import TreeConnect
+
+
+class Cache(Enum):
+    """What a client caches with; the value is what operators read."""
+
+    OPLOCK = "oplock"
+    LEASE = "lease"
+
+
+class Notice(Protocol):
+    """Something that a client is told without having asked."""
+
+    def connection_lost(self) -> None:
+        """The connection that it was sent on is gone."""
+
+
+class Carrier(Protocol):
+    """
+    A connection, as sessions, breaks and the server see it.
+
+    @ivar peer: the client's address, as it stands in the log.
+    @ivar channels: the sessions that it carries, by id.
+    @ivar notices: what was sent that no request asked for, and goes out on another connection if this one is lost.
+    @ivar lost: it is gone, or about to be: nothing is received or sent any more.
+    """
+
+    peer: str
+    dialect: Dialect | None
+    cipher: EncryptionAlgorithm | None
+    signing_algorithm: SigningAlgorithm
+    channels: dict[int, Channel]
+    notices: list[Notice]
+    lost: bool
+
+    def serves(self, client_guid: UUID) -> bool:
+        """Whether it is a connection of that client's."""
+
+    def notify(self, cache: Cache, body: bytes, session: Session) -> None:
+        """Send an OPLOCK_BREAK that no request asked for; encrypted if all of the session is."""
+
+    def abort(self, reason: str) -> None:
+        """Close at once, because of something the client did."""
+
+    def finish(self, now: bool) -> None:
+        """Take no more requests, and close when all replies have left; or C{now}."""
+
+    def end_if_vanished(self, silence_s: float) -> None:
+        """Close if the client is gone without a word for so long."""
 
 
 class ChangeListener(Protocol):

@@ -26,7 +26,7 @@ log = Logger()
 
 if TYPE_CHECKING:
     from filesvc.auth.acceptor import Conversation
-    from filesvc.server.state.carrier import Carrier
+    from filesvc.server.state.services import Carrier
     from filesvc.server.state.tree import TreeConnect
 
 

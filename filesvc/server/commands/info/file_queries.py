@@ -36,6 +36,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
 from filesvc.server.files.streams import list_streams
+from filesvc.server.state.deletion import is_pending
 from filesvc.server.state.open import Open
 from filesvc.smb2.messages.query_info import QueryInfoRequest
 from filesvc.store.upcase import upcase
@@ -62,7 +63,7 @@ async def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
     """MS-FSA 2.1.5.12.27. Names that are to be deleted do not count."""
     times = network_times(stat)
     links = max(stat.links - len(open.node.file.deletions), 0)
-    pending = not links or await open.is_delete_pending()
+    pending = not links or await is_pending(open)
     return FileStandardInformation(times["allocation_size"], times["end_of_file"], links, pending, open.is_directory)
 
 

@@ -25,9 +25,10 @@ from filesvc.server.commands.info.extended_attributes import set_extended_attrib
 from filesvc.server.errors import StatusError
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.renaming import link, rename
+from filesvc.server.state import deletion
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.node import DATA
-from filesvc.server.state.open import Open, has_entries
+from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
 
 _MAX_SIZE = 0x7FFFFFFFFFFFFFFF
@@ -112,12 +113,11 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
             raise StatusError(Status.CANNOT_DELETE)
-        if open.is_directory and await open.run(has_entries, open.file):
+        if open.is_directory and await open.run(deletion.has_entries, open.file):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
-        open.tree.server.notifier.deleting(open.node)
-        await open.set_deletion()
+        await deletion.begin(open)
     else:
-        await open.take_deletion()
+        await deletion.withdraw(open)
 
 
 async def _position(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
