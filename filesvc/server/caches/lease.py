@@ -13,7 +13,7 @@ from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import FileName
 from filesvc.server.state.break_notice import BreakNotice
-from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, Holder
+from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, STAT_OR_SECURITY_ACCESS, Holder
 from filesvc.server.state.open import Open
 from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts import lease as wire
@@ -40,6 +40,8 @@ class Lease(Holder):
     @ivar epoch: counts the changes of state, for version 2.
     """
 
+    is_oplock = False
+    undisturbed = STAT_OR_SECURITY_ACCESS
     breaks = LEASE_BREAKS
     offers = LEASE_OFFERS
 

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.break_notice import BreakNotice
-from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, Caching, Holder, R
+from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, STAT_ACCESS, Caching, Holder, R
 from filesvc.server.state.open import Open
 from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts.lease import LeaseState
@@ -28,6 +28,8 @@ _LEVEL_OF_STATE = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EX
 class Oplock(Holder):
     """The oplock of one open."""
 
+    is_oplock = True
+    undisturbed = STAT_ACCESS
     breaks = OPLOCK_BREAKS
     offers = OPLOCK_OFFERS
 

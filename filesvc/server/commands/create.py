@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.filetime import from_filetime, to_filetime
@@ -87,8 +87,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     if back is not None:
         open = durable.find_open(back, request, contexts, call)
         durable.reattach(open, call)
-        level, lease = _cached(open)
-        return await _reply(open, await open.stat(), CreateAction.OPENED, level, lease, contexts, call)
+        return await _reply(Answer.of(open, CreateAction.OPENED), await open.stat(), contexts, call)
     _check(request, call)
     opening = await _opening(request, contexts, call)
     if not isinstance(asked, DurableHandleRequestV2):
@@ -116,7 +115,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
     if path != name.path:
         name = replace(name, path=path)
     if TIMEWARP_TOKEN in contexts:
-        name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
+        request, name = await _in_snapshot(request, tree, name, TimewarpToken.parse(contexts[TIMEWARP_TOKEN]))
     opening = OpenAttempt(
         call.wait,
         call.connection.server.descriptors,
@@ -163,10 +162,11 @@ async def _open(
         if origin is not None:
             origin.action, origin.replayable = action, is_replayable(open)
             call.connection.server.reclaimable.add_created(open, origin)
-        level, lease = _cached(open)
+        answer = Answer.of(open, action)
+        answer.contexts += durable.describe(open)
         await durability.save(open)
         stat = open.shown(opening.found) if opening.found is not None else await open.stat()
-        reply = await _reply(open, stat, action, level, [*lease, *durable.describe(open)], contexts, call)
+        reply = await _reply(answer, stat, contexts, call)
     except BaseException:
         open.delete_on_close = open.delete_on_close or action == CreateAction.CREATED
         await open.close()
@@ -182,32 +182,43 @@ async def _replay(open: Open, request: CreateRequest, contexts: Contexts, call: 
     durable.check_replayed_lease(open, contexts)
     if open.session is not call.session:
         durable.reattach(open, call)
-    level, lease = _cached(open)
-    if not lease:
-        # The client takes the answer as one to what it asks for now.
-        level = min(level, OplockLevel(request.requested_oplock_level))
-    durable_still = bool(lease) or level == OplockLevel.BATCH or durability.is_persistent(open)
     assert open.origin is not None
-    granted = lease + (durable.describe(open) if durable_still else [])
-    return await _reply(open, await open.stat(), open.origin.action, level, granted, contexts, call)
+    answer = Answer.of(open, open.origin.action)
+    if answer.level != OplockLevel.LEASE:
+        # The client takes the answer as one to what it asks for now.
+        answer.level = min(answer.level, OplockLevel(request.requested_oplock_level))
+    if answer.level in (OplockLevel.LEASE, OplockLevel.BATCH) or durability.is_persistent(open):
+        answer.contexts += durable.describe(open)
+    return await _reply(answer, await open.stat(), contexts, call)
 
 
-def _cached(open: Open) -> tuple[OplockLevel, list[CreateContext]]:
-    """What the client may cache: the response's OplockLevel, and the context that says more of a lease."""
-    match open.holder:
-        case Lease():
-            return OplockLevel.LEASE, [open.holder.describe()]
-        case Oplock():
-            return open.holder.level, []
-    return OplockLevel.NONE, []
+@dataclass(slots=True)
+class Answer:
+    """What a client is told of its open: what was done, what it may cache, and the contexts that say more of what it was granted."""
+
+    open: Open
+    action: CreateAction
+    level: OplockLevel = OplockLevel.NONE
+    contexts: list[CreateContext] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, open: Open, action: CreateAction) -> Answer:
+        """The answer that tells what an open's client may cache."""
+        match open.holder:
+            case Lease():
+                return cls(open, action, OplockLevel.LEASE, [open.holder.describe()])
+            case Oplock():
+                return cls(open, action, open.holder.level)
+        return cls(open, action)
 
 
-async def _reply(
-    open: Open, stat: Stat, action: CreateAction, level: OplockLevel, granted: list[CreateContext], contexts: Contexts, call: Call
-) -> Reply:
-    answers = [*await _answer(contexts, open, stat, call), *granted]
+async def _reply(answer: Answer, stat: Stat, contexts: Contexts, call: Call) -> Reply:
+    open = answer.open
+    answers = [*await _answer(contexts, open, stat, call), *answer.contexts]
     call.compound.file_id = open.file_id
-    return Reply(CreateResponse(open.file_id, action, **network_times(stat), oplock_level=level, create_contexts=answers).encode())
+    return Reply(
+        CreateResponse(open.file_id, answer.action, **network_times(stat), oplock_level=answer.level, create_contexts=answers).encode()
+    )
 
 
 def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRequest | LeaseRequest | None:
@@ -225,8 +236,8 @@ def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRe
     return LeaseRequest(connection.server.leases, connection.dialect, connection.negotiated.client_guid, call.session, asked)
 
 
-async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName, token: TimewarpToken) -> FileName:
-    """The name in the earlier version of the share that a token asks for, which can only be read (MS-SMB2 3.3.5.9.4)."""
+async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName, token: TimewarpToken) -> tuple[CreateRequest, FileName]:
+    """The request and the name in the earlier version of the share that a token asks for, which can only be read (MS-SMB2 3.3.5.9.4)."""
     assert tree.share is not None
     taken = from_filetime(token.timestamp)
     snapshot = await tree.run(find_snapshot, tree.store, tree.share.snapshots, taken)
@@ -234,9 +245,9 @@ async def _in_snapshot(request: CreateRequest, tree: TreeConnect, name: FileName
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.OPEN_IF):
         raise StatusError(Status.MEDIA_WRITE_PROTECTED)
-    request.create_disposition = CreateDisposition.OPEN
-    request.desired_access = granted_rights(desired_rights(request.desired_access, tree.session.token), tree.maximal_access & READ_ONLY)
-    return replace(name, path=(*snapshot.path, *name.path))
+    access = granted_rights(desired_rights(request.desired_access, tree.session.token), tree.maximal_access & READ_ONLY)
+    asked = replace(request, create_disposition=CreateDisposition.OPEN, desired_access=access)
+    return asked, replace(name, path=(*snapshot.path, *name.path))
 
 
 def _check(request: CreateRequest, call: Call) -> None:

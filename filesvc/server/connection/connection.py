@@ -128,6 +128,7 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Process what arrived. A mistake of the client's ends this connection and no other."""
+        # Now, so that what other programs did before is neither taken for what the client does next nor dropped with it.
         self.server.notifier.hear_others()
         try:
             self._receiver.feed(data)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from twisted.logger import Logger
+from zope.interface import implementer
 
-from filesvc.auth.users import User
+from filesvc.auth.users import IUser
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, IFileStore, ILockableFile, IOpenFile, Kind, Path
 from filesvc.server.caches.lease import Lease, LeaseRequest, Leases
@@ -40,7 +41,21 @@ log = Logger()
 
 _WRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _NO_KEY = bytes(16)
+_NO_SESSION = 0
+_NOBODY = 65534
 _LEVELS = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EXCLUSIVE, RWH: OplockLevel.BATCH}
+
+
+@implementer(IUser)
+@dataclass(slots=True, frozen=True)
+class AbsentClient:
+    """Whose an open is until its client is back. Nothing is done as this user, whom the operating system takes for nobody."""
+
+    name: str
+    uid: int = _NOBODY
+    gid: int = _NOBODY
+    groups: tuple[int, ...] = ()
+    is_guest: bool = False
 
 
 class Restorer(Services, Protocol):
@@ -78,7 +93,7 @@ def _reopen(number: int, record: OpenRecord, server: Restorer) -> Open:
         raise ValueError(f"there is no continuous share {record.share}")
     store = share.store
     file, other_path = _find(record, store)
-    session = Session(0, SessionState.EXPIRED, User(record.owner, os.geteuid(), os.getegid()))
+    session = Session(_NO_SESSION, SessionState.EXPIRED, AbsentClient(record.owner))
     open = Open(
         FileId(number, number),
         session,

@@ -52,7 +52,7 @@ _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
 _NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
 _READONLY = int(FileAttributes.READONLY)
-_MOST_RACES = 10
+_MAX_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
 
 
@@ -108,6 +108,17 @@ class OpenAttempt:
         @raise StatusError: it cannot be.
         @raise OSError: the store says no.
         """
+        await self._settle_kind()
+        rights = desired_rights(self.desired_access, self.tree.session.token)
+        granted_rights(rights, self.tree.maximal_access)
+        if self.disposition == CreateDisposition.CREATE:
+            return await self._make(rights)
+        if self.disposition in _ONLY_EXISTING:
+            return await self._open_only(rights)
+        return await self._open_or_make(rights)
+
+    async def _settle_kind(self) -> None:
+        """What the name says of what is wanted, a directory or not, agrees with the options."""
         if self.name.stream is not None:
             if not (await self.tree.run(self.tree.store.volume)).xattrs:
                 raise StatusError(Status.OBJECT_NAME_INVALID)
@@ -120,27 +131,26 @@ class OpenAttempt:
             if self.overwrites:
                 raise StatusError(Status.INVALID_PARAMETER)
             self.options |= _DIRECTORY_FILE
-        rights = desired_rights(self.desired_access, self.tree.session.token)
-        granted_rights(rights, self.tree.maximal_access)
-        if self.disposition == CreateDisposition.CREATE:
-            return await self._make(rights)
-        races = 0
-        while races < _MOST_RACES:
+
+    async def _open_only(self, rights: int) -> tuple[Open, CreateAction]:
+        """OPEN and OVERWRITE: look again each time that others had to give way."""
+        while (opened := await self._open_existing(rights)) is None:
+            pass
+        return opened
+
+    async def _open_or_make(self, rights: int) -> tuple[Open, CreateAction]:
+        """OPEN_IF, OVERWRITE_IF and SUPERSEDE. Others may make the file, or delete it, between our looking for it and our making it."""
+        for _ in range(_MAX_RACES):
             try:
-                opened = await self._open_existing(rights)
+                return await self._open_only(rights)
             except ParentNotFound:
                 raise
             except FileNotFoundError:
-                if self.disposition in _ONLY_EXISTING:
-                    raise
-            else:
-                if opened is None:
-                    continue
-                return opened
+                pass
             try:
                 return await self._make(rights)
             except FileExistsError:
-                races += 1
+                pass
         # It can neither be opened nor made, as a name whose file is being deleted.
         raise StatusError(Status.DELETE_PENDING)
 

@@ -65,8 +65,8 @@ LEASE_OFFERS = {R: (R,), RH: (RH, R), RW: (RW, R), RWH: (RWH, RH, R)}
 OPLOCK_OFFERS = {R: (R,), RW: (RW, R), RWH: (RWH, R)}
 """The same of an oplock."""
 
-_STAT_ACCESS = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE)
-_STAT_OR_SECURITY_ACCESS = _STAT_ACCESS | int(AccessMask.READ_CONTROL)
+STAT_ACCESS = int(AccessMask.FILE_READ_ATTRIBUTES | AccessMask.FILE_WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE)
+STAT_OR_SECURITY_ACCESS = STAT_ACCESS | int(AccessMask.READ_CONTROL)
 
 
 class Operation(Enum):
@@ -103,11 +103,17 @@ class Holder:
     """
     Somebody who caches a file.
 
+    @cvar is_oplock: it belongs to one open, and not to a client as a lease does.
+    @cvar undisturbed: the rights of opens that take nothing from it.
+    @cvar breaks: what is left of it when something is taken.
+    @cvar offers: what to try to grant of what is wanted, the best first.
     @ivar state: what it may cache.
     @ivar breaking: what it was told to keep, while its answer is awaited.
     @ivar parent_key: the key of the lease that the client has of the directory, if it has.
     """
 
+    is_oplock: ClassVar[bool]
+    undisturbed: ClassVar[int]
     breaks: ClassVar[dict[tuple[LeaseState, LeaseState], LeaseState]]
     offers: ClassVar[dict[LeaseState, tuple[LeaseState, ...]]]
 
@@ -252,14 +258,12 @@ class Caching:
 
     def undisturbed_by(self, access: int) -> bool:
         """Whether an open with these rights only looks at attributes. Reading the security descriptor disturbs oplocks, but not leases."""
-        if any(holder.breaks is OPLOCK_BREAKS for holder in self.holders):
-            return not access & ~_STAT_ACCESS
-        return not access & ~_STAT_OR_SECURITY_ACCESS
+        return not any(access & ~holder.undisturbed for holder in self.holders)
 
     @property
     def batch(self) -> bool:
         """Whether somebody holds a batch oplock."""
-        return any(holder.breaks is OPLOCK_BREAKS and holder.state == RWH for holder in self.holders)
+        return any(holder.is_oplock and holder.state == RWH for holder in self.holders)
 
     def take(self, operation: Operation, actor: Holder | None) -> list[Deferred[None]]:
         """
@@ -272,7 +276,7 @@ class Caching:
         taken = _TAKEN[operation]
         waits = []
         for holder in list(self.holders):
-            if holder is actor and not (taken == RW and holder.breaks is OPLOCK_BREAKS and holder.state == R):
+            if holder is actor and not (taken == RW and holder.is_oplock and holder.state == R):
                 continue
             wait = holder.take(taken)
             if wait is not None:
@@ -307,19 +311,18 @@ class Caching:
 
     def _allows(self, holder: Holder, open: Open, state: LeaseState) -> bool:
         others = [other for other in self.holders if other is not holder and other.state]
-        oplock = holder.breaks is OPLOCK_BREAKS
         if any(other.state & W for other in others):
             return False
         if state & H and open.node.delete_pending:
             return False
         if state & W:
             return not others and not any(
-                other.holder is not holder and (oplock or other.granted_access & ~_STAT_OR_SECURITY_ACCESS)
+                other.holder is not holder and (holder.is_oplock or other.granted_access & ~STAT_OR_SECURITY_ACCESS)
                 for other in open.node.opens
                 if other is not open
             )
         if open.node.locks:
             return False
-        if oplock:
+        if holder.is_oplock:
             return not any(other.state & H for other in others)
-        return not state & H or not any(other.breaks is OPLOCK_BREAKS for other in others)
+        return not state & H or not any(other.is_oplock for other in others)
