@@ -1,4 +1,7 @@
-"""The C{filesvc} command: C{filesvc passwd}, C{filesvc check} and C{filesvc status}. The server itself is C{twistd filesvc}."""
+"""
+The C{filesvc} command: C{filesvc passwd}, C{filesvc check}, C{filesvc status} and C{filesvc systemd}. The server itself is
+C{twistd filesvc}.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,17 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from getpass import getpass
-from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from filesvc import __version__
 from filesvc.auth.smbpasswd import remove_user, set_password
 from filesvc.config import ConfigError, describe, notes
 from filesvc.configfile import read
+
+_HIDDEN_FROM_THE_SERVICE = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What C{ProtectHome} and C{PrivateTmp} in C{filesvc.service} hide."""
 
 
 class Refused(Exception):
@@ -36,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="filesvc", description="Tools for an SMB file server. To start the server: twistd -n filesvc", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"filesvc {version('filesvc')}")
+    parser.add_argument("--version", action="version", version=f"filesvc {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     passwd = commands.add_parser("passwd", help="add, change or delete a user in an smbpasswd file", description=_passwd.__doc__)
@@ -56,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("endpoint", metavar="ENDPOINT", nargs="?", help="where it tells its status, such as unix:/run/filesvc/status")
     where.add_argument("--config", metavar="FILE", help="its configuration file, which says where")
     status.set_defaults(run=_status)
+
+    systemd = commands.add_parser("systemd", help="print a unit for systemd", description=_systemd.__doc__)
+    systemd.add_argument("unit", choices=("service", "socket"), help="which: the server, or its port, which systemd can keep for it")
+    systemd.set_defaults(run=_systemd)
     return parser
 
 
@@ -154,3 +166,14 @@ def _status_endpoint(path: str) -> str:
         return client_endpoint(config.status[0].value)
     except ValueError as error:
         raise Refused(f"{config.status[0].where}: {error}; give filesvc status the endpoint to connect to") from None
+
+
+def _systemd(chosen: argparse.Namespace) -> None:
+    """Print a unit for systemd, for /etc/systemd/system/filesvc.service or filesvc.socket. It starts the programs beside this one."""
+    programs = Path(sys.argv[0]).resolve().parent
+    if any(letter.isspace() or letter in "%\\\"'" for letter in str(programs)):
+        raise Refused(f"a unit cannot name {programs}; install filesvc where no folder's name has spaces, quotes or %")
+    unit = files("filesvc").joinpath("systemd", f"filesvc.{chosen.unit}").read_text()
+    sys.stdout.write(unit.replace("/opt/filesvc/bin", str(programs)))
+    if chosen.unit == "service" and any(programs.is_relative_to(hidden) for hidden in _HIDDEN_FROM_THE_SERVICE):
+        print(f"note: the unit hides {programs} from the service; install filesvc elsewhere, as in /opt/filesvc", file=sys.stderr)

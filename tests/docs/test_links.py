@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for top in ("docs", "tests", "etc", "benchmarks") for path in (ROOT / top).rglob("*.md"))])
 
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+REPOSITORY = re.compile(r"https://(?:github\.com/filesvc/filesvc/(?:blob|tree)|raw\.githubusercontent\.com/filesvc/filesvc)/main/")
+"""Where a file of this repository is for those who have none: README is shown by package indexes too."""
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
@@ -23,10 +26,13 @@ def anchors(text: str) -> set[str]:
 def broken(document: Path, text: str) -> list[str]:
     """The links of a document that lead nowhere. Those to other hosts are left alone."""
     wrong = []
-    for link in _LINK.findall(_CODE.sub("", text)):
+    for inline, reference in _LINK.findall(_CODE.sub("", text)):
+        link = inline or reference
         target, _, anchor = link.partition("#")
         path = document.parent / target if target else document
-        if link.startswith(("https://", "http://")):
+        if REPOSITORY.match(link):
+            path = ROOT / REPOSITORY.sub("", target)
+        elif link.startswith(("https://", "http://")):
             continue
         if not path.exists() or (anchor and anchor not in anchors(path.read_text())):
             wrong.append(link)
@@ -46,6 +52,9 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[a](there.md#another)", ["there.md#another"]),
         ("[a](#nothing)", ["#nothing"]),
         ("`[a](elsewhere.md)`", []),
+        ("[a]\n\n[a]: elsewhere.md", ["elsewhere.md"]),
+        ("[a](https://github.com/filesvc/filesvc/blob/main/README.md#filesvc)", []),
+        ("[a](https://github.com/filesvc/filesvc/tree/main/elsewhere)", ["https://github.com/filesvc/filesvc/tree/main/elsewhere"]),
     ],
 )
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path, text: str, wrong: list[str]) -> None:

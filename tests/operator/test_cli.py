@@ -76,12 +76,21 @@ def test_version(filesvc):
 def test_help_names_the_commands_and_the_server(filesvc):
     shown = filesvc("--help")
     assert shown.returncode == 0
-    for word in ("passwd", "check", "twistd -n filesvc"):
+    for word in ("passwd", "check", "status", "systemd", "twistd -n filesvc"):
         assert word in shown.stdout
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("serve",), ("passwd", "users"), ("passwd", "--stdin", "--delete", "users", "alice"), ("check",)]
+    "arguments",
+    [
+        (),
+        ("serve",),
+        ("passwd", "users"),
+        ("passwd", "--stdin", "--delete", "users", "alice"),
+        ("check",),
+        ("systemd",),
+        ("systemd", "timer"),
+    ],
 )
 def test_wrong_usage(filesvc, arguments):
     shown = filesvc(*arguments)
@@ -280,3 +289,32 @@ def test_check_of_a_malformed_user_file(filesvc, config, tmp_path):
 def test_check_of_a_file_that_is_not_there(filesvc, config):
     shown = filesvc("check", config)
     assert (shown.returncode, shown.stderr) == (1, f"{config}: No such file or directory\n")
+
+
+# systemd
+
+
+def test_units_start_the_programs_beside_the_command(filesvc, monkeypatch, tmp_path):
+    (tmp_path / "filesvc").symlink_to("/srv/venv/bin/filesvc")
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "filesvc")])
+    shown = filesvc("systemd", "service")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "\nExecStart=/srv/venv/bin/twistd -n " in shown.stdout
+    assert "\nExecStartPre=/srv/venv/bin/filesvc check " in shown.stdout
+    assert "/opt" not in shown.stdout
+    assert "\nListenStream=445\n" in filesvc("systemd", "socket").stdout
+
+
+def test_note_of_programs_that_the_unit_hides(filesvc, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/home/alice/venv/bin/filesvc"])
+    shown = filesvc("systemd", "service")
+    assert shown.returncode == 0
+    assert shown.stderr == "note: the unit hides /home/alice/venv/bin from the service; install filesvc elsewhere, as in /opt/filesvc\n"
+
+
+@pytest.mark.parametrize("letter", [" ", "%", '"', "'", "\\"])
+def test_no_unit_for_a_folder_that_it_cannot_name(filesvc, monkeypatch, letter):
+    monkeypatch.setattr("sys.argv", [f"/srv/ve{letter}nv/bin/filesvc"])
+    shown = filesvc("systemd", "service")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert shown.stderr.startswith(f"a unit cannot name /srv/ve{letter}nv/bin; ")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .programs import ROOT, run
 
-ETC = ROOT / "etc"
+UNITS = ROOT / "filesvc" / "systemd"
+SAMPLE = ROOT / "etc" / "filesvc.toml"
 
 
 def test_twistd_lists_it(installed, tmp_path):
@@ -34,7 +35,7 @@ def test_wheel_holds_every_module_and_nothing_else(installed, checkout):
     got = {Path(line.split(",")[0]) for line in record.splitlines()}
     got = {path for path in got if path.parts[0] in ("filesvc", "twisted") and "__pycache__" not in path.parts}
     assert got == {path for path in wanted if "__pycache__" not in path.parts}
-    assert Path("filesvc/py.typed") in got
+    assert {Path("filesvc/py.typed"), Path("filesvc/systemd/filesvc.service"), Path("twisted/plugins/filesvc_plugin.py")} <= got
     assert not any(path.name == "__init__.py" and path.parts[0] == "twisted" for path in got)
 
 
@@ -48,7 +49,7 @@ def test_dependencies_are_consistent(installed):
 def unit(name: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
-    parser.read_string((ETC / name).read_text())
+    parser.read_string((UNITS / name).read_text())
     return parser
 
 
@@ -67,6 +68,6 @@ def test_socket_unit_is_what_the_sample_configuration_names():
     socket_unit = unit("filesvc.socket")["Socket"]
     assert socket_unit["ListenStream"] == "445"
     endpoint = "systemd:domain=INET6:index=0"
-    assert endpoint in (ETC / "filesvc.toml").read_text()
-    assert endpoint in (ETC / "filesvc.socket").read_text()
-    assert "listen" in tomllib.loads((ETC / "filesvc.toml").read_text())
+    assert endpoint in SAMPLE.read_text()
+    assert endpoint in (UNITS / "filesvc.socket").read_text()
+    assert "listen" in tomllib.loads(SAMPLE.read_text())

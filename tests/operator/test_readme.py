@@ -101,6 +101,8 @@ def test_every_block_is_run():
         ("Serve folders", "sh"),
         ("Serve folders", "toml"),
         ("Serve folders", "sh"),
+        ("As a service of systemd", "sh"),
+        ("As a service of systemd", "sh"),
         ("Users of Kerberos", "sh"),
         ("Connect", "sh"),
         ("Watch it", "sh"),
@@ -143,6 +145,19 @@ def test_configuration_file(elsewhere):
         assert "filesvc.toml: would serve docs (" in output.read_text()
         assert "blocks of size" in smbclient(elsewhere.port, "docs", ALICE, "ls")
         assert "notice.txt" in smbclient(elsewhere.port, "pub", ALICE, "ls")
+
+
+def test_as_a_service_of_systemd(elsewhere: Elsewhere, installed: Path) -> None:
+    units = elsewhere.root / "units"
+    units.mkdir()
+    for number in (0, 1):
+        (command,) = re.findall(r"^.* systemd .*$", block("As a service of systemd", "sh", number), re.MULTILINE)
+        command = command.replace("/opt/filesvc/bin", str(installed)).replace("/etc/systemd/system", str(units))
+        printed = run("bash", "-euc", command)
+        assert printed.returncode == 0, printed.stderr
+    # It finds keys that systemd does not know, and programs that are not there.
+    verified = run("systemd-analyze", "verify", "--man=no", units / "filesvc.service", units / "filesvc.socket")
+    assert (verified.returncode, verified.stderr) == (0, "")
 
 
 def test_users_of_kerberos(elsewhere, monkeypatch):
@@ -201,15 +216,6 @@ def test_share_in_your_program(elsewhere):
     (work / "program.py").write_text(block("A share in your program", "python").replace("reactor.run()", "print('running')\nreactor.run()"))
     with running(f"{sys.executable} program.py", work, "running"):
         assert "All is well." in smbclient(4450, "reports", ALICE, "get reports/2026.txt -")
-
-
-def test_links_lead_somewhere():
-    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in headings
-        elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
 
 
 def test_named_files_and_scripts_exist():
