@@ -62,3 +62,8 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path, text: str, wrong: li
     document = tmp_path / "document.md"
     document.write_text(text)
     assert broken(document, text) == wrong
+
+
+def test_every_document_is_in_the_table_of_documents() -> None:
+    table = (ROOT / "docs" / "README.md").read_text()
+    assert [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md" and f"({path.name})" not in table] == []
