@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ..house import floor
+
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
@@ -45,6 +47,11 @@ def test_every_room_of_the_server_and_below_is_in_its_tables() -> None:
     server = {room for room in rooms() if room.startswith("filesvc/server/")}
     below = {room for room in rooms() if room.count("/") == len(("filesvc", "room"))}
     assert (server | below | {"filesvc/"}) - named == set()
+
+
+def test_rooms_of_the_server_stand_in_the_order_that_imports_go() -> None:
+    rooms = re.findall(r"^\| `filesvc/server/(\w+)/`", CONTRIBUTING, re.MULTILINE)
+    assert [floor(room) for room in rooms] == sorted(floor(room) for room in rooms)
 
 
 @pytest.mark.parametrize(
