@@ -232,6 +232,13 @@ class Client:
         assert mine, f"no answer to {Command(command).name}"
         return mine[-1]
 
+    def begin(self, command: int, body: bytes, **fields: Any) -> None:
+        """Send a request that is not answered yet, not even by an interim response."""
+        header = self.header(command, **fields)
+        self.send(self.encode(header, body))
+        self.unasked += self.receive()
+        assert all(answer.header.message_id != header.message_id for answer in self.unasked)
+
     def negotiate(self) -> Answer:
         """Agree on C{dialect}."""
         contexts: list[Any] = []

@@ -21,26 +21,9 @@ from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest
 
+from .compounds import RELATED, ask, send
+
 LARGE = 8 << 20
-RELATED = HeaderFlags.RELATED_OPERATIONS
-
-
-def ask_without_receiving(client: Any, *requests: tuple[int, bytes, int]) -> None:
-    """Send (command, body, flags) as one compound."""
-    messages = []
-    for index, (command, body, flags) in enumerate(requests):
-        length = 64 + len(body)
-        padding = -length % 8 if index < len(requests) - 1 else 0
-        header = client.header(command, flags=flags, next_command=length + padding if index < len(requests) - 1 else 0)
-        messages.append(client.encode(header, body + bytes(padding)))
-    client.send(*messages)
-
-
-def ask(client: Any, *requests: tuple[int, bytes, int]) -> list[Any]:
-    """The same, and what is answered."""
-    ask_without_receiving(client, *requests)
-    answers: list[Any] = client.receive()
-    return answers
 
 
 def create(name: str, disposition: int = CreateDisposition.OPEN_IF) -> bytes:
@@ -136,7 +119,7 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any
 def test_others_have_their_turn_in_the_middle_of_many(client: Any, another: Any, store: Any, lost: bool) -> None:
     client.send(client.header(Command.ECHO, credits=1000).encode() + EchoRequest().encode())
     client.receive()
-    ask_without_receiving(client, *[(Command.CREATE, create(f"{number}"), 0) for number in range(200)])
+    send(client, *[(Command.CREATE, create(f"{number}"), 0) for number in range(200)])
     assert 0 < len(client.server.nodes) < 200
     assert another.ask(Command.ECHO, ECHO).status is Status.SUCCESS
     if lost:
@@ -161,7 +144,7 @@ def test_a_related_request_inherits_session_and_tree(client: Any) -> None:
 
 def test_answers_come_in_one_frame_aligned(client: Any) -> None:
     client.open("a")
-    ask_without_receiving(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, RELATED), (Command.ECHO, ECHO, 0))
+    send(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, RELATED), (Command.ECHO, ECHO, 0))
     data = client.transport.value()
     client.transport.clear()
     assert int.from_bytes(data[:4], "big") == len(data) - 4
@@ -227,18 +210,6 @@ def test_the_last_may_wait_and_those_before_are_answered_at_once(client: Any, an
     another.close(held)
     (late,) = client.receive()
     assert (late.status, late.header.command) == (Status.SUCCESS, Command.LOCK)
-
-
-def test_what_may_wait_only_at_the_end_fails_in_the_middle(client: Any, another: Any) -> None:
-    held = another.open("a")
-    now = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
-    another.ask(Command.LOCK, LockRequest(held, now).encode())
-    wait = LockRequest(client.open("a"), [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK)]).encode()
-    wait += bytes(-len(wait) % 8)
-    answers = ask(client, (Command.LOCK, wait, 0), (Command.ECHO, ECHO, 0))
-    assert [answer.status for answer in answers] == [Status.INTERNAL_ERROR, Status.SUCCESS]
-    another.close(held)
-    assert another.ask(Command.LOCK, LockRequest(another.open("a"), now).encode()).status is Status.SUCCESS
 
 
 def test_many_requests_in_one_frame(client: Any) -> None:

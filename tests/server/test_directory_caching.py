@@ -55,8 +55,12 @@ def granted(response: Any) -> int:
     return state
 
 
+def setting(file_id: FileId, kind: int, value: Any) -> bytes:
+    return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
+
+
 def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Any:
-    return client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode())
+    return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
 def broken(client: Any) -> list[bytes]:
@@ -199,7 +203,7 @@ def test_a_renamed_directory_is_cached_no_more(holder: Any, another: Any) -> Non
     inside = lease(holder, "e\\in", b"i" * 16, OF_E, create_options=CreateOptions.DIRECTORY_FILE).file_id
     assert not holder.breaks()
     moving = another.open("e")
-    assert set_info(another, moving, FileInformationClass.RENAME, FileRenameInformation(False, "g")).status is Status.PENDING
+    another.begin(Command.SET_INFO, setting(moving, FileInformationClass.RENAME, FileRenameInformation(False, "g")))
     assert {told.lease_key: told.new_lease_state for told in holder.breaks()} == {OF_E: R}
     holder.ask(Command.OPLOCK_BREAK, LeaseBreak(OF_E, R).encode())
     assert {told.lease_key: told.new_lease_state for told in holder.breaks()} == {b"i" * 16: R}
@@ -211,7 +215,7 @@ def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(clien
     source = another.open("file")
     another.close(another.open("d", create_options=CreateOptions.DIRECTORY_FILE))
     directory = lease(client, "d", OF_D, wanted=RH, access=AccessMask.DELETE).file_id
-    assert set_info(another, source, FileInformationClass.RENAME, FileRenameInformation(False, "d\\file")).status is Status.PENDING
+    another.begin(Command.SET_INFO, setting(source, FileInformationClass.RENAME, FileRenameInformation(False, "d\\file")))
     assert client.breaks() == [LeaseBreakNotification(OF_D, RH, R, LeaseBreakFlags.ACK_REQUIRED, 2)]
     client.close(directory)
     assert another.receive()[0].status is Status.SUCCESS
@@ -220,7 +224,7 @@ def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(clien
 def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Any, another: Any) -> None:
     target = lease(client, "target", OF_F).file_id
     replace = FileRenameInformation(True, "target")
-    assert set_info(another, another.open("source"), FileInformationClass.RENAME, replace).status is Status.PENDING
+    another.begin(Command.SET_INFO, setting(another.open("source"), FileInformationClass.RENAME, replace))
     assert [told.new_lease_state for told in client.breaks()] == [R | LeaseState.WRITE_CACHING]
     client.close(target)
     assert another.receive()[0].status is Status.SUCCESS

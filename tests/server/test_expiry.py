@@ -33,7 +33,7 @@ from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .test_compound import ask
+from .compounds import ask
 from .test_session import bind, connect
 
 LIFETIME = 600

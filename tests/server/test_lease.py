@@ -15,10 +15,9 @@ from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.settings import Encryption, Settings, Share
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
-from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
-from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.messages.close import CloseRequest
-from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.header import Command
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
 from filesvc.smb2.messages.query_info import InfoType
@@ -68,8 +67,12 @@ def last(client: Any) -> Any:
     return client.unasked.pop()
 
 
+def setting(file_id: FileId, kind: int, value: Any) -> bytes:
+    return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
+
+
 def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Any:
-    return client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode())
+    return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
 @pytest.fixture
@@ -233,10 +236,9 @@ def test_names_change_when_handles_are_given_up(client: Any, another: Any, what:
     create(client, "RH")
     file_id = file_of(create(another, "R", OTHER_KEY))
     if what == "rename":
-        answer = set_info(another, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g"))
+        another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")))
     else:
-        answer = set_info(another, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
-    assert answer.status is Status.PENDING
+        another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)))
     assert [one.new_lease_state for one in client.breaks()] == [state("R")]
     acknowledge(client, "R")
     assert last(another).status is Status.SUCCESS
@@ -252,7 +254,7 @@ def test_a_directory_moves_when_what_is_in_it_is_closed(client: Any, another: An
     client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     file_id = file_of(create(client, "RH", name="d\\f"))
     directory = another.open("d")
-    assert set_info(another, directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")).status is Status.PENDING
+    another.begin(Command.SET_INFO, setting(directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")))
     assert [one.new_lease_state for one in client.breaks()] == [state("R")]
     client.close(file_id)
     assert last(another).status is Status.SUCCESS
@@ -280,20 +282,6 @@ def test_level_ii_and_handles_exclude_each_other(client: Any, another: Any) -> N
     assert CreateResponse.parse(another.create("f", requested_oplock_level=OplockLevel.II).message).oplock_level == OplockLevel.NONE
     client.create("g", requested_oplock_level=OplockLevel.II)
     assert lease_of(create(another, "RWH", OTHER_KEY, name="g")).lease_state == state("R")
-
-
-def test_a_compound_waits_in_the_middle_for_a_create_only(client: Any, another: Any) -> None:
-    """Its first message may wait for a break; both are answered when that is over."""
-    create(client, "RWH")
-
-    opening = CreateRequest("f", AccessMask.FILE_READ_DATA, CreateDisposition.OPEN, share_access=7).encode()
-    opening += bytes(-len(opening) % 8)
-    first = another.encode(another.header(Command.CREATE, next_command=64 + len(opening)), opening)
-    second = another.header(Command.CLOSE, flags=HeaderFlags.RELATED_OPERATIONS)
-    another.send(first, another.encode(second, CloseRequest(RELATED_FILE_ID).encode()))
-    assert not another.receive()
-    acknowledge(client, "RH")
-    assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
 
 
 # Whose lease it is, whoever else says to be that client

@@ -11,11 +11,9 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.server.files import byte_range_locks as locks
 from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
-from filesvc.smb2.compound import chain
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
-from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.messages.logoff import LogoffRequest
 from filesvc.smb2.messages.negotiate import Dialect
@@ -286,16 +284,6 @@ def test_who_is_granted_may_come_back_at_once() -> None:
     locks.release("a")
     assert late.called
     assert not locks.lock([ByteRange("a", 0, 10, False)])
-
-
-def test_a_lock_that_cannot_wait_in_a_compound_leaves_no_trace(client: Any) -> None:
-    holder, other = client.open("a"), client.open("a")
-    assert status(client, holder, (0, 10, EXCLUSIVE)) is Status.SUCCESS
-    lock = client.header(Command.LOCK).encode() + LockRequest(other, [LockElement(0, 10, WAIT)]).encode()
-    client.send(*map(bytes, chain([lock, client.header(Command.ECHO).encode() + EchoRequest().encode()])))
-    assert [answer.status for answer in client.receive()] == [Status.INTERNAL_ERROR, Status.SUCCESS]
-    assert status(client, holder, (0, 10, UNLOCK)) is Status.SUCCESS
-    assert status(client, holder, (0, 10, EXCLUSIVE)) is Status.SUCCESS
 
 
 def test_a_request_locks_only_so_much(client: Any) -> None:

@@ -70,14 +70,22 @@ def enter(make_client: Any) -> Callable[[str], Any]:
     return enter
 
 
+def setting(file_id: FileId, what: int, information: Any) -> bytes:
+    return SetInfoRequest(file_id, InfoType.FILE, what, information.encode()).encode()
+
+
 def set_info(client: Any, file_id: FileId, what: int, information: Any) -> Status:
-    request = SetInfoRequest(file_id, InfoType.FILE, what, information.encode())
-    status: Status = client.ask(Command.SET_INFO, request.encode()).status
+    status: Status = client.ask(Command.SET_INFO, setting(file_id, what, information)).status
     return status
 
 
 def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> Status:
     return set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
+
+
+def begin_rename(client: Any, file_id: FileId, name: str) -> None:
+    """A rename, of a file over another if there is one, that has to wait."""
+    client.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(True, name)))
 
 
 def delete(client: Any, file_id: FileId) -> Status:
@@ -260,7 +268,7 @@ def test_a_directory_stays_where_something_in_it_is_open(client: Any, enter: Any
 def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Any, enter: Any, folder: Path) -> None:
     other = enter("sub")
     there = other.lease("f", RH)
-    assert rename(client, client.open("sub", **DIRECTORY), "other") is Status.PENDING
+    begin_rename(client, client.open("sub", **DIRECTORY), "other")
     assert other.kept() == [R]
     other.close(there)
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
@@ -320,7 +328,7 @@ def test_what_only_a_cache_keeps_open_is_replaced(client: Any, enter: Any, folde
     (folder / "new").write_bytes(b"new")
     other = enter(share)
     there = other.lease(name, RH)
-    assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.PENDING
+    begin_rename(client, client.open("new"), r"sub\f")
     assert other.kept() == [R]
     other.close(there)
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS]

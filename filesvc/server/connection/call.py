@@ -13,7 +13,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import AnyOpen, Open, PipeOpen
 from filesvc.smb2.error import ErrorResponse
-from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.protection.encryption import TRANSFORM_HEADER_LENGTH
 from filesvc.smb2.protection.signing import Signer, signed_parts
@@ -134,11 +134,12 @@ class Call:
 
     def use_open(self, file_id: FileId) -> AnyOpen:
         """
-        The open, of a file or a pipe, that a file id names.
+        The open, of a file or a pipe, that a file id names. In a related request it names none, whatever it holds: the open is that of the
+        request before (MS-SMB2 3.3.5.2.7.2).
 
         @raise StatusError: FILE_CLOSED if there is none.
         """
-        if file_id == RELATED_FILE_ID and self.header.flags & _RELATED:
+        if self.header.flags & _RELATED:
             file_id = self.compound.related_file_id()
         open = self.session.opens.get(file_id.volatile)
         if open is None or open.file_id != file_id or open.tree is not self.tree:
@@ -171,14 +172,15 @@ class Call:
 
     async def wait(self, event: Deferred[T]) -> T:
         """
-        Let the client wait for what takes time, and tell it so (STATUS_PENDING).
+        Let the client wait for what takes time, and tell it so (STATUS_PENDING), if clients expect that of the command.
 
         @param event: is cancelled if the client does not want the answer any more, or cannot wait.
-        @raise StatusError: CANCELLED; INTERNAL_ERROR in the middle of a compound; INSUFFICIENT_RESOURCES if too many requests wait.
+        @raise StatusError: CANCELLED; INTERNAL_ERROR if it must not wait here; INSUFFICIENT_RESOURCES if too many requests wait.
         """
+        waits_already = self.cancel is not None
         self.cancel = event.cancel
         try:
-            if not self.async_id:
+            if not waits_already:
                 self.compound.go_async(self)
         except StatusError:
             event.addErrback(lambda _: None)

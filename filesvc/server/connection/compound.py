@@ -89,11 +89,11 @@ class Compound:
         """
         The file of the message before.
 
-        @raise StatusError: the status with which that message failed; FILE_CLOSED if it had no file.
+        @raise StatusError: the status with which that message failed; INVALID_HANDLE if it had no file.
         """
         if self.file_id is not None:
             return self.file_id
-        raise StatusError(self._failure or Status.FILE_CLOSED)
+        raise StatusError(self._failure or Status.INVALID_HANDLE)
 
     def run(self) -> None:
         """
@@ -116,7 +116,7 @@ class Compound:
                 self._send()
                 return
             if self._index and self.connection.workload.swamped:
-                self._flush()
+                self.flush()
                 self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
                 return
             header, message = self._messages[self._index]
@@ -130,22 +130,24 @@ class Compound:
 
     def go_async(self, call: Call) -> None:
         """
-        Let the client wait for a request.
+        Let the client wait for a request, wherever in the frame it stands; those behind it wait with it.
 
-        Only the last message of a frame gets an interim response; what was answered before it is sent first. One in the middle can wait
-        only if it is a CREATE (MS-SMB2 3.3.5.2.7, as Windows has it).
+        The client is told so by an interim response (MS-SMB2 3.3.4.2), and what was answered before is sent first. As Windows has it, a
+        SET_INFO is waited for in silence, and what was answered before it comes with it; a CHANGE_NOTIFY, which may wait forever, stands
+        last or is refused.
 
         @raise StatusError: INTERNAL_ERROR; INSUFFICIENT_RESOURCES if too many wait already, or this one would keep too much memory.
         """
-        connection = self.connection
-        last = self._index == len(self._messages) - 1
-        if not last and call.header.command != Command.CREATE:
+        connection, command = self.connection, call.header.command
+        if command == Command.CHANGE_NOTIFY and self._index < len(self._messages) - 1:
             raise StatusError(Status.INTERNAL_ERROR)
         if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.workload.may_wait:
             raise StatusError(Status.INSUFFICIENT_RESOURCES)
-        call.async_id = connection.workload.wait(call)
-        if last:
-            self._flush()
+        connection.workload.wait(call)
+        if command != Command.SET_INFO:
+            # It may be any number that no other request has meanwhile, and none has the same message id.
+            call.async_id = call.header.message_id
+            self.flush()
             connection.send([(call, error_reply(Status.PENDING))], self.sealed_by)
         connection.workload.ease()
 
@@ -170,8 +172,7 @@ class Compound:
         return waiting
 
     def _late(self, result: Reply | Failure, call: Call) -> None:
-        if call.async_id:
-            self.connection.workload.wait_no_more(call)
+        self.connection.workload.wait_no_more(call)
         try:
             self._finish(call, self._settle(call, result))
         except ConnectionBroken as error:
@@ -218,7 +219,7 @@ class Compound:
         if call.header.command != _CANCEL:
             length = HEADER_LENGTH + len(reply.body) + reply.length
             if self._length + length > _MOST_TOGETHER:
-                self._flush()
+                self.flush()
             self._length += length
             self._replies.append((call, reply))
         self._index += 1
@@ -230,13 +231,14 @@ class Compound:
         if self.done is not None:
             self.done()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what has been answered so far, without waiting for the rest."""
         if self._replies:
             replies, self._replies, self._length = self._replies, [], 0
             self.connection.send(replies, self.sealed_by)
 
     def _send(self) -> None:
-        self._flush()
+        self.flush()
         if self.done is not None:
             self.done()
 

@@ -399,7 +399,13 @@ class Connection(Protocol):
     # Sending
 
     def notify(self, cache: Cache, body: bytes, session: Session) -> None:
-        """See L{filesvc.server.state.services.Carrier.notify}. What tells of an oplock has the session's id."""
+        """
+        See L{filesvc.server.state.services.Carrier.notify}. What tells of an oplock has the session's id.
+
+        What it is about may be in the answer to a CREATE of a compound that waits, which must come first if the client is to understand it.
+        """
+        for compound in self.workload.running:
+            compound.flush()
         self.server.counts.breaks[cache.value] += 1
         self._sender.notify(body, session.session_id if cache is Cache.OPLOCK else 0, session if session.encrypt_data else None)
 

@@ -34,7 +34,6 @@ class Workload:
         "_close",
         "_go_on",
         "_hold_back",
-        "_last_async_id",
         "_lost",
         "_outbox",
         "_sender",
@@ -56,7 +55,6 @@ class Workload:
         self._go_on = go_on
         self.limits = limits
         self._waiting: dict[int, Call] = {}
-        self._last_async_id = 0
         self._close: Callable[[], None] | None = None
         self._lost = False
 
@@ -78,21 +76,17 @@ class Workload:
         """The requests that wait."""
         return list(self._waiting.values())
 
-    def wait(self, call: Call) -> int:
-        """Give a request that waits an id."""
-        self._last_async_id += 1
-        self._waiting[self._last_async_id] = call
-        return self._last_async_id
+    def wait(self, call: Call) -> None:
+        """A request begins to wait."""
+        self._waiting[call.header.message_id] = call
 
     def wait_no_more(self, call: Call) -> None:
         """A request waits no longer."""
-        self._waiting.pop(call.async_id, None)
+        self._waiting.pop(call.header.message_id, None)
 
     def find(self, header: Header) -> Call | None:
-        """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16)."""
-        if header.flags & _ASYNC:
-            return self._waiting.get(header.async_id)
-        return next((call for call in self._waiting.values() if call.header.message_id == header.message_id), None)
+        """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16): one that was given an AsyncId has its message id for that."""
+        return self._waiting.get(header.async_id if header.flags & _ASYNC else header.message_id)
 
     # Whether there is room for more
 
