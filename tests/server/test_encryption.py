@@ -66,6 +66,20 @@ def test_the_last_word_of_a_logon_is_signed_and_not_encrypted(strict: Any) -> No
     assert client.verifies(answer)
 
 
+def test_the_last_word_of_a_renewal_that_is_encrypted_is_signed_inside(strict: Any) -> None:
+    """As Windows does, and clients of Samba 4.25 want."""
+    client = strict()
+    client.log_on()
+    client.seal = True
+    keys = client.signer, client.sealer, client.unsealer
+    answer = client.log_on()
+    client.signer, client.sealer, client.unsealer = keys
+    assert answer.status is Status.SUCCESS
+    assert answer.sealed
+    assert client.verifies(answer)
+    assert not client.enter().header.flags & HeaderFlags.SIGNED
+
+
 def test_who_cannot_encrypt_does_not_log_on_where_encryption_is_required(strict: Any) -> None:
     old = strict(Dialect.SMB_2_1)
     assert old.log_on().status is Status.ACCESS_DENIED

@@ -162,7 +162,7 @@ class Sender:
             flags |= _ASYNC
         if not call.async_id or reply.status == _PENDING:
             credits = self._connection.window.grant(request.credits)
-        if sealed_by is None and self._must_sign(call, reply):
+        if self._must_sign(call, reply, sealed_by is not None):
             flags |= _SIGNED
         return bytearray(
             Header(
@@ -181,16 +181,16 @@ class Sender:
         )
 
     @staticmethod
-    def _must_sign(call: Call, reply: Reply) -> bool:
+    def _must_sign(call: Call, reply: Reply, sealed: bool) -> bool:
         """
-        MS-SMB2 3.3.4.1.1: what the client signed; and the last word of a logon, always.
+        MS-SMB2 3.3.4.1.1: what the client signed, unless encryption makes up for that; and the last word of a logon, always.
 
         Never an interim response: the final one has its message id too, and two signatures of one id give a GMAC key away.
         """
         channel, request = call.channel, call.header
         if channel is None or channel.signer is None or reply.status == _PENDING:
             return False
-        return bool(request.flags & _SIGNED) or request.message_id == channel.logon_id
+        return bool(not sealed and request.flags & _SIGNED) or request.message_id == channel.logon_id
 
 
 def _sign_binding(call: Call, head: bytearray, message: list[bytes | bytearray | memoryview]) -> None:
