@@ -37,7 +37,15 @@ class FileAttributes(IntFlag):
     NOT_CONTENT_INDEXED = 0x2000
     ENCRYPTED = 0x4000
     INTEGRITY_STREAM = 0x8000
+    VIRTUAL = 0x10000
     NO_SCRUB_DATA = 0x20000
+    RECALL_ON_OPEN = 0x40000
+    PINNED = 0x80000
+    UNPINNED = 0x100000
+    RECALL_ON_DATA_ACCESS = 0x400000
+
+
+_NO_ATTRIBUTES: Final = FileAttributes(0)
 
 
 class Creation(Enum):
@@ -70,7 +78,8 @@ class Stat:
     """
     What a store knows of a file. Times are nanoseconds since 1970 UTC; sizes are bytes.
 
-    C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and C{None}.
+    C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and C{None}. C{implied} are those of the
+    C{attributes} that follow from the name alone: nobody has chosen them, and with another name the file has them no more.
     """
 
     identity: FileIdentity
@@ -86,6 +95,7 @@ class Stat:
     mode: int = 0o644
     uid: int | None = None
     gid: int | None = None
+    implied: FileAttributes = _NO_ATTRIBUTES
 
 
 @dataclass(slots=True)
@@ -228,7 +238,12 @@ class IOpenFile(Interface):
         """Set those times that are not C{None}."""
 
     def set_attributes(attributes: FileAttributes) -> None:
-        """Set the DOS attributes; C{DIRECTORY} and C{NORMAL} are ignored."""
+        """
+        Set the DOS attributes; C{DIRECTORY} and C{NORMAL} are ignored.
+
+        Those that the name implies are not kept if they are given, and implied no more if they are not: who sets what C{stat} says changes
+        nothing.
+        """
 
     def set_owner(uid: int | None, gid: int | None, mode: int | None) -> None:
         """Set POSIX's owner, group and permission bits; C{None} leaves one as it is."""

@@ -18,6 +18,8 @@ XATTR = "user.DOSATTRIB"
 _HEADER = struct.Struct("<HH")
 _HAS_ATTRIBUTES = 0x01
 _HAS_CREATED = 0x10
+_IS_SHOWN = 0x80000000
+"""Samba knows of no such flag, ignores it, and forgets it when it sets an attribute itself."""
 
 _INFO_1 = struct.Struct("<I20xQ")
 _INFO_2 = struct.Struct("<4xI")
@@ -43,6 +45,7 @@ KEPT = int(
 _COMPRESSED = FileAttributes.COMPRESSED
 _COMPRESSED_BIT = int(_COMPRESSED)
 _HIDDEN = int(FileAttributes.HIDDEN)
+_IMPLIED = FileAttributes.HIDDEN
 _DIRECTORY = int(FileAttributes.DIRECTORY)
 _NORMAL = int(FileAttributes.NORMAL)
 
@@ -51,10 +54,13 @@ _NORMAL = int(FileAttributes.NORMAL)
 class DosAttrib:
     """
     What the extended attribute says: C{attributes} within L{KEPT}, and when the file was created, in ns since 1970, if it says so.
+
+    C{shown}: somebody wants to see the file though its name begins with a dot.
     """
 
     attributes: int
     created: int | None
+    shown: bool = False
 
 
 def decode(value: bytes) -> DosAttrib | None:
@@ -89,7 +95,8 @@ def _decode_info(value: bytes, offset: int) -> DosAttrib | None:
             return None
     if switch != version:
         return None
-    return DosAttrib(attributes & KEPT, (time - _EPOCH) * 100 if flags & _HAS_CREATED and time else None)
+    created = (time - _EPOCH) * 100 if flags & _HAS_CREATED and time else None
+    return DosAttrib(attributes & KEPT, created, bool(flags & _IS_SHOWN))
 
 
 def encode(dosattrib: DosAttrib) -> bytes:
@@ -97,6 +104,8 @@ def encode(dosattrib: DosAttrib) -> bytes:
     The value to store, in version 5. The creation time is cut to 100 ns.
     """
     flags, time = _HAS_ATTRIBUTES, 0
+    if dosattrib.shown:
+        flags |= _IS_SHOWN
     if dosattrib.created is not None:
         flags |= _HAS_CREATED
         time = dosattrib.created // 100 + _EPOCH
@@ -106,23 +115,36 @@ def encode(dosattrib: DosAttrib) -> bytes:
 _attributes = cache(FileAttributes)
 
 
-def describe(stat: Stat, hidden: bool, kept: DosAttrib | None) -> Stat:
+def describe(stat: Stat, dot_file: bool, kept: DosAttrib | None) -> Stat:
     """
     Fill in the attributes and the creation time of C{stat} as stock Samba reports them.
 
     That is C{COMPRESSED} where it has that already, what is C{kept}, C{HIDDEN} for a dot file, C{DIRECTORY} for a directory, and C{NORMAL}
-    where there is nothing else to say. The bits of the mode add nothing.
+    where there is nothing else to say. The bits of the mode add nothing. Unlike Samba's, a dot file that somebody wants to see is shown.
     """
     attributes = 0
     if kept is not None:
         attributes = kept.attributes
+        dot_file = dot_file and not kept.shown
         if kept.created is not None:
             stat.created = kept.created
     if stat.attributes is _COMPRESSED:
         attributes |= _COMPRESSED_BIT
-    if hidden:
+    if dot_file and not attributes & _HIDDEN:
         attributes |= _HIDDEN
+        stat.implied = _IMPLIED
     if stat.kind is Kind.DIRECTORY:
         attributes |= _DIRECTORY
     stat.attributes = _attributes(attributes or _NORMAL)
     return stat
+
+
+def choose(attributes: int, dot_file: bool, kept: DosAttrib | None) -> DosAttrib:
+    """
+    What to keep of a file with that name when it is to have these attributes.
+
+    That a dot file is to be C{HIDDEN} goes without saying, unless it was said before it had this name. That it is not is kept.
+    """
+    implied = dot_file and not (kept is not None and kept.attributes & _HIDDEN)
+    shown = dot_file and not attributes & _HIDDEN
+    return DosAttrib(attributes & ~_HIDDEN if implied else attributes, kept.created if kept is not None else None, shown)

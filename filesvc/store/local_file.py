@@ -114,8 +114,10 @@ class LocalFile:
 
     def stat(self) -> Stat:
         """What is true of it now."""
-        hidden = bool(self.names) and self.names[-1].startswith(b".")
-        return dosattrib.describe(statx(self._fd), hidden, kept_dosattrib(self._fd))
+        return dosattrib.describe(statx(self._fd), self._is_dot_file(), kept_dosattrib(self._fd))
+
+    def _is_dot_file(self) -> bool:
+        return bool(self.names) and self.names[-1].startswith(b".")
 
     def set_times(self, times: Times) -> None:
         """
@@ -129,23 +131,28 @@ class LocalFile:
             if _libc.futimens(self._fd, timespecs):
                 raise _error(ctypes.get_errno())
         if times.created is not None:
-            kept = kept_dosattrib(self._fd)
+            kept = kept_dosattrib(self._fd) or DosAttrib(0, None)
+            kept.created = times.created
             try:
-                self._keep(DosAttrib(kept.attributes if kept else 0, times.created))
+                self._keep(kept)
             except OSError as error:
                 if error.errno != errno.EOPNOTSUPP:
                     raise
 
     def set_attributes(self, attributes: FileAttributes) -> None:
         """
-        Set the DOS attributes. Where the file system has no extended attributes, C{ARCHIVE} is let go and others are C{ENOTSUP}.
+        Set the DOS attributes. Where the file system has no extended attributes, C{ARCHIVE} is let go and others are C{ENOTSUP}; so is to
+        show a dot file, unless that is by the way, for what has C{ARCHIVE} is a copy of a file elsewhere.
         """
         self._check_changeable()
-        kept = kept_dosattrib(self._fd)
         try:
-            self._keep(DosAttrib(attributes, kept.created if kept else None))
+            self._keep(dosattrib.choose(attributes, self._is_dot_file(), kept_dosattrib(self._fd)))
         except OSError as error:
-            if error.errno != errno.EOPNOTSUPP or attributes & ~(_HARMLESS | self.stat().attributes):
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            stat = self.stat()
+            shows = stat.implied & ~attributes and not attributes & FileAttributes.ARCHIVE
+            if shows or attributes & ~(_HARMLESS | stat.attributes):
                 raise
 
     def _keep(self, kept: DosAttrib) -> None:

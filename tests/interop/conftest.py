@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 import pytest
 
 from ..conformance.peers import PASSWORD
+from .fileclient import FileClient
 from .rawclient import RawClient
 from .samba_client import SambaClient
 from .sites import Folder, Site, end, start
@@ -89,3 +90,16 @@ def connect(site: Site) -> Iterator[Callable[..., RawClient]]:
     yield connect_one
     for one in clients:
         one.close()
+
+
+@pytest.fixture
+def connect_files(site: Site) -> Iterator[Callable[[], FileClient]]:
+    """Connections that are logged on and have the share C{rw}."""
+    with ExitStack() as stack:
+
+        def connect_one() -> FileClient:
+            client = FileClient.connected(site.server.port, site.server.user, PASSWORD, "rw")
+            stack.callback(client.close)
+            return client
+
+        yield connect_one

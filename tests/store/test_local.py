@@ -397,8 +397,8 @@ def test_a_bare_file_system_keeps_what_it_can(bare: LocalStore) -> None:
     file = make(bare, ".hidden")
     assert file.stat().attributes == FileAttributes.HIDDEN
     file.set_attributes(FileAttributes.ARCHIVE | FileAttributes.HIDDEN)
-    file.set_attributes(FileAttributes.NORMAL)
-    for attributes in (FileAttributes.READONLY, FileAttributes.HIDDEN | FileAttributes.SYSTEM):
+    file.set_attributes(FileAttributes.ARCHIVE)
+    for attributes in (FileAttributes.READONLY, FileAttributes.HIDDEN | FileAttributes.SYSTEM, FileAttributes.NORMAL):
         with pytest.raises(OSError, match="not supported") as raised:
             file.set_attributes(attributes)
         assert raised.value.errno == errno.EOPNOTSUPP
@@ -467,15 +467,34 @@ def test_without_stored_attributes_the_mode_says_nothing(local: LocalStore, fold
         assert find(local).entry(name).stat.attributes == FileAttributes.NORMAL
 
 
-def test_dot_files_are_hidden_whatever_is_stored(local: LocalStore) -> None:
+def test_dot_files_are_hidden_by_their_name(local: LocalStore) -> None:
+    for name, kind, what in ((".dot", Kind.FILE, FileAttributes.ARCHIVE), (".dir", Kind.DIRECTORY, FileAttributes.DIRECTORY)):
+        file = make(local, name, kind=kind)
+        assert (file.stat().attributes, file.stat().implied) == (FileAttributes.HIDDEN | what, FileAttributes.HIDDEN)
+        file.set_times(Times(created=10**18))
+        file.set_attributes(file.stat().attributes)
+        local.rename(file, (name.removeprefix("."),), False)
+        assert (file.stat().attributes, file.stat().implied) == (what, FileAttributes(0))
+
+
+def test_a_dot_file_is_shown_to_who_wants_to_see_it(local: LocalStore) -> None:
     file = make(local, ".dot")
-    directory = make(local, ".dir", kind=Kind.DIRECTORY)
-    assert file.stat().attributes == FileAttributes.HIDDEN | FileAttributes.ARCHIVE
-    assert directory.stat().attributes == FileAttributes.HIDDEN | FileAttributes.DIRECTORY
     file.set_attributes(FileAttributes.SYSTEM)
+    file.set_times(Times(created=10**18))
+    assert (file.stat().attributes, file.stat().implied) == (FileAttributes.SYSTEM, FileAttributes(0))
+    assert find(local).entry(".dot").stat == file.stat()
+    file.set_attributes(FileAttributes.SYSTEM | FileAttributes.HIDDEN)
+    assert file.stat().implied == FileAttributes.HIDDEN
+
+
+def test_a_hidden_file_that_becomes_a_dot_file_stays_hidden_by_choice(local: LocalStore) -> None:
+    file = make(local, "plain")
+    file.set_attributes(FileAttributes.HIDDEN)
+    local.rename(file, (".dot",), False)
+    assert (file.stat().attributes, file.stat().implied) == (FileAttributes.HIDDEN, FileAttributes(0))
+    file.set_attributes(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+    local.rename(file, ("plain",), False)
     assert file.stat().attributes == FileAttributes.HIDDEN | FileAttributes.SYSTEM
-    local.rename(file, ("dot",), False)
-    assert file.stat().attributes == FileAttributes.SYSTEM
 
 
 def test_the_stores_own_value_is_not_among_the_named_ones(local: LocalStore, folder: Path) -> None:

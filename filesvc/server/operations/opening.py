@@ -17,6 +17,7 @@ from filesvc.server.access.inheritance import create_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode
 from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.errors import StatusError
+from filesvc.server.files.attributes import kept_attributes
 from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import FileName
@@ -34,14 +35,6 @@ from filesvc.smb2.messages.create import CreateAction, CreateDisposition, Create
 if TYPE_CHECKING:
     from filesvc.server.state.tree import TreeConnect
 
-_SETTABLE = int(
-    FileAttributes.READONLY
-    | FileAttributes.HIDDEN
-    | FileAttributes.SYSTEM
-    | FileAttributes.ARCHIVE
-    | FileAttributes.TEMPORARY
-    | FileAttributes.OFFLINE
-)
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
 _SHARE_ALL = int(ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE)
@@ -52,6 +45,8 @@ _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
 _NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
 _READONLY = int(FileAttributes.READONLY)
+_MUST_BE_NAMED = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
+"""What a request to overwrite a file must say it has."""
 _MAX_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
 
@@ -251,8 +246,8 @@ class OpenAttempt:
             if self.options & _DELETE_ON_CLOSE:
                 raise StatusError(Status.CANNOT_DELETE)
         if self.overwrites:
-            kept = stat.attributes & (FileAttributes.HIDDEN | FileAttributes.SYSTEM)
-            if kept & ~self.attributes:
+            chosen = stat.attributes & ~stat.implied & _MUST_BE_NAMED
+            if chosen & ~self.attributes:
                 raise StatusError(Status.ACCESS_DENIED)
 
     async def _find_link(self, file: IOpenFile, stat: Stat) -> None:
@@ -343,9 +338,11 @@ class OpenAttempt:
         try:
             if descriptor is not None:
                 await self.descriptors.keep_new(tree, file, descriptor)
-            if self.attributes & _SETTABLE:
+            chosen = kept_attributes(self.attributes)
+            if chosen:
                 archive = 0 if directory else FileAttributes.ARCHIVE
-                await tree.run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE | archive))
+                stat = await tree.run(file.stat)
+                await tree.run(file.set_attributes, chosen | archive | stat.implied)
             if self.options & _NO_COMPRESSION and ICompressibleFile.providedBy(file):
                 await tree.run(file.set_compressed, False)
         except BaseException:
@@ -422,7 +419,8 @@ class OpenAttempt:
         for name in await run(stream_names, file):
             await run(StreamFile(file, name).remove)
         await run(remove_extended_attributes, file)
-        await run(file.set_attributes, FileAttributes(self.attributes & _SETTABLE) | FileAttributes.ARCHIVE)
+        stat = await run(file.stat)
+        await run(file.set_attributes, kept_attributes(self.attributes) | FileAttributes.ARCHIVE | stat.implied)
         if self.allocation:
             await open.run_sized(self.allocation, file.allocate, self.allocation)
         open.put_aside(self.allocation)
