@@ -21,6 +21,7 @@ from filesvc.server.commands.info.extended_attributes import set_extended_attrib
 from filesvc.server.commands.ipc.pipes import open_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.files.attributes import check_attributes
 from filesvc.server.files.names import FileName, parse_name
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.snapshots import find_snapshot
@@ -60,7 +61,6 @@ from filesvc.smb2.messages.create import (
 )
 from filesvc.smb2.messages.negotiate import Dialect
 
-_INVALID_ATTRIBUTES = 0xFFFF8048
 _INVALID_OPTIONS = 0xFF000000
 _UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)
 _SHARE_ACCESS = 0x7
@@ -263,7 +263,8 @@ def _check(request: CreateRequest, call: Call) -> None:
         raise StatusError(Status.NOT_SUPPORTED)
     if request.desired_access & _UNKNOWN_ACCESS:
         raise StatusError(Status.ACCESS_DENIED)
-    if request.file_attributes & _INVALID_ATTRIBUTES or request.share_access & ~_SHARE_ACCESS:
+    check_attributes(request.file_attributes)
+    if request.share_access & ~_SHARE_ACCESS:
         raise StatusError(Status.INVALID_PARAMETER)
     if any(len(context.name) < _TAG_LENGTH for context in request.create_contexts):
         raise StatusError(Status.INVALID_PARAMETER)

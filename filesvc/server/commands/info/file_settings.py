@@ -23,6 +23,7 @@ from filesvc.fscc.file_information import (
 from filesvc.interfaces import FileAttributes, Kind, Times
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.errors import StatusError
+from filesvc.server.files.attributes import check_attributes, kept_attributes
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.renaming import link, rename
 from filesvc.server.state import deletion
@@ -33,7 +34,7 @@ from filesvc.smb2.messages.change_notify import CompletionFilter
 
 _MAX_SIZE = 0x7FFFFFFFFFFFFFFF
 _MODES = 0x103E
-_TEMPORARY_OR_KIND = FileAttributes.DIRECTORY | FileAttributes.NORMAL
+_KEPT_WHATEVER_IS_SET = FileAttributes.SPARSE_FILE
 
 
 class FileSetting(NamedTuple):
@@ -48,6 +49,7 @@ class FileSetting(NamedTuple):
 async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     basic = FileBasicInformation.parse(buffer)
     attributes = basic.file_attributes
+    check_attributes(attributes)
     if attributes:
         directory = open.is_directory
         if attributes & FileAttributes.DIRECTORY and not directory:
@@ -59,7 +61,7 @@ async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     change_times, before = open.tree.server.change_times, await open.run(open.file.stat)
     changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
     if attributes:
-        await open.run(open.file.set_attributes, FileAttributes(attributes & 0xFFFF) & ~_TEMPORARY_OR_KIND)
+        await open.run(open.file.set_attributes, kept_attributes(attributes) | before.attributes & _KEPT_WHATEVER_IS_SET)
     if times != Times():
         await open.run(open.file.set_times, times)
     _tell_of_basic(open, attributes, times)
