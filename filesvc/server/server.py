@@ -6,7 +6,6 @@ import os
 import secrets
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -43,7 +42,7 @@ from filesvc.server.state.node import NodeTable
 from filesvc.server.state.open import Open
 from filesvc.server.state.reclaimable import ReclaimableOpens
 from filesvc.server.state.services import Carrier
-from filesvc.server.state.session import Channel, Session
+from filesvc.server.state.session_table import SessionTable
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
 from filesvc.zerocopy.drain import DrainBudget
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
 log = Logger()
 
 _THREADS_FOR_BLOCKING_STORE = 8
-_ENDED_KEPT = 1024
 _OPEN_ID_BITS = 60
 
 
@@ -96,9 +94,8 @@ class Server(Factory):
         self.shares: dict[str, Share] = {}
         self.connections: dict[Carrier, None] = {}
         self.strangers: dict[Carrier, None] = {}
-        self.sessions: dict[int, Session] = {}
+        self.sessions = SessionTable()
         self._all_gone: Deferred[None] | None = None
-        self._ended: OrderedDict[int, Session] = OrderedDict()
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
         self.leases = Leases(reactor, self.connections)
@@ -173,35 +170,6 @@ class Server(Factory):
     def reload(self, shares: Iterable[Share]) -> None:
         """Share these from now on. Tree connects that are there go on with what they have."""
         self.shares = {share.name.casefold(): share for share in shares}
-
-    def next_session_id(self) -> int:
-        """An id of 32 bits that no session has, and that nobody can guess."""
-        while True:
-            session_id = secrets.randbits(32)
-            if session_id and session_id not in self.sessions:
-                return session_id
-
-    async def close_session(self, session: Session, keep: bool = False) -> None:
-        """End a session, and forget it. Its durable opens may be kept."""
-        self._forget(session)
-        await session.close(keep)
-
-    def _forget(self, session: Session) -> None:
-        if self.sessions.pop(session.session_id, None) is not None:
-            self._ended[session.session_id] = session
-            if len(self._ended) > _ENDED_KEPT:
-                self._ended.popitem(last=False)
-
-    def whose_signature(self, session_id: int) -> Session | None:
-        """A session, even one that has ended lately: a client that signs believes nothing about it without its signature."""
-        return self.sessions.get(session_id) or self._ended.get(session_id)
-
-    async def drop_channel(self, channel: Channel) -> None:
-        """A connection is gone: its sessions end, if it was their last."""
-        session = channel.session
-        await session.drop_channel(channel.connection)
-        if not session.channels:
-            self._forget(session)
 
     @property
     def waiting_opens(self) -> set[Open]:

@@ -8,5 +8,5 @@ from filesvc.smb2.messages.logoff import LogoffRequest, LogoffResponse
 
 async def logoff(request: LogoffRequest, call: Call) -> Reply:
     """Close all that was opened in the session, but for durable opens, and forget it."""
-    await call.connection.server.close_session(call.session, keep=True)
+    await call.connection.server.sessions.close(call.session, keep=True)
     return Reply(LogoffResponse().encode())

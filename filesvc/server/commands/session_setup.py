@@ -98,9 +98,9 @@ async def _refuse(channel: Channel, server: Server) -> None:
     """A failed logon ends its session; one that was to be bound goes on where it was."""
     channel.conversation = None
     if channel.binding:
-        await server.drop_channel(channel)
+        await server.sessions.drop_channel(channel)
     else:
-        await server.close_session(channel.session)
+        await server.sessions.close(channel.session)
 
 
 def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
@@ -117,7 +117,7 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
         raise StatusError(Status.INVALID_PARAMETER)
     if len(connection.channels) >= connection.limits.sessions:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
-    session = Session(connection.server.next_session_id())
+    session = Session(connection.server.sessions.next_id())
     channel = session.add_channel(connection)
     header.session_id = session.session_id
     call.channel = channel
@@ -160,7 +160,7 @@ async def _bound(call: Call, channel: Channel, outcome: Accepted) -> None:
     outcome.log_off()
     assert session.user is not None
     if outcome.guest or outcome.anonymous or outcome.user.name != session.user.name:
-        await connection.server.drop_channel(channel)
+        await connection.server.sessions.drop_channel(channel)
         raise StatusError(Status.ACCESS_DENIED)
     preauth = channel.preauth.value if channel.preauth is not None else b""
     negotiated = connection.negotiated
@@ -191,7 +191,7 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
     if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:
-        await server.close_session(previous, keep=True)
+        await server.sessions.close(previous, keep=True)
 
 
 def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Channel, session_key: bytes) -> None:

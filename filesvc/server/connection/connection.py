@@ -149,7 +149,9 @@ class Connection(Protocol):
             if call.cancel is not None and not self._survives(call):
                 call.cancel()
         for channel in list(self.channels.values()):
-            Deferred.fromCoroutine(self.server.drop_channel(channel)).addErrback(lambda failure: log.failure("closing a session", failure))
+            Deferred.fromCoroutine(self.server.sessions.drop_channel(channel)).addErrback(
+                lambda failure: log.failure("closing a session", failure)
+            )
         self.server.remove(self)
         for notice in list(self.notices):
             notice.connection_lost()
@@ -194,7 +196,7 @@ class Connection(Protocol):
 
         Only who has its key gets such a signature: nobody is to collect signatures of what he likes.
         """
-        session = self.server.whose_signature(call.header.session_id)
+        session = self.server.sessions.whose_signature(call.header.session_id)
         if session is None:
             return None
         past = session.past_signer(self)
