@@ -27,7 +27,8 @@ from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
-from ..server.conftest import PASSWORD, USER, Client, FakeReactor
+from ..server.dialogue import PASSWORD, USER, Client
+from ..server.standing_reactor import FakeReactor
 from .conftest import LONG
 
 LARGEST = 600_000

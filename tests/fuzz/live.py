@@ -15,7 +15,7 @@ from filesvc.smb2.header import Command, Header
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.protection.signing import SigningAlgorithm
 
-from ..server.conftest import Answer, Client
+from ..server.dialogue import Answer, Client
 
 PATIENCE = 5.0
 _ABORT = struct.pack("ii", 1, 0)

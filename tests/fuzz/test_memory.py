@@ -34,7 +34,8 @@ from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from ..server.conftest import PASSWORD, USER, Client, FakeReactor
+from ..server.dialogue import PASSWORD, USER, Client
+from ..server.standing_reactor import FakeReactor
 from .conversation import HANG, Fuzzer
 
 SECONDS = float(os.environ.get("FILESVC_FUZZ_SECONDS", "16"))

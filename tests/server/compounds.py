@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from filesvc.smb2.header import HeaderFlags
 
-from .conftest import Answer, Client
+from .dialogue import Answer, Client
 
 RELATED = HeaderFlags.RELATED_OPERATIONS
 

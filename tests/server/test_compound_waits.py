@@ -37,7 +37,8 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
 from .compounds import RELATED, Request, ask, receive_frames, send
-from .conftest import Answer, Client, FakeReactor
+from .dialogue import Answer, Client
+from .standing_reactor import FakeReactor
 
 MakeClient = Callable[..., Client]
 

@@ -27,7 +27,7 @@ from filesvc.zerocopy import copy
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.workers import thread_pool
 
-from .conftest import ImmediatePool
+from .standing_reactor import ImmediatePool
 
 SIZE = 1 << 20
 

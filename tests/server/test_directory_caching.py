@@ -30,7 +30,7 @@ from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .conftest import ANOTHER_USER
+from .dialogue import ANOTHER_USER
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING

@@ -24,7 +24,7 @@ from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .conftest import ANOTHER_USER
+from .dialogue import ANOTHER_USER
 
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
 STRANGER = UUID(int=2)

@@ -1,0 +1,362 @@
+"""The client that tests speak through: it talks to a server in memory with the wire rooms' own codecs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+from uuid import UUID
+
+import spnego
+from impacket import ntlm
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import StringTransport
+
+from filesvc.dtyp.access_mask import AccessMask
+from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.server.connection.connection import Connection
+from filesvc.server.server import Server
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import LeaseState, LeaseV2
+from filesvc.smb2.contexts.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
+from filesvc.smb2.file_id import FileId
+from filesvc.smb2.framing import frame_prefix
+from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
+from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.close import CloseRequest
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockRequest
+from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
+from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
+from filesvc.smb2.messages.read import ReadRequest
+from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+from filesvc.smb2.messages.write import WriteRequest
+from filesvc.smb2.protection.encryption import TRANSFORM_PROTOCOL_ID, EncryptionAlgorithm, Sealer, Unsealer
+from filesvc.smb2.protection.keys import session_keys
+from filesvc.smb2.protection.preauth import PreauthIntegrity
+from filesvc.smb2.protection.signing import Signer, SigningAlgorithm, signed_parts, signer_for
+from filesvc.store.local import LocalStore
+
+USER, PASSWORD = "alice", "secret"
+CLIENT = UUID(int=1)
+ANOTHER_USER = "carol"
+RWH = LeaseState.READ_CACHING | LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING
+
+
+class Transport(StringTransport):
+    """A transport in memory, which tells its protocol when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 50000))
+        self.protocol: Connection | None = None
+
+    def startWriting(self) -> None:
+        pass
+
+    def _close(self) -> None:
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.connectionLost()
+
+    def loseConnection(self) -> None:
+        super().loseConnection()
+        self._close()
+
+    def abortConnection(self) -> None:
+        super().abortConnection()
+        self._close()
+
+
+class Encodable(Protocol):
+    """A structure of the wire."""
+
+    def encode(self) -> bytes: ...
+
+
+@dataclass
+class Answer:
+    """One message from the server."""
+
+    header: Header
+    message: memoryview
+    sealed: bool = False
+
+    @property
+    def status(self) -> Status:
+        return Status(self.header.status)
+
+
+@dataclass
+class Client:
+    """A client's connection, session and tree connect, as far as they have come. What it asks is answered at once."""
+
+    server: Server
+    dialect: int = Dialect.SMB_3_1_1
+    transport: Transport = field(default_factory=Transport)
+    connection: Connection = field(init=False)
+    session_id: int = 0
+    tree_id: int = 0
+    message_id: int = 0
+    credits: int = 1
+    signer: Signer | None = None
+    sign: bool = False
+    seal: bool = False
+    sealer: Sealer | None = None
+    unsealer: Unsealer | None = None
+    signing: list[int] = field(default_factory=lambda: [SigningAlgorithm.AES_GMAC, SigningAlgorithm.AES_CMAC])
+    ciphers: list[int] = field(default_factory=lambda: [EncryptionAlgorithm.AES_128_GCM, EncryptionAlgorithm.AES_128_CCM])
+    preauth: PreauthIntegrity = field(default_factory=PreauthIntegrity)
+    negotiated: NegotiateResponse = field(init=False)
+    unasked: list[Answer] = field(default_factory=list)
+    client_guid: UUID = CLIENT
+
+    def __post_init__(self) -> None:
+        self.connection = self.server.buildProtocol(None)
+        self.transport.protocol = self.connection
+        self.connection.makeConnection(self.transport)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server closed the connection."""
+        return self.transport.protocol is None
+
+    def header(self, command: int, charge: int = 1, **fields: Any) -> Header:
+        """The next request's header."""
+        header = Header(
+            command,
+            self.message_id,
+            credit_charge=charge if self.dialect > Dialect.SMB_2_0_2 else 0,
+            credits=64,
+            tree_id=self.tree_id,
+            session_id=self.session_id,
+        )
+        header = replace(header, **fields)
+        if "message_id" not in fields and command != Command.CANCEL:
+            self.message_id += charge
+        return header
+
+    def encode(self, header: Header, body: bytes) -> bytes:
+        """A message, signed if this client signs and does not encrypt."""
+        if not self.sign or self.signer is None or self.seal:
+            return header.encode() + body
+        header.flags |= HeaderFlags.SIGNED
+        message = bytearray(header.encode() + body)
+        signature = self.signer.sign(signed_parts(memoryview(message)), header.message_id, False, header.command == Command.CANCEL)
+        message[SIGNATURE_OFFSET:HEADER_LENGTH] = signature
+        return bytes(message)
+
+    def verifies(self, answer: Answer) -> bool:
+        """Whether an answer has this client's signature."""
+        assert self.signer is not None
+        parts = signed_parts(answer.message)
+        return self.signer.verify(answer.header.signature, parts, answer.header.message_id, is_response=True)
+
+    def send(self, *messages: bytes) -> None:
+        """Send a frame, encrypted if this client encrypts."""
+        frame = b"".join(messages)
+        if self.seal:
+            assert self.sealer is not None
+            frame = b"".join(self.sealer.seal([frame]))
+        self.connection.dataReceived(frame_prefix(len(frame)) + frame)
+
+    def receive(self) -> list[Answer]:
+        """All that the server has sent since the last time."""
+        while self.transport.producer is not None:
+            self.transport.producer.resumeProducing()
+        data = memoryview(self.transport.value())
+        self.transport.clear()
+        answers = []
+        while data:
+            end = 4 + int.from_bytes(data[:4], "big")
+            frame, data = data[4:end], data[end:]
+            sealed = frame[:4] == TRANSFORM_PROTOCOL_ID
+            if sealed:
+                assert self.unsealer is not None
+                frame = self.unsealer.open(frame)
+            while frame:
+                header = Header.parse(frame)
+                size = header.next_command or len(frame)
+                answers.append(Answer(header, frame[:size], sealed))
+                frame = frame[size:]
+        return answers
+
+    def ask(self, command: int, body: bytes, **fields: Any) -> Answer:
+        """Send a request and return its final answer, or STATUS_PENDING if that is all there is; others go to C{unasked}."""
+        header = self.header(command, **fields)
+        self.send(self.encode(header, body))
+        mine = []
+        for answer in self.receive():
+            (mine if answer.header.message_id == header.message_id else self.unasked).append(answer)
+        assert mine, f"no answer to {Command(command).name}"
+        return mine[-1]
+
+    def begin(self, command: int, body: bytes, **fields: Any) -> None:
+        """Send a request that is not answered yet, not even by an interim response."""
+        header = self.header(command, **fields)
+        self.send(self.encode(header, body))
+        self.unasked += self.receive()
+        assert all(answer.header.message_id != header.message_id for answer in self.unasked)
+
+    def negotiate(self) -> Answer:
+        """Agree on C{dialect}."""
+        contexts: list[Any] = []
+        if self.dialect == Dialect.SMB_3_1_1:
+            contexts = [
+                PreauthIntegrityCapabilities([1], bytes(32)),
+                EncryptionCapabilities(self.ciphers),
+                SigningCapabilities(self.signing),
+            ]
+        capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
+        request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
+        header = self.header(Command.NEGOTIATE, charge=1)
+        message = header.encode() + request.encode()
+        self.preauth.update(message)
+        self.send(message)
+        (answer,) = self.receive()
+        if answer.status is Status.SUCCESS:
+            self.preauth.update(answer.message)
+            self.negotiated = NegotiateResponse.parse(answer.message)
+        return answer
+
+    def log_on(self, user: str = USER, password: str = PASSWORD, **fields: Any) -> Answer:
+        """Log on with NTLM."""
+        context = spnego.client(user, password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+        token = context.step()
+        preauth = self.preauth.copy()
+        while True:
+            header = self.header(Command.SESSION_SETUP, tree_id=0)
+            message = header.encode() + SessionSetupRequest(token or b"", **fields).encode()
+            preauth.update(message)
+            self.send(message)
+            (answer,) = self.receive()
+            if answer.status not in (Status.SUCCESS, Status.MORE_PROCESSING_REQUIRED):
+                return answer
+            self.session_id = answer.header.session_id
+            token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
+            if answer.status is Status.SUCCESS:
+                self._use_keys(context.session_key, preauth.value)
+                return answer
+            preauth.update(answer.message)
+
+    def log_on_anonymously(self) -> Answer:
+        """Log on without saying who it is, as impacket does."""
+        first = ntlm.getNTLMSSPType1()
+        challenge = self.ask(Command.SESSION_SETUP, SessionSetupRequest(first.getData()).encode())
+        self.session_id = challenge.header.session_id
+        buffer = bytes(SessionSetupResponse.parse(challenge.message).security_buffer)
+        last, _ = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
+        return self.ask(Command.SESSION_SETUP, SessionSetupRequest(last.getData()).encode())
+
+    def _use_keys(self, session_key: bytes, preauth: bytes) -> None:
+        cipher = self.connection.cipher or EncryptionAlgorithm.AES_128_CCM
+        keys = session_keys(self.dialect, session_key, preauth, cipher)
+        self.signer = signer_for(self.connection.signing_algorithm, keys.signing)
+        if keys.client_to_server:
+            self.sealer = Sealer(cipher, keys.client_to_server, self.session_id)
+            self.unsealer = Unsealer(cipher, keys.server_to_client)
+
+    def enter(self, share: str = "files") -> Answer:
+        """Connect to a share."""
+        answer = self.ask(Command.TREE_CONNECT, TreeConnectRequest(rf"\\server\{share}").encode())
+        if answer.status is Status.SUCCESS:
+            self.tree_id = answer.header.tree_id
+        return answer
+
+    def create(
+        self,
+        name: str,
+        disposition: int = CreateDisposition.OPEN_IF,
+        access: int = AccessMask.FILE_ALL_ACCESS,
+        share: int = 7,
+        contexts: list[CreateContext] | None = None,
+        **fields: Any,
+    ) -> Answer:
+        """Ask for an open."""
+        request = CreateRequest(name, access, disposition, share_access=share, create_contexts=contexts or [], **fields)
+        return self.ask(Command.CREATE, request.encode())
+
+    def open(self, name: str, **fields: Any) -> FileId:
+        """An open, which must succeed."""
+        answer = self.create(name, **fields)
+        assert answer.status is Status.SUCCESS, answer.status
+        return CreateResponse.parse(answer.message).file_id
+
+    def lease(self, name: str, wanted: int = RWH, key: bytes = b"k" * 16, **fields: Any) -> FileId:
+        """An open that must succeed, with a lease."""
+        context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())
+        answer = self.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
+        assert answer.status is Status.SUCCESS, answer.status
+        response = CreateResponse.parse(answer.message)
+        assert response.oplock_level == OplockLevel.LEASE
+        return response.file_id
+
+    def breaks(self) -> list[OplockBreak | LeaseBreakNotification]:
+        """The oplock and lease breaks that have come since the last time; other answers go to C{unasked}."""
+        self.unasked += self.receive()
+        breaks = [answer for answer in self.unasked if answer.header.message_id == 0xFFFFFFFFFFFFFFFF]
+        self.unasked = [answer for answer in self.unasked if answer not in breaks]
+        return [parse_break_notification(answer.message) for answer in breaks]
+
+    def kept(self) -> list[int]:
+        """What the client is to keep of its leases, for each break that it was told of."""
+        kept = []
+        for told in self.breaks():
+            assert isinstance(told, LeaseBreakNotification)
+            kept.append(int(told.new_lease_state))
+        return kept
+
+    def close(self, file_id: FileId) -> Answer:
+        """End an open."""
+        return self.ask(Command.CLOSE, CloseRequest(file_id).encode())
+
+    def read(self, file_id: FileId, offset: int, length: int, minimum: int = 0, **fields: int) -> Answer:
+        return self.ask(Command.READ, ReadRequest(file_id, offset, length, minimum).encode(), **fields)
+
+    def write(self, file_id: FileId, data: bytes, offset: int = 0, write_flags: int = 0, **fields: int) -> Answer:
+        return self.ask(Command.WRITE, WriteRequest(file_id, offset, data, flags=write_flags).encode(), **fields)
+
+    def lock(self, file_id: FileId, *elements: tuple[int, int, int], number: int = 0, index: int = 0, **fields: int) -> Answer:
+        """Ask for byte-range locks, each C{(offset, length, flags)}; C{number} and C{index} are of the lock sequence."""
+        request = LockRequest(file_id, [LockElement(*element) for element in elements], number, index)
+        return self.ask(Command.LOCK, request.encode(), **fields)
+
+    def query_info(self, file_id: FileId, what: int, kind: int = InfoType.FILE, length: int = 65536, **fields: int) -> Answer:
+        return self.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, kind, what, length).encode(), **fields)
+
+    def set_info(self, file_id: FileId, what: int, information: Encodable, kind: int = InfoType.FILE, **fields: int) -> Answer:
+        return self.ask(Command.SET_INFO, SetInfoRequest(file_id, kind, what, information.encode()).encode(), **fields)
+
+    def rename(self, file_id: FileId, name: str, replace: bool = False) -> Answer:
+        return self.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
+
+    def delete(self, file_id: FileId) -> Answer:
+        """Ask that the file be deleted with its last close."""
+        return self.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+
+    def cancel(self, pending: Answer) -> None:
+        """Cancel a request that is pending; it is that request which is answered then."""
+        header = self.header(Command.CANCEL, credits=0, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id)
+        self.send(self.encode(header, CancelRequest().encode()))
+
+
+class MakeClient(Protocol):
+    """Makes clients in the share C{files}, each with a connection and a session of its own."""
+
+    def __call__(self, dialect: int = Dialect.SMB_3_1_1, user: str = USER, **fields: Any) -> Client: ...
+
+
+class MakeServer(Protocol):
+    """Makes servers in memory."""
+
+    def __call__(self, settings: Settings | None = None, shares: list[Share] | None = None) -> Server: ...
+
+
+class Serve(Protocol):
+    """Makes servers of local stores, by the names of the shares."""
+
+    def __call__(self, **stores: LocalStore) -> Server: ...
