@@ -246,11 +246,11 @@ def test_what_excludes_each_other_is_cached_by_nobody(site: Site) -> None:
 
 
 def test_nobody_else_has_the_file_meanwhile(site: Site) -> None:
-    file_id = response(create(site.client(), ASKED)).file_id
+    file_id = response(create(site.client(), ASKED, level=OplockLevel.EXCLUSIVE)).file_id
     site.kill()
     other = site.client(client_guid=STRANGER)
     assert other.create("f").status is Status.FILE_NOT_AVAILABLE
-    create(site.client(), BACK(file_id))
+    create(site.client(), BACK(file_id), level=OplockLevel.EXCLUSIVE)
     assert create(other, level=0).status is Status.PENDING
 
 

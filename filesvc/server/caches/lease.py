@@ -14,6 +14,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.names import FileName
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, STAT_OR_SECURITY_ACCESS, Holder
+from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.open import Open
 from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts import lease as wire
@@ -84,12 +85,15 @@ class Lease(Holder):
         flags = LeaseBreakFlags.ACK_REQUIRED if acknowledge else 0
         epoch = self.epoch if self.version == 2 else 0
         body = LeaseBreakNotification(self.key, old, new, flags, epoch).encode()
-        return BreakNotice(Cache.LEASE, body, self._ways, self.unreachable, self._reactor)
+        return BreakNotice(Cache.LEASE, body, self.ways, self.unreachable, self._reactor)
 
-    def _ways(self) -> Iterator[tuple[Carrier, Session]]:
-        """The client's connections, the first one first, if the sessions of the opens have any."""
+    def ways(self) -> Iterator[tuple[Carrier, Session]]:
+        """
+        The client's connections, the first one first, if the sessions of the opens have any; or if it was promised to find one of the
+        opens again.
+        """
         own = [(connection, open.session) for open in self.opens for connection in open.session.connections]
-        if own:
+        if own or any(map(is_persistent, self.opens)):
             yield from self._clients()
         yield from own
 

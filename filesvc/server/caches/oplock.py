@@ -46,10 +46,10 @@ class Oplock(Holder):
         """For the open's session."""
         (open,) = self.opens
         return BreakNotice(
-            Cache.OPLOCK, OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self._ways, self.unreachable, self._reactor
+            Cache.OPLOCK, OplockBreak(open.file_id, _LEVEL_OF_STATE[new]).encode(), self.ways, self.unreachable, self._reactor
         )
 
-    def _ways(self) -> Iterator[tuple[Carrier, Session]]:
+    def ways(self) -> Iterator[tuple[Carrier, Session]]:
         """The connections of the session, and first the one that the oplock was granted on."""
         for open in self.opens:
             for connection in sorted(open.session.connections, key=lambda one: one is not self._connection):

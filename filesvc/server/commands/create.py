@@ -216,6 +216,8 @@ async def _reply(answer: Answer, stat: Stat, contexts: Contexts, call: Call) -> 
     open = answer.open
     answers = [*await _answer(contexts, open, stat, call), *answer.contexts]
     call.compound.file_id = open.file_id
+    if open.holder is not None:
+        open.holder.returned()
     return Reply(
         CreateResponse(open.file_id, answer.action, **network_times(stat), oplock_level=answer.level, create_contexts=answers).encode()
     )

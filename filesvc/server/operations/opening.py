@@ -157,7 +157,6 @@ class OpenAttempt:
             self._check_existing(file, stat, rights)
             await self._find_link(file, stat)
             key = node_key(self.tree.store, file)
-            self._check_suspended(key)
             granted = await self._check_access(file, stat, rights)
             waits = self._make_way(key, granted)
             open = self._enter(file, self.tree.server.nodes.get(key), granted) if waits is None else None
@@ -255,12 +254,6 @@ class OpenAttempt:
         several = file.kind is Kind.FILE and stat.links > 1
         self.link = await self.tree.link_at(file.path) if several else None
 
-    def _check_suspended(self, key: NodeKey) -> None:
-        """A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9)."""
-        node = self.tree.server.nodes.find(key)
-        if node is not None and any(durability.is_suspended(open) for open in node.opens):
-            raise StatusError(Status.FILE_NOT_AVAILABLE)
-
     def _make_way(self, key: NodeKey, granted: int) -> list[Deferred[None]] | None:
         """
         Break what others cache, before share modes are looked at and after that (MS-FSA 2.1.5.1.2).
@@ -268,16 +261,31 @@ class OpenAttempt:
         @return: what to wait for before all is looked at again; C{None} if nothing was in the way.
         """
         node = self.tree.server.nodes.find(key)
-        if node is None or node.is_unnamed(self.link) or not node.caching.holders:
+        if node is None or node.is_unnamed(self.link):
             return None
+        actor = self.caching.find() if self.caching is not None else None
+        self._check_suspended(node, actor, granted)
         before = len(node.opens)
-        waits = self._break_caches(node, granted)
+        waits = self._break_caches(node, actor, granted)
         # Opens whose clients are away do not wait: they end, and perhaps the file with them.
         return waits if waits or len(node.opens) < before else None
 
-    def _break_caches(self, node: FileNode, granted: int) -> list[Deferred[None]]:
+    def _check_suspended(self, node: FileNode, actor: Holder | None, granted: int) -> None:
+        """
+        A persistent open whose client is away is found as it was left (MS-SMB2 3.3.5.9). What its client does with the same lease does not
+        change that, nor does who only looks at attributes if there is a lease.
+        """
+        for open in node.opens:
+            holder = open.holder
+            if holder is not None and (holder is actor or not (holder.is_oplock or self._demanded(granted) & ~holder.undisturbed)):
+                continue
+            if durability.is_suspended(open):
+                raise StatusError(Status.FILE_NOT_AVAILABLE)
+
+    def _break_caches(self, node: FileNode, actor: Holder | None, granted: int) -> list[Deferred[None]]:
         caching = node.caching
-        actor = self.caching.find() if self.caching is not None else None
+        if not caching.holders:
+            return []
         demanded = self._demanded(granted)
         operation = Operation.OVERWRITE if self.overwrites else Operation.OPEN
         if caching.undisturbed_by(demanded):

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.state.break_notice import BreakNotice
+from filesvc.server.state.break_notice import LOOK_S, BreakNotice, Ways
 from filesvc.smb2.contexts.lease import LeaseState
 
 if TYPE_CHECKING:
@@ -128,18 +128,50 @@ class Holder:
         self._timer: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
         self._notice: BreakNotice | None = None
+        self._look: IDelayedCall | None = None
 
     def notice(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> BreakNotice:
         """What tells the client that its rights break."""
         raise NotImplementedError
 
+    def ways(self) -> Ways:
+        """The client's connections, the best first."""
+        raise NotImplementedError
+
     def unreachable(self) -> None:
-        """A client that lost its connections cannot answer: its opens end, if it was not promised to find them again."""
+        """
+        A client that lost its connections cannot answer: its opens end. If it was promised to find one of them again, its answer is awaited
+        all the same, for it may be back in time.
+        """
         if self.breaking is None:
             return
-        self._settle(NONE)
-        for open in [open for open in self.opens if open.durability is None or not open.durability.persistent]:
-            Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+        self._withdraw()
+        kept = [open for open in self.opens if open.durability is not None and open.durability.persistent]
+        if kept:
+            self._look = self._look or self._reactor.callLater(LOOK_S, self._look_for_client)
+        else:
+            self._settle(NONE)
+        for open in self.opens:
+            if open not in kept:
+                Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
+
+    def returned(self) -> None:
+        """The client opens the file, or has an open back: tell it, after the answer, of a break that it has missed."""
+        if self._look is not None:
+            self._look.reset(0)
+
+    def _look_for_client(self) -> None:
+        self._look = None
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the client to give up what it must not keep, if it is there; it has the usual time for its answer then."""
+        if any(not connection.lost for connection, _ in self.ways()):
+            self._await_answer(self._allowed)
+            self.changed()
+            self._announce(self.state, self._allowed, acknowledge=True)
+        else:
+            self.unreachable()
 
     def _announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> None:
         self._notice = self.notice(old, new, acknowledge)
@@ -180,7 +212,6 @@ class Holder:
             left = self.breaks.get((self.state, taken), self.state)
             if left == self.state:
                 return None
-            self.changed()
             self._begin(left)
         if self.breaking is None or not (self.state & W or self.state & taken & H):
             return None
@@ -192,11 +223,12 @@ class Holder:
         old = self.state
         if not old & (W | H):
             self.state = left
+            self.changed()
             self._announce(old, left, acknowledge=False)
             return
         self._allowed = left
         self._await_answer(left)
-        self._announce(old, left, acknowledge=True)
+        self._tell()
 
     def answered(self, state: LeaseState) -> None:
         """
@@ -223,6 +255,7 @@ class Holder:
             self._announce(old, left, acknowledge=bool(left))
 
     def _await_answer(self, left: LeaseState) -> None:
+        self._stop_timer()
         self.breaking = left
         self._timer = self._reactor.callLater(BREAK_TIMEOUT, self._timed_out)
 
@@ -240,6 +273,9 @@ class Holder:
     def _settle(self, state: LeaseState) -> None:
         """No break is in progress any more."""
         self._stop_timer()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         self._withdraw()
         self.state = state
         self.breaking = None

@@ -104,5 +104,13 @@ def also_known_as(open: Open, path: Path) -> None:
 
 
 def is_suspended(open: Open) -> bool:
-    """Whether nobody else may open the file, as its client was promised to find it as it was."""
-    return is_persistent(open) and open.durability is not None and open.durability.disconnected
+    """
+    Whether nobody else may open the file, as its client was promised to find it as it was.
+
+    That is so while the client is away, unless it caches the handle: then it is asked for it when it is back. A client that has another
+    open with the same lease is not away.
+    """
+    if open.durability is None or not open.durability.persistent or not open.durability.disconnected:
+        return False
+    holder = open.holder
+    return holder is None or not (holder.state & H or any(other.session.connections for other in holder.opens))
