@@ -165,7 +165,8 @@ class Client:
         self.connection.dataReceived(frame_prefix(len(frame)) + frame)
 
     def receive(self) -> list[Answer]:
-        """All that the server has sent since the last time."""
+        """All that the server has sent since the last time, and sends as soon as it can."""
+        self.server.reactor.advance(0)
         while self.transport.producer is not None:
             self.transport.producer.resumeProducing()
         data = memoryview(self.transport.value())

@@ -393,3 +393,13 @@ def test_a_break_on_another_connection_is_encrypted_there(make_server: Any, clie
     assert told.sealed
     assert not holder.receive()
     assert acknowledge(holder, "RH").status is Status.SUCCESS
+
+
+def test_who_gives_way_is_answered_before_who_waited(client: Any, another: Any) -> None:
+    """The two may be one program, which waits for the first answer before it looks for the second."""
+    create(client, "RWH")
+    assert create(another, "", OTHER_KEY).status is Status.PENDING
+    client.send(client.encode(client.header(Command.OPLOCK_BREAK), LeaseBreak(KEY, state("RH")).encode()))
+    assert client.transport.value()
+    assert not another.transport.value()
+    assert last(another).status is Status.SUCCESS

@@ -225,10 +225,10 @@ def test_others_have_their_turn_while_a_large_folder_is_searched(client: Any, an
     folder = client.open("large")
     request = QueryDirectoryRequest(folder, NAMES, 65536, "*needle*", 0).encode()
     client.send(client.encode(client.header(Command.QUERY_DIRECTORY), request))
-    assert client.receive() == []
+    assert not client.transport.value()
     assert another.open("large")
     while not (answers := client.receive()):
-        client.server.reactor.advance(0)
+        pass
     assert names(answers[0]) == ["Needle"]
     assert ask(client, folder, "*needle*").status is Status.NO_MORE_FILES
 

@@ -279,9 +279,15 @@ class Holder:
         self._withdraw()
         self.state = state
         self.breaking = None
-        waiting, self._waiting = self._waiting, []
-        for settled in waiting:
-            settled.callback(None)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            # Not before the response to the answer.
+            self._reactor.callLater(0, _go_on, waiting)
+
+
+def _go_on(waiting: list[Deferred[None]]) -> None:
+    for settled in waiting:
+        settled.callback(None)
 
 
 class Caching:
