@@ -24,8 +24,9 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
-from .conftest import Answer, Client, FakeReactor, MakeServer
+from .dialogue import Answer, Client, MakeServer
 from .durability import GUID, KEY, OTHER_GUID, OTHER_KEY, STRANGER, dh2c, dh2q
+from .standing_reactor import FakeReactor
 from .test_persistence import Site
 
 R = LeaseState.READ_CACHING
