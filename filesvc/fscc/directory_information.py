@@ -139,6 +139,16 @@ class DirectoryEncoder:
         self._buffer = bytearray()
         self._last = 0
 
+    @property
+    def room(self) -> int:
+        """Bytes that are left, without the padding before the next entry."""
+        return self._limit - len(self._buffer)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been added."""
+        return not self._buffer
+
     def add(self, entry: DirectoryEntry) -> bool:
         """Add an entry, or say with C{False} that it does not fit any more and leave the buffer as it is."""
         buffer = self._buffer

@@ -37,7 +37,7 @@ Changes = list[tuple[int, str]]
 
 def ask(client: Any, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> Any:
     request = ChangeNotifyRequest(file_id, completion_filter, length, ChangeNotifyFlags.WATCH_TREE if tree else 0)
-    return client.ask(Command.CHANGE_NOTIFY, request.encode())
+    return client.ask(Command.CHANGE_NOTIFY, request.encode(), charge=-(-length // 65536))
 
 
 def changes_in(answer: Any) -> Changes:

@@ -13,13 +13,19 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
 from filesvc.fscc.ea import FullEa, encode_full_eas
 from filesvc.fscc.file_information import FileAllocationInformation, FileBasicInformation, FileEaInformation, FileInformationClass
-from filesvc.interfaces import Creation, FileAttributes, Kind, Times
+from filesvc.interfaces import Creation, Entry, FileAttributes, Kind, Times
+from filesvc.server.files.listing import Enumeration
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.close import CloseRequest
 from filesvc.smb2.messages.create import CreateOptions
+from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
 
 RESTART = QueryDirectoryFlags.RESTART_SCANS
 SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY
@@ -242,6 +248,45 @@ def test_a_search_ends_with_its_open(client: Any, store: Any) -> None:
     client.send(client.encode(client.header(Command.CLOSE), CloseRequest(folder).encode()))
     client.server.reactor.advance(0)
     assert {answer.status for answer in client.receive()} == {Status.SUCCESS, Status.FILE_CLOSED}
+
+
+@pytest.fixture
+def large(client: Client, store: MemoryStore) -> FileId:
+    """A folder whose entries take more than half a mebibyte."""
+    for number in range(5000):
+        store.add(f"large/file {number:04}")
+    return client.open("large")
+
+
+def ask_for_a_mebibyte(client: Client, folder: FileId) -> list[str]:
+    """The names in the next answer to who offers a whole mebibyte."""
+    return names(ask(client, folder, what=BOTH, room=1 << 20, charge=16), BOTH)
+
+
+def test_a_large_buffer_is_filled(client: Client, large: FileId) -> None:
+    assert len(ask_for_a_mebibyte(client, large)) == 5002
+
+
+def test_what_takes_long_to_fill_goes_out_before(client: Client, large: FileId, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Enumeration.take
+
+    def take_slowly(enumeration: Enumeration, room: int, fixed: int) -> list[Entry]:
+        client.server.reactor.rightNow += 0.02
+        return take(enumeration, room, fixed)
+
+    monkeypatch.setattr(Enumeration, "take", take_slowly)
+    first = ask_for_a_mebibyte(client, large)
+    assert 300 < len(first) < 3000
+    second = ask_for_a_mebibyte(client, large)
+    assert second
+    assert not set(first) & set(second)
+
+
+def test_others_have_their_turn_while_a_buffer_is_filled(client: Client, another: Client, large: FileId) -> None:
+    request = QueryDirectoryRequest(large, BOTH, 1 << 20, "*").encode()
+    client.send(client.encode(client.header(Command.QUERY_DIRECTORY, charge=16), request))
+    assert another.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    assert not client.transport.value()
 
 
 def test_large_folders_come_in_many_answers(client: Any, store: Any) -> None:

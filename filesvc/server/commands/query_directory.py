@@ -23,8 +23,12 @@ from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
-_MOST_AT_ONCE = 64 << 10
-_MOST_READABLE_AT_ONCE = 8 << 10
+_SLICE = 16 << 10
+"""Bytes of entries that take some milliseconds of processor time to find and encode."""
+_READABLE_SLICE = 4 << 10
+"""The same where each is opened first, to see whether the client may know of it."""
+_FILLED_FOR_S = 0.05
+"""Seconds for which a buffer is filled before what there is goes out."""
 _RESTARTS = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
@@ -45,33 +49,35 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
 
 async def _list(request: QueryDirectoryRequest, open: Open, call: Call) -> bytearray:
     enumeration = await _enumeration(request, open)
-    if open.tree.is_access_based:
-        entries = await _take_readable(enumeration, request, open, call.connection.server.descriptors)
-    else:
-        entries = await _take(enumeration, request, open)
+    buffer = await _fill(request, enumeration, open, call.connection.server.descriptors)
     first, enumeration.started = not enumeration.started, True
-    if not entries:
+    if not buffer:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
-    return _encode(entries, enumeration, request, open.tree)
+    return buffer
 
 
-async def _take(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open, most: int = _MOST_AT_ONCE) -> list[Entry]:
-    """The entries that come next; none at the end. Others have their turn while those that match are looked for."""
-    room = 0 if request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY else min(request.output_buffer_length, most)
+async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: Open, descriptors: Descriptors) -> bytearray:
+    """
+    The buffer with the entries that fit; the others come with the next request.
+
+    Others have their turn after each slice. Once there is something to tell, it is not kept from the client for long.
+    """
+    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
+    single = bool(request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY)
+    slice_length = 0 if single else _READABLE_SLICE if open.tree.is_access_based else _SLICE
+    fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
+    reactor = open.tree.server.reactor
+    until = reactor.seconds() + _FILLED_FOR_S
     while True:
-        entries = await open.run(enumeration.take, room, DIRECTORY_MINIMUM_LENGTH[request.file_information_class])
-        if entries or enumeration.ended:
-            return entries
-        await deferLater(open.tree.server.reactor, 0)
-
-
-async def _take_readable(enumeration: Enumeration, request: QueryDirectoryRequest, open: Open, descriptors: Descriptors) -> list[Entry]:
-    """The same of those that the user is to see. Others have their turn while they are looked for."""
-    while entries := await _take(enumeration, request, open, _MOST_READABLE_AT_ONCE):
-        if readable := await select_readable(entries, open, descriptors):
-            return readable
-        await deferLater(open.tree.server.reactor, 0)
-    return []
+        entries = await open.run(enumeration.take, min(slice_length, encoder.room), fixed)
+        if open.tree.is_access_based:
+            entries = await select_readable(entries, open, descriptors)
+        if not _add(entries, encoder, enumeration, request, open.tree) or enumeration.ended:
+            break
+        if not encoder.empty and (single or encoder.room < fixed or reactor.seconds() >= until):
+            break
+        await deferLater(reactor, 0)
+    return encoder.finish()
 
 
 def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:
@@ -102,19 +108,24 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
     return open.enumeration
 
 
-def _encode(entries: list[Entry], enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect) -> bytearray:
-    """The buffer with the entries that fit; the others come with the next request."""
+def _add(
+    entries: list[Entry], encoder: DirectoryEncoder, enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect
+) -> bool:
+    """
+    Add entries to the buffer; false if not all fit, and those that do not come again.
+
+    @raise StatusError: BUFFER_OVERFLOW if not even the first of all fits.
+    """
     space, show = space_of(tree.store), tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
-    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
     for index, entry in enumerate(entries):
         show(NodeKey(space, entry.stat.identity), entry.stat)
         if not encoder.add(_wire_entry(entry, short_names)):
             enumeration.push_back(entries[index:])
-            if not index:
+            if encoder.empty:
                 raise StatusError(Status.BUFFER_OVERFLOW)
-            break
-    return encoder.finish()
+            return False
+    return True
 
 
 def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:

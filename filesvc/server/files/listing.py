@@ -28,14 +28,13 @@ class Enumeration:
 
     The store lists lazily, so that a large directory costs no more memory than a small one.
 
-    @ivar ended: there are no more names, but for those that come again.
     """
 
     def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str) -> None:
         """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
         self.pattern = pattern
         self.started = False
-        self.ended = False
+        self._no_more_names = False
         self._store = store
         self._directory = directory
         self._matches = compile_pattern(pattern)
@@ -56,7 +55,7 @@ class Enumeration:
         while not taken or room >= fixed:
             name = self._pushed.popleft() if self._pushed else next(names, None)
             if name is None:
-                self.ended = True
+                self._no_more_names = True
                 break
             if name == _PAUSE:
                 break
@@ -65,6 +64,11 @@ class Enumeration:
                 taken.append(entry)
                 room -= fixed + len(name) * _BYTES_OF_CHARACTER
         return taken
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more names."""
+        return self._no_more_names and not self._pushed
 
     def push_back(self, entries: Iterable[Entry]) -> None:
         """Have entries come again: they did not fit."""

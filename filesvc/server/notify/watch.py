@@ -14,7 +14,7 @@ from filesvc.fscc.notify_information import FileNotifyInformation
 from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
 
-BUFFER_LIMIT = 64 * 1024
+BUFFER_LIMIT = 1024 * 1024
 """Bytes of changes kept for one watch, whatever buffer its client offers."""
 
 MEMORY = 16 * 1024 * 1024
