@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,7 +218,7 @@ def test_any_bytes_are_malformed(make_acceptor: MakeAcceptor, tokens: list[bytes
             finish(conversation.step(token))
 
 
-def test_twisted_s_file_of_clear_passwords(make_acceptor: MakeAcceptor, tmp_path: Any) -> None:
+def test_twisted_s_file_of_clear_passwords(make_acceptor: MakeAcceptor, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text("bob:hello\nalice:größer\n", encoding="utf-8")
     acceptor = make_acceptor(FilePasswordDB(str(users)))
@@ -227,7 +228,7 @@ def test_twisted_s_file_of_clear_passwords(make_acceptor: MakeAcceptor, tmp_path
         log_on(acceptor, "alice", "hello")
 
 
-def test_users_of_smbpasswd(make_acceptor: MakeAcceptor, tmp_path: Any) -> None:
+def test_users_of_smbpasswd(make_acceptor: MakeAcceptor, tmp_path: Path) -> None:
     set_password(tmp_path / "users", "Alice", "secret")
     client, accepted = log_on(make_acceptor(SmbpasswdChecker(tmp_path / "users")), "aLICE")
     assert accepted.user.name == "Alice"
@@ -343,7 +344,7 @@ def test_unknown_users_take_the_same_work_as_wrong_passwords(make_acceptor: Make
 
 @pytest.mark.parametrize("user", ["bob", "disabled", "passwordless"])
 def test_smbpasswd_takes_the_same_work_for_everybody(
-    make_acceptor: MakeAcceptor, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, user: str
+    make_acceptor: MakeAcceptor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: str
 ) -> None:
     digest, none = "878D8014606CDA29677A44EFA1353FC7", "X" * 32
     (tmp_path / "users").write_text(

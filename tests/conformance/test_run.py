@@ -14,7 +14,7 @@ FAILS = "smb2.rw.invalid.invalid"
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path: Path):
     """Call a copy of C{run} with a list of its own."""
     place = tmp_path / "conformance"
     shutil.copytree(Path(__file__).parent, place, ignore=shutil.ignore_patterns("passing.txt", "__pycache__"))
@@ -60,7 +60,7 @@ def test_update_adds_and_never_removes(run) -> None:
     assert run.passing.read_text().splitlines() == [PASSES, "smb2.read.eof.eof"]
 
 
-def test_verbose_keeps_output_and_results(run, tmp_path) -> None:
+def test_verbose_keeps_output_and_results(run, tmp_path: Path) -> None:
     run("--only", FAILS, "--only", PASSES, "--repeat", "2", "--verbose", "--results", str(tmp_path / "results"))
     assert "failure: invalid" in (tmp_path / "results" / "smbd" / f"{FAILS}.1.txt").read_text()
     assert (tmp_path / "results" / "results.txt").read_text().splitlines() == [f"{PASSES}\tpass", f"{FAILS}\tfail"]

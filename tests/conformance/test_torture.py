@@ -1,6 +1,7 @@
 """What smbtorture's words mean."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from torture import Outcome, list_tests, read_outcome
@@ -32,7 +33,7 @@ def test_list_has_each_conformance_test_once() -> None:
     assert not any(name.startswith("smb2.bench.") for name in tests)
 
 
-def test_list_names_what_smbtorture_runs(tmp_path) -> None:
+def test_list_names_what_smbtorture_runs(tmp_path: Path) -> None:
     name = "smb2.charset.Testing composite character (a umlaut).Testing composite character (a umlaut)"
     assert name in list_tests()
     command = ["smbtorture", "//127.0.0.1/share", "--smb-ports", "1", "--configfile", "/dev/null", "--user", "a%b", name]

@@ -111,7 +111,9 @@ def put_and_get(client: SambaClient, *options: str, **who: Any) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("protection", ["off", "sign"])
-def test_a_ticket_is_enough(kerberos_site: Site, client_of: Any, tickets: Any, dialect: str, protection: str) -> None:
+def test_a_ticket_is_enough(
+    kerberos_site: Site, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None], dialect: str, protection: str
+) -> None:
     tickets("alice")
     logged = len(kerberos_site.log)
     put_and_get(client_of(kerberos_site.server.port), "--no-pass", "--client-protection", protection, dialect=dialect)
@@ -120,7 +122,9 @@ def test_a_ticket_is_enough(kerberos_site: Site, client_of: Any, tickets: Any, d
 
 
 @pytest.mark.parametrize("cipher", ["AES-128-CCM", "AES-128-GCM", "AES-256-CCM", "AES-256-GCM"])
-def test_a_ticket_encrypts(kerberos_site: Site, client_of: Any, tickets: Any, cipher: str) -> None:
+def test_a_ticket_encrypts(
+    kerberos_site: Site, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None], cipher: str
+) -> None:
     tickets("alice")
     with wire.Wire(kerberos_site.server.port) as relay:
         options = ("--client-protection=encrypt", "--option", f"client smb3 encryption algorithms={cipher}")
@@ -130,7 +134,9 @@ def test_a_ticket_encrypts(kerberos_site: Site, client_of: Any, tickets: Any, ci
     assert all(frame.startswith(wire.ENCRYPTED) for frame in frames)
 
 
-def test_the_client_gets_a_ticket_itself(kerberos_site: Site, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_the_client_gets_a_ticket_itself(
+    kerberos_site: Site, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("bob")
     client = client_of(kerberos_site.server.port)
     client.do("rw", "ls", "--realm", kdc.realm, password=PASSWORD)
@@ -138,7 +144,9 @@ def test_the_client_gets_a_ticket_itself(kerberos_site: Site, kdc: Kdc, client_o
         client.do("rw", "ls", "--realm", kdc.realm, password="wrong")
 
 
-def test_a_user_without_a_password_here(kerberos_site: Site, client_of: Any, tickets: Any) -> None:
+def test_a_user_without_a_password_here(
+    kerberos_site: Site, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("bob")
     logged = len(kerberos_site.log)
     client = client_of(kerberos_site.server.port)
@@ -147,7 +155,9 @@ def test_a_user_without_a_password_here(kerberos_site: Site, client_of: Any, tic
     assert "bob logged on" in kerberos_site.log[logged:]
 
 
-def test_clients_without_a_ticket_fall_back_to_ntlm(kerberos_site: Site, kdc: Kdc, client_of: Any, monkeypatch: Any) -> None:
+def test_clients_without_a_ticket_fall_back_to_ntlm(
+    kerberos_site: Site, kdc: Kdc, client_of: Callable[[int], KerberosClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KRB5_CONFIG", kdc.environment["KRB5_CONFIG"])
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{kdc.folder}/none")
     logged = len(kerberos_site.log)
@@ -172,13 +182,17 @@ def refusal(site: Site, client: SambaClient) -> str:
     return site.log[logged:]
 
 
-def test_another_realm(start_kerberos_site: StartSite, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_another_realm(
+    start_kerberos_site: StartSite, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("alice")
     site = start_kerberos_site("kerberos:OTHER.TEST")
     assert f"logon refused: alice@{kdc.realm}" in refusal(site, client_of(site.server.port))
 
 
-def test_users_without_an_account_where_they_need_one(start_kerberos_site: StartSite, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_users_without_an_account_where_they_need_one(
+    start_kerberos_site: StartSite, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("alice")
     site = start_kerberos_site(f"kerberos:{kdc.realm},local")
     kdc.add_user("daemon", PASSWORD)
@@ -189,7 +203,9 @@ def test_users_without_an_account_where_they_need_one(start_kerberos_site: Start
     client.do("rw", "ls", "--no-pass")
 
 
-def test_the_wrong_keys(start_kerberos_site: StartSite, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_the_wrong_keys(
+    start_kerberos_site: StartSite, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("alice")
     site = start_kerberos_site()
     client = client_of(site.server.port)
@@ -215,7 +231,7 @@ def service_ticket(kdc: Kdc) -> dict[str, Any]:
     return ticket
 
 
-def test_impacket(kerberos_site: Site, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_impacket(kerberos_site: Site, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]) -> None:
     tickets("alice")
     client_of(kerberos_site.server.port).do("rw", "put up file", "--no-pass")
     connection = impacket_log_on(kerberos_site, service_ticket(kdc), kdc.realm)
@@ -225,7 +241,7 @@ def test_impacket(kerberos_site: Site, kdc: Kdc, client_of: Any, tickets: Any) -
     connection.close()
 
 
-def test_an_expired_ticket(kerberos_site: Site, kdc: Kdc, client_of: Any, tickets: Any) -> None:
+def test_an_expired_ticket(kerberos_site: Site, kdc: Kdc, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]) -> None:
     tickets("alice", "-l", "3")
     client_of(kerberos_site.server.port).do("rw", "ls", "--no-pass")
     ticket = service_ticket(kdc)
@@ -239,7 +255,9 @@ def test_an_expired_ticket(kerberos_site: Site, kdc: Kdc, client_of: Any, ticket
 # The end of a ticket
 
 
-def test_a_session_ends_with_its_ticket(kerberos_site: Site, client_of: Any, tickets: Any) -> None:
+def test_a_session_ends_with_its_ticket(
+    kerberos_site: Site, client_of: Callable[[int], KerberosClient], tickets: Callable[..., None]
+) -> None:
     tickets("alice", "-l", "3")
     client = client_of(kerberos_site.server.port)
     command = client.command(f"//{HOST}/rw", "--no-pass")

@@ -13,7 +13,7 @@ from .programs import ROOT, TRY_IT, Twistd, filesvc, run
 
 
 @pytest.fixture
-def twistd(tmp_path_factory) -> Iterator[Callable[..., Twistd]]:
+def twistd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Twistd]]:
     """Starts servers in a new empty folder, and ends them all. What they print must hold no traceback."""
     started: list[Twistd] = []
 
@@ -30,7 +30,7 @@ def twistd(tmp_path_factory) -> Iterator[Callable[..., Twistd]]:
 
 
 @pytest.fixture
-def users(tmp_path) -> Path:
+def users(tmp_path: Path) -> Path:
     """An smbpasswd file with alice, whose password is secret."""
     path = tmp_path / "users.smbpasswd"
     assert filesvc("passwd", "--stdin", path, "alice", input="secret\n").returncode == 0
@@ -38,7 +38,7 @@ def users(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, without what only lies about in this one."""
     copy = tmp_path_factory.mktemp("checkout") / "filesvc"
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".[!c]*", "build", "dist", "dropin.cache")
@@ -47,7 +47,7 @@ def checkout(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(checkout) -> Path:
+def installed(checkout: Path) -> Path:
     """The programs of a virtual environment in that copy, made by the first commands of the README."""
     *install, _start = TRY_IT.split(" && ")
     ran = run("bash", "-euc", " && ".join(install), cwd=checkout, timeout=300)

@@ -20,7 +20,7 @@ SAMPLE = Path(__file__).parents[2] / "etc" / "filesvc.toml"
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path):
     def write(text: str) -> str:
         path = tmp_path / "filesvc.toml"
         path.write_text(text, encoding="utf-8")
@@ -199,11 +199,11 @@ def test_a_file_of_many_shares_is_read_in_no_time(write):
     assert ":3000: share.s999.ro: " in mistakes[-1]
 
 
-def test_file_that_is_not_there(tmp_path):
+def test_file_that_is_not_there(tmp_path: Path):
     assert mistakes_in(str(tmp_path / "none.toml")) == [": No such file or directory"]
 
 
-def test_file_that_is_a_folder(tmp_path):
+def test_file_that_is_a_folder(tmp_path: Path):
     assert mistakes_in(str(tmp_path)) == [": Is a directory"]
 
 
@@ -217,14 +217,14 @@ def test_file_that_ends_too_soon(write):
     assert mistake.startswith(": not TOML: ")
 
 
-def test_file_that_is_not_text(tmp_path):
+def test_file_that_is_not_text(tmp_path: Path):
     path = tmp_path / "filesvc.toml"
     path.write_bytes(b'comment = "caf\xe9"')
     assert mistakes_in(str(path)) == [": not UTF-8, which TOML must be"]
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory, text):
+def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory: pytest.TempPathFactory, text):
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(text)
     mistakes: list[str] = []
@@ -274,7 +274,7 @@ def toml(value: object) -> str:
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
-def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory, values):
+def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory: pytest.TempPathFactory, values):
     path = tmp_path_factory.getbasetemp() / "values.toml"
     path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in values.items()))
     mistakes: list[str] = []

@@ -14,21 +14,21 @@ UNITS = ROOT / "filesvc" / "systemd"
 SAMPLE = ROOT / "etc" / "filesvc.toml"
 
 
-def test_twistd_lists_it(installed, tmp_path):
+def test_twistd_lists_it(installed: Path, tmp_path: Path):
     shown = run(installed / "twistd", "--help", cwd=tmp_path)
     assert re.search(r"^ +filesvc +Shares folders", shown.stdout, re.MULTILINE)
     assert run(installed / "twistd", "filesvc", "--help", cwd=tmp_path).stdout.startswith("Usage: twistd [options] filesvc [options]")
 
 
-def test_checker_is_found(installed, tmp_path):
+def test_checker_is_found(installed: Path, tmp_path: Path):
     assert "smbpasswd" in run(installed / "twistd", "filesvc", "--help-auth", cwd=tmp_path).stdout
 
 
-def test_command_is_installed(installed, tmp_path):
+def test_command_is_installed(installed: Path, tmp_path: Path):
     assert run(installed / "filesvc", "--version", cwd=tmp_path).stdout == f"filesvc {version('filesvc')}\n"
 
 
-def test_wheel_holds_every_module_and_nothing_else(installed, checkout):
+def test_wheel_holds_every_module_and_nothing_else(installed: Path, checkout: Path):
     (packages,) = (installed.parent / "lib").glob("python*/site-packages")
     wanted = {path.relative_to(checkout) for top in ("filesvc", "twisted") for path in (checkout / top).rglob("*") if path.is_file()}
     record = (packages / f"filesvc-{version('filesvc')}.dist-info" / "RECORD").read_text()
@@ -39,7 +39,7 @@ def test_wheel_holds_every_module_and_nothing_else(installed, checkout):
     assert not any(path.name == "__init__.py" and path.parts[0] == "twisted" for path in got)
 
 
-def test_dependencies_are_consistent(installed):
+def test_dependencies_are_consistent(installed: Path):
     assert run(installed / "pip", "check").returncode == 0
 
 

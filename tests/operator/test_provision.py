@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from twisted.internet.task import Clock
@@ -39,19 +40,19 @@ def provided():
         store.close()
 
 
-def test_shares_are_as_asked(provided, tmp_path):
+def test_shares_are_as_asked(provided, tmp_path: Path):
     asked = share("docs", tmp_path, read_only=True, guest=True, hidden=True, encrypt=True, comment="Papers", access_based=True)
     (made,) = provided(config(asked)).shares
     assert made == Share("docs", made.store, True, True, True, True, "Papers", str(tmp_path), access_based=True)
 
 
-def test_shares_of_one_folder_have_one_store_unless_one_is_read_only(provided, tmp_path):
+def test_shares_of_one_folder_have_one_store_unless_one_is_read_only(provided, tmp_path: Path):
     one, two, three = provided(config(share("a", tmp_path), share("b", f"{tmp_path}/."), share("c", tmp_path, read_only=True))).shares
     assert one.store is two.store
     assert three.store is not one.store
 
 
-def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(provided, tmp_path):
+def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(provided, tmp_path: Path):
     docs = tmp_path / "docs"
     docs.mkdir()
     first = provided(config(share("docs", docs)))
@@ -63,7 +64,7 @@ def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(prov
     assert third.shares[0].store is not first.shares[0].store
 
 
-def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_path):
+def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_path: Path):
     (tmp_path / "new").mkdir()
     kept = provided(config(share("docs", tmp_path)))
     before = descriptors()
@@ -74,18 +75,18 @@ def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_pat
     assert kept.shares[0].store.volume().total > 0
 
 
-def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path):
+def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path: Path):
     asked = replace(config(share("docs", tmp_path)), settings=Settings(state=f"{tmp_path}/none"))
     with pytest.raises(ConfigError, match=r'twistd filesvc: state: ".*/none" is no folder that can be written to'):
         provide(asked, {}, [])
 
 
-def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path):
+def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path: Path):
     with pytest.raises(ConfigError, match="flags after a comma are ro, guest, hidden, encrypt and access-based"):
         provide(config(share("docs", f"{tmp_path},read-only")), {}, [])
 
 
-def test_a_folder_with_a_colon_needs_a_slash(provided, tmp_path, monkeypatch):
+def test_a_folder_with_a_colon_needs_a_slash(provided, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a:b").mkdir()
     (tmp_path / "ab:c").mkdir()
@@ -94,7 +95,7 @@ def test_a_folder_with_a_colon_needs_a_slash(provided, tmp_path, monkeypatch):
         provide(config(share("two", "ab:c")), {}, [])
 
 
-def test_mistakes_found_before_are_told_as_well(tmp_path):
+def test_mistakes_found_before_are_told_as_well(tmp_path: Path):
     with pytest.raises(ConfigError) as mistaken:
         provide(config(share("docs", tmp_path)), {}, ["found before"])
     assert mistaken.value.mistakes == ["found before"]

@@ -87,7 +87,7 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere(tmp_path) -> Elsewhere:
+def elsewhere(tmp_path: Path) -> Elsewhere:
     for folder in ("srv/docs", "srv/pub", "etc", "work"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "srv/pub/notice.txt").write_text("read me\n")
@@ -113,7 +113,7 @@ def test_every_block_is_run():
     ]
 
 
-def test_try_it(checkout, installed):
+def test_try_it(checkout: Path, installed: Path):
     assert block("Try it", "sh") == f"{TRY_IT}\n"
     start = TRY_IT.split(" && ")[-1]
     with running(start, checkout, "Only this machine can reach it") as output:
@@ -128,7 +128,7 @@ def test_try_it(checkout, installed):
         assert line == "  ..." or re.search(f"^{pattern}$", said, re.MULTILINE), line
 
 
-def test_serve_folders_and_connect(elsewhere):
+def test_serve_folders_and_connect(elsewhere: Elsewhere):
     work = elsewhere.root / "work"
     with running(elsewhere.moved(block("Serve folders", "sh")), work, "Serving "):
         connected = run("bash", "-euc", elsewhere.moved(block("Connect", "sh")), cwd=work)
@@ -139,7 +139,7 @@ def test_serve_folders_and_connect(elsewhere):
         assert "NT_STATUS_LOGON_FAILURE" in smbclient(elsewhere.port, "pub", "stranger%x", "ls")
 
 
-def test_configuration_file(elsewhere):
+def test_configuration_file(elsewhere: Elsewhere):
     (elsewhere.root / "etc/filesvc.toml").write_text(elsewhere.moved(block("Serve folders", "toml")))
     with running(elsewhere.moved(block("Serve folders", "sh", 1)), elsewhere.root / "work", "filesvc.service#info] Serving ") as output:
         assert "filesvc.toml: would serve docs (" in output.read_text()
@@ -160,7 +160,7 @@ def test_as_a_service_of_systemd(elsewhere: Elsewhere, installed: Path) -> None:
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_users_of_kerberos(elsewhere, monkeypatch):
+def test_users_of_kerberos(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch):
     kdc = Kdc(elsewhere.root / "kdc", free_port(), "EXAMPLE.COM")
     kdc.start()
     try:
@@ -175,7 +175,7 @@ def test_users_of_kerberos(elsewhere, monkeypatch):
         kdc.stop()
 
 
-def test_watch_it(elsewhere):
+def test_watch_it(elsewhere: Elsewhere):
     work, port = elsewhere.root / "work", str(free_port())
     (elsewhere.root / "etc/filesvc.toml").write_text(elsewhere.moved(block("Serve folders", "toml")))
     passwd = block("Serve folders", "sh", 1).splitlines()[0]
@@ -193,7 +193,7 @@ def test_watch_it(elsewhere):
     assert said.split()[: len(sample.split())] == sample.split()
 
 
-def test_mistakes_in_the_configuration_file(elsewhere):
+def test_mistakes_in_the_configuration_file(elsewhere: Elsewhere):
     path = elsewhere.root / "etc/filesvc.toml"
     mistaken = block("Serve folders", "toml").replace('"required"', '"yes"', 1).replace("/srv/docs", "/srv/dosc")
     path.write_text(elsewhere.moved(mistaken))
@@ -201,7 +201,7 @@ def test_mistakes_in_the_configuration_file(elsewhere):
     assert run(PROGRAMS / "filesvc", "check", path).stderr == elsewhere.moved(block("Serve folders", "text"))
 
 
-def test_store_of_your_own(elsewhere):
+def test_store_of_your_own(elsewhere: Elsewhere):
     work = elsewhere.root / "work"
     plugins = work / "twisted" / "plugins"
     plugins.mkdir(parents=True)
@@ -210,7 +210,7 @@ def test_store_of_your_own(elsewhere):
         assert "Hello, world!" in smbclient(4450, "hi", ALICE, "get hello.txt -")
 
 
-def test_share_in_your_program(elsewhere):
+def test_share_in_your_program(elsewhere: Elsewhere):
     work = elsewhere.root / "work"
     assert run(PROGRAMS / "filesvc", "passwd", "--stdin", work / "users.smbpasswd", "alice", input="secret\n").returncode == 0
     (work / "program.py").write_text(block("A share in your program", "python").replace("reactor.run()", "print('running')\nreactor.run()"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -62,7 +63,7 @@ def reactor():
 
 
 @pytest.fixture
-def service(reactor, tmp_path):
+def service(reactor, tmp_path: Path):
     where = Said(str(tmp_path), "here")
     config = Config(listen=(Said("tcp:445", "here"),), shares=(ShareConfig("docs", where, "here"),), auth=(Said("memory:a:b", "here"),))
     return FileService(reactor, lambda mistakes: config)
@@ -105,7 +106,7 @@ def test_signals_are_as_before_afterwards(service):
 
 
 @pytest.fixture
-def late(monkeypatch, service):
+def late(monkeypatch: pytest.MonkeyPatch, service):
     """An endpoint of the service that takes its time."""
     endpoint = Endpoint()
     monkeypatch.setattr(service, "_endpoints", [*service._endpoints, Listen("slow:1", endpoint)])
@@ -113,7 +114,7 @@ def late(monkeypatch, service):
     service.stopService()
 
 
-def test_it_serves_when_all_endpoints_listen(monkeypatch, service, late):
+def test_it_serves_when_all_endpoints_listen(monkeypatch: pytest.MonkeyPatch, service, late):
     told: list[object] = []
     monkeypatch.setattr(service, "_listening", told.append)
     service.startService()
@@ -136,7 +137,7 @@ def test_an_endpoint_that_fails_at_once_is_told(service, late):
     service.startService()
 
 
-def test_a_store_that_has_a_file_to_delete_stays_open(reactor, service, tmp_path):
+def test_a_store_that_has_a_file_to_delete_stays_open(reactor, service, tmp_path: Path):
     (tmp_path / "f").touch()
     store = next(iter(service.server.shares.values())).store
     identity = store.identity(("f",))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -59,7 +59,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"))
     yield site
     assert "Server Shut Down" in site.server.stop()
@@ -67,7 +67,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def visitor(site) -> Iterator[subprocess.Popen[bytes]]:
+def visitor(site: Site) -> Iterator[subprocess.Popen[bytes]]:
     """An smbclient that stays connected to docs, and encrypts."""
     command = ["smbclient", "//127.0.0.1/docs", "-p", str(site.port), "-U", ALICE, "--client-protection=encrypt"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -79,7 +79,7 @@ def visitor(site) -> Iterator[subprocess.Popen[bytes]]:
         process.stdin.close()
 
 
-def test_who_is_connected(site, visitor):
+def test_who_is_connected(site: Site, visitor: subprocess.Popen[bytes]):
     shown = filesvc("status", f"tcp:127.0.0.1:{site.status}")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("TOWER: filesvc ")
@@ -93,7 +93,7 @@ def test_who_is_connected(site, visitor):
     assert "connections: 0, sessions: 0" in get(site.status, "/")
 
 
-def test_metrics_of_what_clients_do(site, tmp_path):
+def test_metrics_of_what_clients_do(site: Site, tmp_path: Path):
     data = tmp_path / "data"
     data.write_bytes(os.urandom(3 << 20))
     smbclient(site.port, "docs", ALICE, f"put {data} data; get data {tmp_path}/back")
@@ -108,12 +108,12 @@ def test_metrics_of_what_clients_do(site, tmp_path):
     assert site.metric("filesvc_buffers_outstanding") == 0
 
 
-def test_a_socket_with_its_mode(site):
+def test_a_socket_with_its_mode(site: Site):
     assert site.socket.stat().st_mode & 0o777 == 0o600
     assert filesvc("status", f"unix:{site.socket}").stdout.startswith("TOWER: filesvc ")
 
 
-def test_asking_is_not_logged(site):
+def test_asking_is_not_logged(site: Site):
     get(site.status, "/metrics")
     with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{site.status}/", method="HEAD"), timeout=PATIENCE) as response:
         assert response.status == 200
@@ -123,7 +123,7 @@ def test_asking_is_not_logged(site):
     assert "HEAD" not in site.server.output
 
 
-def test_a_reload_leaves_it_where_it_is(site):
+def test_a_reload_leaves_it_where_it_is(site: Site):
     before = site.config.read_text()
     site.config.write_text(before.replace(str(site.status), str(free_port())))
     site.server.signal(signal.SIGHUP)
@@ -132,19 +132,19 @@ def test_a_reload_leaves_it_where_it_is(site):
     site.config.write_text(before)
 
 
-def test_the_end_takes_the_socket_away(site):
+def test_the_end_takes_the_socket_away(site: Site):
     site.server.stop()
     assert not site.socket.exists()
     site.start()
 
 
-def test_the_end_when_the_socket_is_gone(site):
+def test_the_end_when_the_socket_is_gone(site: Site):
     site.socket.unlink()
     assert "Server Shut Down" in site.server.stop()
     site.start()
 
 
-def test_a_killed_server_leaves_nothing_in_the_way(site):
+def test_a_killed_server_leaves_nothing_in_the_way(site: Site):
     site.server.process.kill()
     site.server.wait()
     assert site.socket.exists()
@@ -152,20 +152,20 @@ def test_a_killed_server_leaves_nothing_in_the_way(site):
     assert f"StatusSite starting on '{site.socket}'" in site.server.wait_for("StatusSite starting on", 2)
 
 
-def test_off_unless_asked_for(twistd, users, tmp_path):
+def test_off_unless_asked_for(twistd: Callable[..., Twistd], users: Path, tmp_path: Path):
     server = twistd("--listen", loopback(free_port()), "--share", f"docs={tmp_path}", "--auth", f"smbpasswd:{users}")
     server.wait_for("Serving ")
     assert "StatusSite" not in server.output
 
 
-def test_an_option_turns_it_on(twistd, tmp_path):
+def test_an_option_turns_it_on(twistd: Callable[..., Twistd], tmp_path: Path):
     port = free_port()
     server = twistd("--listen", loopback(free_port()), "--status", loopback(port), folder=tmp_path)
     server.wait_for("Only this machine can reach it")
     assert get(port, "/").startswith("FILESVC: filesvc ")
 
 
-def test_a_status_port_in_use_stops_the_start(users, tmp_path):
+def test_a_status_port_in_use_stops_the_start(users: Path, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = loopback(taken.getsockname()[1])
         options = ("--listen", loopback(free_port()), "--share", f"docs={tmp_path}", "--auth", f"smbpasswd:{users}", "--status", where)
@@ -186,7 +186,7 @@ def test_nobody_listens():
     assert len(shown.stderr.splitlines()) == 1
 
 
-def test_something_else_listens(site):
+def test_something_else_listens(site: Site):
     shown = filesvc("status", f"tcp:127.0.0.1:{site.port}")
     assert (shown.returncode, shown.stderr) == (1, f"what listens on tcp:127.0.0.1:{site.port} tells no status\n")
 
@@ -204,7 +204,7 @@ def test_no_endpoint():
         ("status = 1", "1: status: 1 is not accepted"),
     ],
 )
-def test_a_configuration_that_does_not_say_where(tmp_path, capsys, text, problem):
+def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.CaptureFixture[str], text, problem):
     config = tmp_path / "filesvc.toml"
     config.write_text(text)
     assert main(["status", "--config", str(config)]) == 1

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from impacket.nmb import NetBIOSError
 from impacket.smb3structs import FILE_READ_DATA
 from impacket.smbconnection import SMBConnection
 
-from .programs import PATIENCE, PROGRAMS, filesvc, free_port, run, smbclient
+from .programs import PATIENCE, PROGRAMS, Twistd, filesvc, free_port, run, smbclient
 
 ALICE = "alice%secret"
 SERVING = "Serving "
@@ -34,7 +35,7 @@ def answers(port: int) -> bool:
 
 
 @pytest.fixture
-def docs(tmp_path) -> Path:
+def docs(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "hello.txt").write_text("hello\n")
@@ -42,7 +43,7 @@ def docs(tmp_path) -> Path:
 
 
 @pytest.fixture
-def pub(tmp_path) -> Path:
+def pub(tmp_path: Path) -> Path:
     folder = tmp_path / "pub"
     folder.mkdir()
     (folder / "notice.txt").write_text("read me\n")
@@ -52,7 +53,7 @@ def pub(tmp_path) -> Path:
 # The trial
 
 
-def test_without_options_the_current_folder_is_shared_as_it_says(twistd, docs):
+def test_without_options_the_current_folder_is_shared_as_it_says(twistd: Callable[..., Twistd], docs: Path):
     server = twistd("--listen", loopback(port := free_port()), folder=docs)
     output = server.wait_for("Only this machine can reach it")
     assert f"filesvc shares {docs}, read-only, at 127.0.0.1:{port}." in output
@@ -64,7 +65,7 @@ def test_without_options_the_current_folder_is_shared_as_it_says(twistd, docs):
     assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "share", "nobody%", "ls")
 
 
-def test_without_any_option_it_listens_on_loopback_port_4450(twistd, docs):
+def test_without_any_option_it_listens_on_loopback_port_4450(twistd: Callable[..., Twistd], docs: Path):
     if answers(4450):
         pytest.fail("port 4450 is taken, so this cannot be tested")
     server = twistd(folder=docs)
@@ -72,13 +73,13 @@ def test_without_any_option_it_listens_on_loopback_port_4450(twistd, docs):
     assert answers(4450)
 
 
-def test_two_trials_have_different_users(twistd):
+def test_two_trials_have_different_users(twistd: Callable[..., Twistd]):
     outputs = [twistd("--listen", loopback(free_port())).wait_for("made for this run") for _ in range(2)]
     users = {next(line for line in output.splitlines() if line.startswith("User ")) for output in outputs}
     assert len(users) == 2
 
 
-def test_a_trial_ends_with_its_terminal(twistd):
+def test_a_trial_ends_with_its_terminal(twistd: Callable[..., Twistd]):
     server = twistd("--listen", loopback(free_port()))
     server.wait_for(SERVING)
     server.signal(signal.SIGHUP)
@@ -88,7 +89,7 @@ def test_a_trial_ends_with_its_terminal(twistd):
 # Options
 
 
-def test_the_real_thing(twistd, docs, pub, users):
+def test_the_real_thing(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path):
     port, other = free_port(), free_port()
     server = twistd(
         "--listen", loopback(port), "--listen", loopback(other), "--share", f"docs={docs}", "--share", f"pub={pub},ro,guest",
@@ -109,7 +110,7 @@ def test_the_real_thing(twistd, docs, pub, users):
     assert [line.split("|")[1] for line in listed.splitlines() if line.startswith("Disk|")] == ["docs", "pub"]
 
 
-def test_guests_need_the_option_as_well(twistd, docs, pub, users):
+def test_guests_need_the_option_as_well(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path):
     port = free_port()
     server = twistd("--listen", loopback(port), "--share", f"pub={pub},guest", "--auth", f"smbpasswd:{users}")
     assert "--share pub: says guest, but guests get in only with --guest" in server.wait_for("says guest")
@@ -117,7 +118,7 @@ def test_guests_need_the_option_as_well(twistd, docs, pub, users):
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_several_checkers_are_asked_in_turn(twistd, docs, users, tmp_path):
+def test_several_checkers_are_asked_in_turn(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path):
     clear = tmp_path / "clear"
     clear.write_text("carol:one\n")
     port = free_port()
@@ -129,7 +130,7 @@ def test_several_checkers_are_asked_in_turn(twistd, docs, users, tmp_path):
         assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "docs", user, "ls")
 
 
-def test_options_override_the_file(twistd, docs, pub, users, tmp_path):
+def test_options_override_the_file(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path):
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text(
@@ -144,7 +145,7 @@ def test_options_override_the_file(twistd, docs, pub, users, tmp_path):
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_store_plugin(twistd, tmp_path, users):
+def test_store_plugin(twistd: Callable[..., Twistd], tmp_path: Path, users: Path):
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "greeting.py").write_text(
@@ -209,7 +210,7 @@ def refused(*arguments: str | Path, **given: object) -> str:
     return shown.stderr
 
 
-def test_all_mistakes_are_told_before_anything_listens(docs, tmp_path):
+def test_all_mistakes_are_told_before_anything_listens(docs: Path, tmp_path: Path):
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text('signing = "yes"\n')
@@ -223,15 +224,15 @@ def test_all_mistakes_are_told_before_anything_listens(docs, tmp_path):
     ]
 
 
-def test_shares_without_users_say_what_to_add(docs):
+def test_shares_without_users_say_what_to_add(docs: Path):
     assert "nobody could log on; add --auth smbpasswd:FILE" in refused("--share", f"docs={docs}")
 
 
-def test_users_without_shares_say_what_to_add(users):
+def test_users_without_shares_say_what_to_add(users: Path):
     assert "no share; add --share NAME=TARGET" in refused("--auth", f"smbpasswd:{users}")
 
 
-def test_port_in_use(docs):
+def test_port_in_use(docs: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         shown = run(PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", "--listen", loopback(port))
@@ -261,7 +262,7 @@ class Visitor:
 
 
 @pytest.fixture
-def site(twistd, docs, pub, users, tmp_path):
+def site(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path):
     """A server with a file, and the file."""
     config = tmp_path / "filesvc.toml"
     port = free_port()
@@ -271,7 +272,7 @@ def site(twistd, docs, pub, users, tmp_path):
     return server, config, port
 
 
-def test_hang_up_reloads_shares_and_leaves_connections(site, docs, pub):
+def test_hang_up_reloads_shares_and_leaves_connections(site, docs: Path, pub: Path):
     server, config, port = site
     visitor = Visitor(port, "docs", "hello.txt")
     config.write_text(config.read_text().replace(f'[share.docs]\ntarget = "{docs}"', f'[share.pub]\ntarget = "{pub}"'))
@@ -288,7 +289,7 @@ def test_hang_up_reloads_shares_and_leaves_connections(site, docs, pub):
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_hang_up_reloads_users(site, tmp_path):
+def test_hang_up_reloads_users(site, tmp_path: Path):
     server, config, port = site
     others = tmp_path / "others"
     assert filesvc("passwd", "--stdin", others, "bob", input="two\n").returncode == 0
@@ -299,7 +300,7 @@ def test_hang_up_reloads_users(site, tmp_path):
     assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "docs", ALICE, "ls")
 
 
-def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded(site, docs):
+def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded(site, docs: Path):
     server, _, port = site
     shutil.rmtree(docs)
     assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "docs", ALICE, "ls")
@@ -317,7 +318,7 @@ def test_the_log_tells_which_share_there_is_not(site):
     assert "there is no share 'dosc'" in server.output
 
 
-def test_hang_up_with_a_mistake_changes_nothing(site, pub):
+def test_hang_up_with_a_mistake_changes_nothing(site, pub: Path):
     server, config, port = site
     config.write_text(config.read_text() + f'[share.pub]\ntarget = "{pub}"\nro = "yes"\n')
     server.signal(signal.SIGHUP)
@@ -333,7 +334,7 @@ def test_hang_up_tells_what_needs_a_restart(site):
     assert f"what else is new in {config} waits for a restart" in server.wait_for(SERVING, 2)
 
 
-def test_reloads_leak_no_descriptors(site, docs, pub):
+def test_reloads_leak_no_descriptors(site, docs: Path, pub: Path):
     server, config, _ = site
     first, second = config.read_text(), config.read_text().replace(str(docs), str(pub))
     counts = []
@@ -358,7 +359,7 @@ def test_term_ends_it(site):
 # What twistd does for every server
 
 
-def test_in_the_background(docs, users, tmp_path):
+def test_in_the_background(docs: Path, users: Path, tmp_path: Path):
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text(f'listen = "{loopback(port)}"\nauth = "smbpasswd:users.smbpasswd"\n[share.docs]\ntarget = "docs"\n')
@@ -380,7 +381,7 @@ def test_in_the_background(docs, users, tmp_path):
     assert "Traceback" not in log.read_text()
 
 
-def test_in_the_background_with_a_port_in_use(docs, tmp_path):
+def test_in_the_background_with_a_port_in_use(docs: Path, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         options = [f"--pidfile={tmp_path}/filesvc.pid", f"--logfile={tmp_path}/filesvc.log"]
         endpoint = loopback(taken.getsockname()[1])
@@ -391,7 +392,7 @@ def test_in_the_background_with_a_port_in_use(docs, tmp_path):
     assert not (tmp_path / "filesvc.pid").exists()
 
 
-def test_a_trial_in_the_background_says_how_to_connect(docs, tmp_path):
+def test_a_trial_in_the_background_says_how_to_connect(docs: Path, tmp_path: Path):
     pidfile = tmp_path / "filesvc.pid"
     port = free_port()
     options = [f"--pidfile={pidfile}", f"--logfile={tmp_path}/filesvc.log"]
@@ -401,7 +402,7 @@ def test_a_trial_in_the_background_says_how_to_connect(docs, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_after_the_port_is_bound(twistd, users, docs):
+def test_another_user_after_the_port_is_bound(twistd: Callable[..., Twistd], users: Path, docs: Path):
     port = next(port for port in range(600, 1024) if not answers(port))
     for path in (users, docs, docs / "hello.txt", *list(docs.parents)[:-2]):
         os.chmod(path, path.stat().st_mode | 0o755 if path.is_dir() else 0o644)
@@ -420,7 +421,7 @@ def test_another_user_after_the_port_is_bound(twistd, users, docs):
 # Endpoints
 
 
-def test_socket_from_systemd(docs, users, tmp_path):
+def test_socket_from_systemd(docs: Path, users: Path, tmp_path: Path):
     listening = socket.create_server(("127.0.0.1", 0))
     launcher = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1', "
@@ -438,7 +439,7 @@ def test_socket_from_systemd(docs, users, tmp_path):
         process.wait(PATIENCE)
 
 
-def test_tls(twistd, docs, users, tmp_path):
+def test_tls(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
     assert run("openssl", *made).returncode == 0

@@ -60,7 +60,7 @@ class Site:
 
 
 @pytest.fixture
-def config(tmp_path, users) -> Path:
+def config(tmp_path: Path, users: Path) -> Path:
     """The configuration of a share whose handles outlive the server, behind a socket of systemd."""
     for folder in ("docs", "state"):
         (tmp_path / folder).mkdir()
@@ -74,7 +74,7 @@ def config(tmp_path, users) -> Path:
 
 
 @pytest.fixture
-def site(config) -> Iterator[Site]:
+def site(config: Path) -> Iterator[Site]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         site = Site(listening, config, (Share("docs", config.parent / "docs"),))
         site.start()
@@ -83,7 +83,7 @@ def site(config) -> Iterator[Site]:
     assert "Traceback" not in (config.parent / "log").read_text()
 
 
-def test_clients_that_come_in_between_wait(site):
+def test_clients_that_come_in_between_wait(site: Site):
     assert "hello.txt" in smbclient(site.port, "docs", ALICE, "ls")
     site.stop()
     command = ["smbclient", "//127.0.0.1/docs", "-p", str(site.port), "-U", ALICE, "-c", "ls"]
@@ -94,7 +94,7 @@ def test_clients_that_come_in_between_wait(site):
         assert "hello.txt" in waiting.communicate(timeout=PATIENCE)[0]
 
 
-def test_a_continuous_share_goes_on(site):
+def test_a_continuous_share_goes_on(site: Site):
     client, create_guid = Client(site), uuid.uuid4()
     handle = client.create_persistent("file", create_guid)
     handle.write(b"acknowledged", 0)
@@ -110,7 +110,7 @@ def test_a_continuous_share_goes_on(site):
     client.close()
 
 
-def test_the_launcher_of_systemd(config):
+def test_the_launcher_of_systemd(config: Path):
     """The first connection starts the server, as with a socket unit."""
     port = free_port()
     systemd = shutil.which("systemd-socket-activate")

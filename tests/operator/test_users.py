@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword, UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -92,7 +94,7 @@ def test_memory_checkers_of_strcred_know_their_users():
 
 
 @pytest.mark.parametrize("kind", ["file", "smbpasswd"])
-def test_relative_files_stay_where_they_are(kind, tmp_path, monkeypatch):
+def test_relative_files_stay_where_they_are(kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "users").write_text("" if kind == "smbpasswd" else "alice:secret\n")
     monkeypatch.chdir(tmp_path)
     mistakes: list[str] = []

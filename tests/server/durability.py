@@ -22,6 +22,8 @@ from filesvc.smb2.contexts.lease import Lease, LeaseState
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.create import CreateResponse, OplockLevel
 
+from .dialogue import Answer, Client
+
 GUID, OTHER_GUID, STRANGER = UUID(int=7), UUID(int=8), UUID(int=9)
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
 RWH = LeaseState.READ_CACHING | LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING
@@ -47,16 +49,16 @@ def rqls(state: LeaseState = RWH, key: bytes = KEY) -> CreateContext:
     return CreateContext(REQUEST_LEASE, Lease(key, state).encode())
 
 
-def create(client: Any, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
+def create(client: Client, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
     if any(context.name == REQUEST_LEASE for context in contexts):
         level = OplockLevel.LEASE
     return client.create(name, contexts=list(contexts), requested_oplock_level=level, **fields)
 
 
-def response(answer: Any) -> CreateResponse:
+def response(answer: Answer) -> CreateResponse:
     assert answer.status is Status.SUCCESS, answer.status
     return CreateResponse.parse(answer.message)
 
 
-def names(answer: Any) -> set[bytes]:
+def names(answer: Answer) -> set[bytes]:
     return {context.name for context in response(answer).create_contexts}

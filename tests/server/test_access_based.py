@@ -12,6 +12,7 @@ from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.interfaces import Creation, FileBusy, FileIdentity
 from filesvc.server.operations.descriptors import XATTR
+from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.close import CloseRequest
@@ -19,7 +20,9 @@ from filesvc.smb2.messages.create import CreateOptions
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest
 from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
+from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeClient, MakeServer
 from .test_query_directory import NAMES, names
 from .test_security import allow, folder, listing, owner_of, put
 
@@ -27,11 +30,11 @@ READ = int(AccessMask.FILE_GENERIC_READ)
 
 
 @pytest.fixture
-def server(make_server: Any, store: Any) -> Any:
+def server(make_server: MakeServer, store: MemoryStore) -> Server:
     return make_server(Settings(), [Share("files", store, access_based=True), Share("all", store)])
 
 
-def list_some(client: Any, directory: Any, pattern: str = "*", flags: int = 0, room: int = 65536) -> tuple[Status, list[str]]:
+def list_some(client: Client, directory: Any, pattern: str = "*", flags: int = 0, room: int = 65536) -> tuple[Status, list[str]]:
     request = QueryDirectoryRequest(directory, NAMES, room, pattern, flags)
     client.send(client.encode(client.header(Command.QUERY_DIRECTORY), request.encode()))
     while not (answers := client.receive()):
@@ -42,7 +45,7 @@ def list_some(client: Any, directory: Any, pattern: str = "*", flags: int = 0, r
     return answer.status, names(answer) if answer.status is Status.SUCCESS else []
 
 
-def seen(client: Any, name: str = "", pattern: str = "*") -> set[str]:
+def seen(client: Client, name: str = "", pattern: str = "*") -> set[str]:
     """What a client lists of a folder."""
     directory = client.open(name, access=AccessMask.FILE_LIST_DIRECTORY, create_options=CreateOptions.DIRECTORY_FILE)
     status, found = list_some(client, directory, pattern)
@@ -51,19 +54,19 @@ def seen(client: Any, name: str = "", pattern: str = "*") -> set[str]:
     return set(found) - {".", ".."}
 
 
-def give(client: Any, name: str, rights: int, mine: bool = True) -> None:
+def give(client: Client, name: str, rights: int, mine: bool = True) -> None:
     """Make a file that lets its owner, or everybody, do some things."""
     file_id = client.open(name)
     assert put(client, file_id, listing(allow(owner_of(client, file_id) if mine else EVERYONE, rights))) is Status.SUCCESS
     client.close(file_id)
 
 
-def test_the_share_says_so(client: Any) -> None:
+def test_the_share_says_so(client: Client) -> None:
     assert TreeConnectResponse.parse(client.enter().message).share_flags & ShareFlags.ACCESS_BASED_DIRECTORY_ENUM
     assert not TreeConnectResponse.parse(client.enter("all").message).share_flags & ShareFlags.ACCESS_BASED_DIRECTORY_ENUM
 
 
-def test_what_one_may_read_is_seen(client: Any, make_client: Any) -> None:
+def test_what_one_may_read_is_seen(client: Client, make_client: MakeClient) -> None:
     give(client, "mine", READ)
     give(client, "everybodys", READ, mine=False)
     client.close(client.open("without a descriptor"))
@@ -75,13 +78,13 @@ def test_what_one_may_read_is_seen(client: Any, make_client: Any) -> None:
 
 
 @pytest.mark.parametrize("missing", [AccessMask.FILE_READ_DATA, AccessMask.FILE_READ_ATTRIBUTES, AccessMask.FILE_READ_EA])
-def test_part_of_reading_is_not_enough(client: Any, missing: int) -> None:
+def test_part_of_reading_is_not_enough(client: Client, missing: int) -> None:
     give(client, "f", READ & ~missing)
     assert seen(client) == set()
     assert seen(client, pattern="f") == set()
 
 
-def test_what_a_folder_passes_on_counts(client: Any, make_client: Any) -> None:
+def test_what_a_folder_passes_on_counts(client: Client, make_client: MakeClient) -> None:
     mine = client.open("mine")
     inherit = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT
     owner = owner_of(client, mine)
@@ -92,14 +95,14 @@ def test_what_a_folder_passes_on_counts(client: Any, make_client: Any) -> None:
     assert seen(make_client(user="carol"), "d") == set()
 
 
-def test_folders_are_left_out_too(client: Any, make_client: Any) -> None:
+def test_folders_are_left_out_too(client: Client, make_client: MakeClient) -> None:
     mine = client.open("mine")
     folder(client, "d", allow(owner_of(client, mine), AccessMask.FILE_ALL_ACCESS))
     assert "d" in seen(client)
     assert "d" not in seen(make_client(user="carol"))
 
 
-def test_a_listing_goes_on_past_what_is_left_out(client: Any, make_client: Any) -> None:
+def test_a_listing_goes_on_past_what_is_left_out(client: Client, make_client: MakeClient) -> None:
     for number in range(60):
         give(client, f"{number:02}", READ, mine=number % 20 > 0)
     carol = make_client(user="carol")
@@ -114,7 +117,7 @@ def test_a_listing_goes_on_past_what_is_left_out(client: Any, make_client: Any) 
         assert set(found) == {".", "..", "00", "20", "40"}
 
 
-def test_others_have_their_turn_while_what_is_to_be_seen_is_looked_for(client: Any, make_client: Any) -> None:
+def test_others_have_their_turn_while_what_is_to_be_seen_is_looked_for(client: Client, make_client: MakeClient) -> None:
     folder(client, "d", allow(EVERYONE, AccessMask.FILE_ALL_ACCESS))
     for number in range(200):
         give(client, f"d\\{number:0100}", READ)
@@ -132,7 +135,7 @@ def test_others_have_their_turn_while_what_is_to_be_seen_is_looked_for(client: A
     ]
 
 
-def test_what_cannot_be_opened_is_left_out(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_what_cannot_be_opened_is_left_out(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("d/denied")
     store.add("d/busy")
     store.add("d/damaged")

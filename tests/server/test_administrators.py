@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import EVERYONE
+from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import SD_BUFFER, CreateContext
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeClient, MakeServer
 from .test_security import allow, ask, listing, owner_of, put
 
 SACL, OWNER = SecurityInformation.SACL, SecurityInformation.OWNER
@@ -24,17 +28,17 @@ GRANTED, REFUSED = AceFlags.SUCCESSFUL_ACCESS, AceFlags.FAILED_ACCESS
 
 
 @pytest.fixture
-def server(make_server: Any, store: Any) -> Any:
+def server(make_server: MakeServer, store: MemoryStore) -> Server:
     return make_server(Settings(administrators=("Alice",)), [Share("files", store)])
 
 
 @pytest.fixture
-def carol(make_client: Any) -> Any:
+def carol(make_client: MakeClient) -> Client:
     return make_client(user="carol")
 
 
 @pytest.fixture
-def notes() -> Any:
+def notes() -> Iterator[list[str]]:
     """What is logged of accesses."""
     heard: list[str] = []
 
@@ -55,7 +59,7 @@ def audit(mask: int, flags: int) -> Ace:
     return Ace(AceType.SYSTEM_AUDIT, EVERYONE, mask, flags)
 
 
-def test_a_system_acl_is_set_and_told(client: Any) -> None:
+def test_a_system_acl_is_set_and_told(client: Client) -> None:
     file_id = client.open("f", access=AccessMask.FILE_ALL_ACCESS | SYSTEM)
     assert ask(client, file_id, SACL).sacl is None
     assert put(client, file_id, noting(audit(AccessMask.GENERIC_WRITE, GRANTED)), SACL) is Status.SUCCESS
@@ -65,7 +69,7 @@ def test_a_system_acl_is_set_and_told(client: Any) -> None:
     assert ask(client, file_id).sacl is None
 
 
-def test_it_takes_the_right_that_no_list_gives(client: Any, carol: Any) -> None:
+def test_it_takes_the_right_that_no_list_gives(client: Client, carol: Client) -> None:
     file_id = client.open("f")
     assert put(client, file_id, noting(audit(WRITE, GRANTED)), SACL) is Status.ACCESS_DENIED
     assert put(client, file_id, listing(allow(EVERYONE, AccessMask.GENERIC_ALL))) is Status.SUCCESS
@@ -73,13 +77,13 @@ def test_it_takes_the_right_that_no_list_gives(client: Any, carol: Any) -> None:
     assert carol.create("f", access=AccessMask.MAXIMUM_ALLOWED).status is Status.SUCCESS
 
 
-def test_entries_that_note_nothing_are_refused(client: Any) -> None:
+def test_entries_that_note_nothing_are_refused(client: Client) -> None:
     file_id = client.open("f", access=SYSTEM | READ)
     for kind in (AceType.SYSTEM_ALARM, AceType.SYSTEM_MANDATORY_LABEL, AceType.ACCESS_DENIED):
         assert put(client, file_id, noting(Ace(kind, EVERYONE, WRITE)), SACL) is Status.INVALID_ACL
 
 
-def test_what_is_asked_for_is_noted(client: Any, carol: Any, notes: list[str]) -> None:
+def test_what_is_asked_for_is_noted(client: Client, carol: Client, notes: list[str]) -> None:
     file_id = client.open("f", access=AccessMask.FILE_ALL_ACCESS | SYSTEM)
     put(client, file_id, listing(allow(owner_of(client, file_id), AccessMask.GENERIC_ALL), allow(EVERYONE, READ)))
     put(client, file_id, noting(audit(WRITE, GRANTED), audit(READ | WRITE, REFUSED)), SACL)
@@ -98,7 +102,7 @@ def test_what_is_asked_for_is_noted(client: Any, carol: Any, notes: list[str]) -
     ]
 
 
-def test_what_waits_for_the_children_notes_nothing(client: Any, notes: list[str]) -> None:
+def test_what_waits_for_the_children_notes_nothing(client: Client, notes: list[str]) -> None:
     folder = client.open("d", access=AccessMask.FILE_ALL_ACCESS | SYSTEM, create_options=CreateOptions.DIRECTORY_FILE)
     inherit = AceFlags.OBJECT_INHERIT | AceFlags.INHERIT_ONLY
     put(client, folder, noting(audit(READ, GRANTED | inherit)), SACL)
@@ -109,7 +113,7 @@ def test_what_waits_for_the_children_notes_nothing(client: Any, notes: list[str]
     assert notes == ["alice was granted 0x1 on d/f"]
 
 
-def test_a_system_acl_comes_with_the_request(client: Any, carol: Any) -> None:
+def test_a_system_acl_comes_with_the_request(client: Client, carol: Client) -> None:
     given = [CreateContext(SD_BUFFER, noting(audit(WRITE, GRANTED)).encode())]
     assert carol.create("g", CreateDisposition.CREATE, contexts=given).status is Status.PRIVILEGE_NOT_HELD
     descriptor = listing(allow(EVERYONE, READ))
@@ -118,7 +122,7 @@ def test_a_system_acl_comes_with_the_request(client: Any, carol: Any) -> None:
     assert ask(client, file_id, SACL).sacl == Acl([audit(WRITE, GRANTED)])
 
 
-def test_a_file_that_lets_nobody_in_is_taken_over(client: Any, carol: Any) -> None:
+def test_a_file_that_lets_nobody_in_is_taken_over(client: Client, carol: Client) -> None:
     hers = carol.open("f")
     owner = owner_of(carol, hers)
     put(carol, hers, listing())

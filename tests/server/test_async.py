@@ -7,35 +7,38 @@ from typing import Any
 import pytest
 
 from filesvc.dtyp.status import Status
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.cancel import CancelRequest
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+
+from .dialogue import Client, MakeClient
 
 ASYNC = HeaderFlags.ASYNC_COMMAND
 ECHO = EchoRequest().encode()
 
 
 @pytest.fixture
-def file_id(client: Any, another: Any) -> Any:
+def file_id(client: Client, another: Client) -> FileId:
     """An open of a file whose first byte C{another} has locked."""
     held = another.open("a")
     assert lock(another, held, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY).status is Status.SUCCESS
     return client.open("a")
 
 
-def lock(client: Any, file_id: Any, flags: int = LockFlags.EXCLUSIVE_LOCK, **fields: Any) -> Any:
+def lock(client: Client, file_id: FileId, flags: int = LockFlags.EXCLUSIVE_LOCK, **fields: Any) -> Any:
     return client.ask(Command.LOCK, LockRequest(file_id, [LockElement(0, 1, flags)]).encode(), **fields)
 
 
-def cancel(client: Any, **fields: Any) -> list[Any]:
+def cancel(client: Client, **fields: Any) -> list[Any]:
     """Send a CANCEL; what comes then."""
     client.send(client.encode(client.header(Command.CANCEL, credits=0, **fields), CancelRequest().encode()))
     answers: list[Any] = client.receive()
     return answers
 
 
-def test_an_interim_response_names_the_request_by_an_id(client: Any, file_id: Any) -> None:
+def test_an_interim_response_names_the_request_by_an_id(client: Client, file_id: FileId) -> None:
     interim = lock(client, file_id, process_id=7)
     assert interim.status is Status.PENDING
     assert interim.header.flags & ASYNC
@@ -44,13 +47,13 @@ def test_an_interim_response_names_the_request_by_an_id(client: Any, file_id: An
     assert other.header.async_id not in (0, interim.header.async_id)
 
 
-def test_the_connection_goes_on_meanwhile(client: Any, file_id: Any) -> None:
+def test_the_connection_goes_on_meanwhile(client: Client, file_id: FileId) -> None:
     lock(client, file_id)
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
     assert client.create("b").status is Status.SUCCESS
 
 
-def test_cancel_by_the_async_id(client: Any, file_id: Any) -> None:
+def test_cancel_by_the_async_id(client: Client, file_id: FileId) -> None:
     first, second = lock(client, file_id), lock(client, file_id)
     (answer,) = cancel(client, flags=ASYNC, async_id=second.header.async_id, message_id=0)
     assert (answer.status, answer.header.message_id) == (Status.CANCELLED, second.header.message_id)
@@ -59,7 +62,7 @@ def test_cancel_by_the_async_id(client: Any, file_id: Any) -> None:
     assert answer.header.message_id == first.header.message_id
 
 
-def test_cancel_by_the_message_id(client: Any, file_id: Any) -> None:
+def test_cancel_by_the_message_id(client: Client, file_id: FileId) -> None:
     first, second = lock(client, file_id), lock(client, file_id)
     (answer,) = cancel(client, message_id=second.header.message_id)
     assert (answer.status, answer.header.message_id) == (Status.CANCELLED, second.header.message_id)
@@ -67,7 +70,7 @@ def test_cancel_by_the_message_id(client: Any, file_id: Any) -> None:
     assert answer.header.message_id == first.header.message_id
 
 
-def test_a_cancel_that_comes_too_late_says_nothing(client: Any, another: Any, file_id: Any) -> None:
+def test_a_cancel_that_comes_too_late_says_nothing(client: Client, another: Client, file_id: FileId) -> None:
     interim = lock(client, file_id)
     another.transport.loseConnection()
     (answer,) = client.receive()
@@ -77,7 +80,7 @@ def test_a_cancel_that_comes_too_late_says_nothing(client: Any, another: Any, fi
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
 
 
-def test_a_cancel_is_of_its_own_connection_only(client: Any, make_client: Any, file_id: Any) -> None:
+def test_a_cancel_is_of_its_own_connection_only(client: Client, make_client: MakeClient, file_id: FileId) -> None:
     interim = lock(client, file_id)
     stranger = make_client()
     assert cancel(stranger, flags=ASYNC, async_id=interim.header.async_id, message_id=0) == []
@@ -85,13 +88,13 @@ def test_a_cancel_is_of_its_own_connection_only(client: Any, make_client: Any, f
     assert client.receive() == []
 
 
-def test_a_cancel_takes_no_id_and_no_credit(client: Any, file_id: Any) -> None:
+def test_a_cancel_takes_no_id_and_no_credit(client: Client, file_id: FileId) -> None:
     before = (client.connection.window.low, client.connection.window.high)
     assert cancel(client, message_id=12345) == []
     assert (client.connection.window.low, client.connection.window.high) == before
 
 
-def test_the_final_response_is_signed_as_the_request(client: Any, file_id: Any) -> None:
+def test_the_final_response_is_signed_as_the_request(client: Client, file_id: FileId) -> None:
     client.sign = True
     interim = lock(client, file_id)
     (final,) = cancel(client, flags=ASYNC, async_id=interim.header.async_id, message_id=0)
@@ -99,7 +102,7 @@ def test_the_final_response_is_signed_as_the_request(client: Any, file_id: Any) 
     assert client.verifies(final)
 
 
-def test_a_lost_connection_cancels_what_waits(client: Any, file_id: Any) -> None:
+def test_a_lost_connection_cancels_what_waits(client: Client, file_id: FileId) -> None:
     lock(client, file_id)
     client.transport.loseConnection()
     assert client.receive() == []

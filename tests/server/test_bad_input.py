@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filesvc.dtyp.status import Status
+from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.read import ReadRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeServer
+from .standing_reactor import FakeReactor
 
 ECHO = EchoRequest().encode()
 
 
-def other_works(client: Any) -> bool:
-    other = type(client)(client.server)
+def other_works(client: Client) -> bool:
+    other = Client(client.server)
     return other.negotiate().status is Status.SUCCESS and other.log_on().status is Status.SUCCESS
 
 
@@ -35,30 +38,30 @@ def other_works(client: Any) -> bool:
         frame_prefix(35) + b"\xffSMB\x72" + bytes(30),
     ],
 )
-def test_what_is_no_message_ends_the_connection(client: Any, data: bytes) -> None:
+def test_what_is_no_message_ends_the_connection(client: Client, data: bytes) -> None:
     client.connection.dataReceived(data)
     assert client.closed
     assert other_works(client)
 
 
-def test_a_message_id_outside_the_window_ends_the_connection(client: Any) -> None:
+def test_a_message_id_outside_the_window_ends_the_connection(client: Client) -> None:
     client.send(client.encode(client.header(Command.ECHO, message_id=1 << 40), ECHO))
     assert client.closed
     assert other_works(client)
 
 
-def test_a_message_id_used_twice_ends_the_connection(client: Any) -> None:
+def test_a_message_id_used_twice_ends_the_connection(client: Client) -> None:
     client.send(client.encode(client.header(Command.ECHO, message_id=0), ECHO))
     assert client.closed
 
 
-def test_a_response_from_a_client_ends_the_connection(client: Any) -> None:
+def test_a_response_from_a_client_ends_the_connection(client: Client) -> None:
     client.send(client.encode(client.header(Command.ECHO, flags=HeaderFlags.SERVER_TO_REDIR), ECHO))
     assert client.closed
 
 
-def test_a_request_before_negotiate_ends_the_connection(server: Any, client: Any) -> None:
-    other = type(client)(server)
+def test_a_request_before_negotiate_ends_the_connection(server: Server, client: Client) -> None:
+    other = Client(server)
     other.send(Header(Command.ECHO, 0).encode() + ECHO)
     assert other.closed
     assert not client.closed
@@ -73,25 +76,25 @@ def test_a_request_before_negotiate_ends_the_connection(server: Any, client: Any
         (Command.CREATE, b"", Status.INVALID_PARAMETER),
     ],
 )
-def test_a_malformed_request_is_answered(client: Any, command: int, body: bytes, status: Status) -> None:
+def test_a_malformed_request_is_answered(client: Client, command: int, body: bytes, status: Status) -> None:
     assert client.ask(command, body).status is status
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
 
 
-def test_a_bad_signature_is_refused(client: Any) -> None:
+def test_a_bad_signature_is_refused(client: Client) -> None:
     header = client.header(Command.ECHO, flags=HeaderFlags.SIGNED, signature=bytes(range(16)))
     client.send(header.encode() + ECHO)
     assert [answer.status for answer in client.receive()] == [Status.ACCESS_DENIED]
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
 
 
-def test_a_credit_charge_that_does_not_cover_the_length_is_refused(client: Any) -> None:
+def test_a_credit_charge_that_does_not_cover_the_length_is_refused(client: Client) -> None:
     file_id = client.open("a")
     assert client.ask(Command.READ, ReadRequest(file_id, 0, 65537).encode()).status is Status.INVALID_PARAMETER
     assert client.ask(Command.READ, ReadRequest(file_id, 0, 65537).encode(), charge=2).status is Status.END_OF_FILE
 
 
-def test_a_bug_is_answered_and_the_connection_lives_on(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_bug_is_answered_and_the_connection_lives_on(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
@@ -100,25 +103,25 @@ def test_a_bug_is_answered_and_the_connection_lives_on(client: Any, store: Any, 
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
 
 
-def test_who_does_not_log_on_in_time_is_disconnected(server: Any, client: Any, reactor: Any) -> None:
-    other = type(client)(server)
+def test_who_does_not_log_on_in_time_is_disconnected(server: Server, client: Client, reactor: FakeReactor) -> None:
+    other = Client(server)
     other.negotiate()
     reactor.advance(server.settings.limits.logon_timeout + 1)
     assert other.closed
     assert not client.closed
 
 
-def test_too_many_connections_are_closed(make_server: Any, client: Any) -> None:
+def test_too_many_connections_are_closed(make_server: MakeServer, client: Client) -> None:
     server = make_server(Settings(limits=Limits(connections=1)))
-    first, second = type(client)(server), type(client)(server)
+    first, second = Client(server), Client(server)
     assert not first.closed
     assert second.closed
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=200), max_size=5))
-def test_arbitrary_frames_end_connections_but_not_the_server(client: Any, frames: list[bytes]) -> None:
-    other = type(client)(client.server)
+def test_arbitrary_frames_end_connections_but_not_the_server(client: Client, frames: list[bytes]) -> None:
+    other = Client(client.server)
     other.negotiate()
     for frame in frames:
         if not other.closed:
@@ -130,9 +133,9 @@ def test_arbitrary_frames_end_connections_but_not_the_server(client: Any, frames
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 18).filter(lambda command: command not in (Command.LOGOFF, Command.TREE_DISCONNECT)), st.binary(max_size=200))
-def test_arbitrary_bodies_are_answered(client: Any, command: int, body: bytes) -> None:
+def test_arbitrary_bodies_are_answered(client: Client, command: int, body: bytes) -> None:
     file_id = client.open("a")
-    other = type(client)(client.server)
+    other = Client(client.server)
     other.negotiate()
     other.log_on()
     other.enter()

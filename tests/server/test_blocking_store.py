@@ -28,6 +28,9 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryFile, MemoryStore
 
+from .dialogue import Client, MakeServer
+from .standing_reactor import FakeReactor
+
 ECHO = EchoRequest().encode()
 PATIENCE = 20
 CHOSEN = 130_000_000_000_000_000
@@ -56,7 +59,7 @@ FILE_CALLS += ("list_names", "list_xattrs", "get_xattr", "set_xattr", "remove_xa
 
 
 @pytest.fixture
-def slow(monkeypatch: Any) -> SlowStore:
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowStore:
     store = SlowStore()
 
     def watched(call: Callable[..., Any], where: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -100,10 +103,10 @@ def calls() -> Iterator[Queue]:
 
 
 @pytest.fixture
-def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue, reactor: Any) -> Iterator[Any]:
+def patient(make_server: MakeServer, client: Client, slow: SlowStore, calls: Queue, reactor: FakeReactor) -> Iterator[Client]:
     """A client in a share of the slow store. It waits for its answers."""
 
-    class Patient(type(client)):  # type: ignore[misc]
+    class Patient(Client):
         def ask(self, command: int, body: bytes, **fields: Any) -> Any:
             header = self.header(command, **fields)
             self.send(self.encode(header, body))
@@ -126,7 +129,7 @@ def patient(make_server: Any, client: Any, slow: SlowStore, calls: Queue, reacto
         calls.run()
 
 
-def test_everything_is_called_in_threads(patient: Any, slow: SlowStore) -> None:
+def test_everything_is_called_in_threads(patient: Client, slow: SlowStore) -> None:
     folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     file_id = patient.open("d\\a")
     assert patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode()).status is Status.SUCCESS
@@ -158,11 +161,11 @@ def test_everything_is_called_in_threads(patient: Any, slow: SlowStore) -> None:
     assert slow.threads
 
 
-def test_errors_come_back_from_threads(patient: Any) -> None:
+def test_errors_come_back_from_threads(patient: Client) -> None:
     assert patient.create("nowhere\\a").status is Status.OBJECT_PATH_NOT_FOUND
 
 
-def test_the_connection_goes_on_while_the_store_is_busy(patient: Any, slow: SlowStore, calls: Queue) -> None:
+def test_the_connection_goes_on_while_the_store_is_busy(patient: Client, slow: SlowStore, calls: Queue) -> None:
     file_id = patient.open("a")
     patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
     slow.may_go_on.clear()
@@ -179,7 +182,7 @@ def test_the_connection_goes_on_while_the_store_is_busy(patient: Any, slow: Slow
     assert all(answer.status is Status.SUCCESS for answer in answers)
 
 
-def test_a_connection_lost_while_the_store_is_busy_leaves_nothing(patient: Any, slow: SlowStore) -> None:
+def test_a_connection_lost_while_the_store_is_busy_leaves_nothing(patient: Client, slow: SlowStore) -> None:
     file_id = patient.open("a", create_options=CreateOptions.DELETE_ON_CLOSE)
     slow.may_go_on.clear()
     patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
@@ -188,7 +191,7 @@ def test_a_connection_lost_while_the_store_is_busy_leaves_nothing(patient: Any, 
     assert patient.receive() == []
 
 
-def test_a_file_closed_while_it_is_read_is_not_told(patient: Any, slow: SlowStore, calls: Queue) -> None:
+def test_a_file_closed_while_it_is_read_is_not_told(patient: Client, slow: SlowStore, calls: Queue) -> None:
     file_id = patient.open("a")
     patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
     slow.may_go_on.clear()
@@ -205,13 +208,13 @@ def test_a_file_closed_while_it_is_read_is_not_told(patient: Any, slow: SlowStor
     assert [answer.status for answer in answers] == [Status.FILE_CLOSED]
 
 
-def listing(client: Any, folder: Any, flags: int = 0) -> Any:
+def listing(client: Client, folder: Any, flags: int = 0) -> Any:
     header = client.header(Command.QUERY_DIRECTORY)
     client.send(header.encode() + QueryDirectoryRequest(folder, 12, 100, "*", flags).encode())
     return header.message_id
 
 
-def test_a_folder_is_listed_by_one_request_at_a_time(patient: Any, slow: SlowStore, calls: Queue) -> None:
+def test_a_folder_is_listed_by_one_request_at_a_time(patient: Client, slow: SlowStore, calls: Queue) -> None:
     folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     for number in range(3):
         patient.close(patient.open(f"d\\{number}"))
@@ -227,7 +230,7 @@ def test_a_folder_is_listed_by_one_request_at_a_time(patient: Any, slow: SlowSto
     assert found == [".", "..", "0"]
 
 
-def test_a_folder_closed_while_it_is_listed(patient: Any, slow: SlowStore, calls: Queue) -> None:
+def test_a_folder_closed_while_it_is_listed(patient: Client, slow: SlowStore, calls: Queue) -> None:
     folder = patient.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     slow.may_go_on.clear()
     asked = [listing(patient, folder) for _ in range(2)]
@@ -244,7 +247,7 @@ def test_a_folder_closed_while_it_is_listed(patient: Any, slow: SlowStore, calls
 # The end of the server
 
 
-def test_shutdown_waits_for_what_is_being_worked_on(patient: Any, slow: SlowStore, calls: Queue, reactor: Any) -> None:
+def test_shutdown_waits_for_what_is_being_worked_on(patient: Client, slow: SlowStore, calls: Queue, reactor: FakeReactor) -> None:
     file_id = patient.open("a")
     patient.ask(Command.WRITE, WriteRequest(file_id, 0, b"hello").encode())
     slow.may_go_on.clear()
@@ -268,7 +271,7 @@ def test_shutdown_waits_for_what_is_being_worked_on(patient: Any, slow: SlowStor
 
 
 def test_shutdown_takes_no_more_requests_when_there_is_room_for_them_again(
-    patient: Any, slow: SlowStore, calls: Queue, reactor: Any
+    patient: Client, slow: SlowStore, calls: Queue, reactor: FakeReactor
 ) -> None:
     file_id = patient.open("a")
     slow.may_go_on.clear()
@@ -285,7 +288,7 @@ def test_shutdown_takes_no_more_requests_when_there_is_room_for_them_again(
     assert len(answers) == running
 
 
-def test_shutdown_does_not_wait_for_ever(patient: Any, slow: SlowStore, reactor: Any) -> None:
+def test_shutdown_does_not_wait_for_ever(patient: Client, slow: SlowStore, reactor: FakeReactor) -> None:
     file_id = patient.open("a")
     slow.may_go_on.clear()
     patient.send(patient.header(Command.READ).encode() + ReadRequest(file_id, 0, 5).encode())
@@ -294,7 +297,7 @@ def test_shutdown_does_not_wait_for_ever(patient: Any, slow: SlowStore, reactor:
     assert patient.closed
 
 
-def test_a_file_is_not_closed_while_a_thread_is_in_it(patient: Any, calls: Queue, monkeypatch: Any) -> None:
+def test_a_file_is_not_closed_while_a_thread_is_in_it(patient: Client, calls: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     reading, may_read, order = threading.Event(), threading.Event(), []
     read, close = MemoryFile.read_into, MemoryFile.close
 
@@ -326,7 +329,7 @@ def test_a_file_is_not_closed_while_a_thread_is_in_it(patient: Any, calls: Queue
     assert [answer.status for answer in answers] == [Status.FILE_CLOSED, Status.SUCCESS]
 
 
-def test_two_listings_of_one_open_take_turns(patient: Any, slow: SlowStore, calls: Queue) -> None:
+def test_two_listings_of_one_open_take_turns(patient: Client, slow: SlowStore, calls: Queue) -> None:
     for number in range(20):
         slow.add(f"d/{number}")
     directory = patient.open("d", disposition=CreateDisposition.OPEN, create_options=CreateOptions.DIRECTORY_FILE)
@@ -347,7 +350,7 @@ def test_two_listings_of_one_open_take_turns(patient: Any, slow: SlowStore, call
     assert len(names) == len(set(names)) > 3
 
 
-def test_what_takes_several_calls_ends_with_its_open(patient: Any, calls: Queue, monkeypatch: Any) -> None:
+def test_what_takes_several_calls_ends_with_its_open(patient: Client, calls: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go_on, after_close = threading.Event(), threading.Event(), []
     set_attributes, close = MemoryFile.set_attributes, MemoryFile.close
 

@@ -17,14 +17,16 @@ from filesvc.smb2.messages.create import CreateResponse, OplockLevel
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakNotification, OplockBreak
 from filesvc.smb2.messages.write import WriteRequest
 
+from .dialogue import Client, MakeClient
 from .durability import BATCH, KEY, OTHER_KEY, RH, RWH, STRANGER, create, response, rqls
+from .standing_reactor import FakeReactor
 from .test_session import bind, connect
 
 II, NONE = OplockLevel.II, OplockLevel.NONE
 
 
 @pytest.fixture
-def channel(client: Any) -> Any:
+def channel(client: Client) -> Client:
     """One more connection of the client's, which carries the same session."""
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
@@ -33,7 +35,7 @@ def channel(client: Any) -> Any:
 
 
 @pytest.fixture
-def another(make_client: Any) -> Any:
+def another(make_client: MakeClient) -> Client:
     """A client of another machine."""
     return make_client(client_guid=STRANGER)
 
@@ -48,18 +50,18 @@ def vanished(monkeypatch: pytest.MonkeyPatch) -> dict[Any, float]:
     return silences
 
 
-def batch(client: Any, name: str = "f") -> FileId:
+def batch(client: Client, name: str = "f") -> FileId:
     answer = response(create(client, name=name))
     assert answer.oplock_level == BATCH
     return answer.file_id
 
 
-def is_opened(client: Any) -> bool:
+def is_opened(client: Client) -> bool:
     client.unasked += client.receive()
     return bool(client.unasked) and client.unasked[-1].status is Status.SUCCESS
 
 
-def test_an_oplock_break_goes_out_where_the_oplock_was_granted(client: Any, channel: Any, another: Any) -> None:
+def test_an_oplock_break_goes_out_where_the_oplock_was_granted(client: Client, channel: Client, another: Client) -> None:
     there, here = batch(channel, "there"), batch(client, "here")
     create(another, name="there")
     assert (client.breaks(), channel.breaks()) == ([], [OplockBreak(there, II)])
@@ -68,7 +70,7 @@ def test_an_oplock_break_goes_out_where_the_oplock_was_granted(client: Any, chan
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_if_that_connection_is_lost_the_break_goes_out_on_another(client: Any, channel: Any, another: Any, first: int) -> None:
+def test_if_that_connection_is_lost_the_break_goes_out_on_another(client: Client, channel: Client, another: Client, first: int) -> None:
     lost, left = (client, channel) if first == 0 else (channel, client)
     file_id = batch(lost)
     assert create(another).status is Status.PENDING
@@ -78,7 +80,7 @@ def test_if_that_connection_is_lost_the_break_goes_out_on_another(client: Any, c
     assert is_opened(another)
 
 
-def test_and_so_does_one_that_needs_no_answer(client: Any, channel: Any, another: Any) -> None:
+def test_and_so_does_one_that_needs_no_answer(client: Client, channel: Client, another: Client) -> None:
     file_id = response(create(client, level=II)).file_id
     other = response(create(another, level=II)).file_id
     another.ask(Command.WRITE, WriteRequest(other, 0, b"x").encode())
@@ -88,7 +90,7 @@ def test_and_so_does_one_that_needs_no_answer(client: Any, channel: Any, another
 
 
 @pytest.mark.parametrize("seconds", [BREAK_TIMEOUT - LOOK_S, BREAK_TIMEOUT])
-def test_for_as_long_as_an_answer_may_take(client: Any, channel: Any, another: Any, reactor: Any, seconds: float) -> None:
+def test_for_as_long_as_an_answer_may_take(client: Client, channel: Client, another: Client, reactor: FakeReactor, seconds: float) -> None:
     response(create(client, level=II))
     other = response(create(another, level=II)).file_id
     another.ask(Command.WRITE, WriteRequest(other, 0, b"x").encode())
@@ -97,7 +99,7 @@ def test_for_as_long_as_an_answer_may_take(client: Any, channel: Any, another: A
     assert len(channel.breaks()) == (1 if seconds < BREAK_TIMEOUT else 0)
 
 
-def test_not_if_it_was_answered(client: Any, channel: Any, another: Any) -> None:
+def test_not_if_it_was_answered(client: Client, channel: Client, another: Client) -> None:
     file_id = batch(client)
     create(another)
     client.ask(Command.OPLOCK_BREAK, OplockBreak(file_id, II).encode())
@@ -105,7 +107,7 @@ def test_not_if_it_was_answered(client: Any, channel: Any, another: Any) -> None
     assert not channel.breaks()
 
 
-def test_nor_if_there_is_nothing_left_to_break(client: Any, channel: Any, another: Any) -> None:
+def test_nor_if_there_is_nothing_left_to_break(client: Client, channel: Client, another: Client) -> None:
     file_id = batch(client)
     create(another)
     channel.ask(Command.CLOSE, CloseRequest(file_id).encode())
@@ -113,7 +115,7 @@ def test_nor_if_there_is_nothing_left_to_break(client: Any, channel: Any, anothe
     assert not channel.breaks()
 
 
-def test_nor_if_the_client_has_been_granted_more_since(client: Any, channel: Any, another: Any) -> None:
+def test_nor_if_the_client_has_been_granted_more_since(client: Client, channel: Client, another: Client) -> None:
     create(client, rqls(state=LeaseState.READ_CACHING))
     other = response(create(another, level=NONE)).file_id
     another.ask(Command.WRITE, WriteRequest(other, 0, b"x").encode())
@@ -124,7 +126,7 @@ def test_nor_if_the_client_has_been_granted_more_since(client: Any, channel: Any
     assert not channel.breaks()
 
 
-def test_a_lease_break_goes_out_on_any_connection_of_the_clients(client: Any, make_client: Any, another: Any) -> None:
+def test_a_lease_break_goes_out_on_any_connection_of_the_clients(client: Client, make_client: MakeClient, another: Client) -> None:
     """Of whichever session; not before all are lost are its opens closed."""
     second = make_client()
     create(second, rqls(state=RWH))
@@ -139,7 +141,7 @@ def test_a_lease_break_goes_out_on_any_connection_of_the_clients(client: Any, ma
 
 
 def test_a_client_that_acknowledges_nothing_is_told_on_another_connection(
-    client: Any, channel: Any, another: Any, reactor: Any, vanished: Any
+    client: Client, channel: Client, another: Client, reactor: FakeReactor, vanished: dict[Any, float]
 ) -> None:
     file_id = batch(client)
     create(another)
@@ -151,7 +153,7 @@ def test_a_client_that_acknowledges_nothing_is_told_on_another_connection(
     assert channel.breaks() == [OplockBreak(file_id, II)]
 
 
-def test_its_only_connection_is_given_more_time(client: Any, another: Any, reactor: Any, vanished: Any) -> None:
+def test_its_only_connection_is_given_more_time(client: Client, another: Client, reactor: FakeReactor, vanished: dict[Any, float]) -> None:
     batch(client)
     create(another)
     vanished[client.transport] = ALONE_S - 1
@@ -164,7 +166,9 @@ def test_its_only_connection_is_given_more_time(client: Any, another: Any, react
     assert CreateResponse.parse(another.unasked[-1].message).oplock_level == BATCH
 
 
-def test_the_answer_is_awaited_no_longer_for_all_that(client: Any, channel: Any, another: Any, reactor: Any, vanished: Any) -> None:
+def test_the_answer_is_awaited_no_longer_for_all_that(
+    client: Client, channel: Client, another: Client, reactor: FakeReactor, vanished: dict[Any, float]
+) -> None:
     batch(client)
     create(another)
     vanished[client.transport] = LOOK_S
@@ -175,7 +179,7 @@ def test_the_answer_is_awaited_no_longer_for_all_that(client: Any, channel: Any,
     assert not channel.closed
 
 
-def test_nobody_looks_any_more_when_all_is_answered(client: Any, another: Any, reactor: Any) -> None:
+def test_nobody_looks_any_more_when_all_is_answered(client: Client, another: Client, reactor: FakeReactor) -> None:
     before = len(reactor.getDelayedCalls())
     file_id = batch(client)
     create(another)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -20,8 +18,10 @@ from filesvc.smb2.messages.ioctl import IoctlRequest
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
 
 from .compounds import RELATED, ask, send
+from .dialogue import Client
 
 LARGE = 8 << 20
 
@@ -35,7 +35,7 @@ CLOSE = CloseRequest(RELATED_FILE_ID).encode()
 
 
 @pytest.mark.parametrize("sign", [False, True])
-def test_related_requests_share_the_file(client: Any, store: Any, sign: bool) -> None:
+def test_related_requests_share_the_file(client: Client, store: MemoryStore, sign: bool) -> None:
     store.add("a", b"hello")
     client.sign = sign
     answers = ask(
@@ -50,12 +50,12 @@ def test_related_requests_share_the_file(client: Any, store: Any, sign: bool) ->
     assert all(bool(answer.header.flags & HeaderFlags.SIGNED) is sign for answer in answers)
 
 
-def test_a_failed_create_fails_what_is_related_to_it(client: Any) -> None:
+def test_a_failed_create_fails_what_is_related_to_it(client: Client) -> None:
     answers = ask(client, (Command.CREATE, create("a", CreateDisposition.OPEN), 0), (Command.CLOSE, CLOSE, RELATED))
     assert [answer.status for answer in answers] == [Status.OBJECT_NAME_NOT_FOUND] * 2
 
 
-def test_a_first_related_request_is_invalid_and_so_is_what_follows_it(client: Any) -> None:
+def test_a_first_related_request_is_invalid_and_so_is_what_follows_it(client: Client) -> None:
     answers = ask(
         client,
         (Command.CREATE, create("a"), RELATED),
@@ -65,12 +65,12 @@ def test_a_first_related_request_is_invalid_and_so_is_what_follows_it(client: An
     assert [answer.status for answer in answers] == [Status.INVALID_PARAMETER, Status.INVALID_PARAMETER, Status.FILE_CLOSED]
 
 
-def test_the_related_file_id_means_nothing_without_the_flag(client: Any) -> None:
+def test_the_related_file_id_means_nothing_without_the_flag(client: Client) -> None:
     answers = ask(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, 0))
     assert [answer.status for answer in answers] == [Status.SUCCESS, Status.FILE_CLOSED]
 
 
-def test_unrelated_requests_stand_for_themselves(client: Any) -> None:
+def test_unrelated_requests_stand_for_themselves(client: Client) -> None:
     answers = ask(
         client,
         (Command.ECHO, EchoRequest().encode(), 0),
@@ -80,7 +80,7 @@ def test_unrelated_requests_stand_for_themselves(client: Any) -> None:
     assert [answer.status for answer in answers] == [Status.SUCCESS, Status.FILE_CLOSED, Status.SUCCESS]
 
 
-def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(client: Any, store: Any) -> None:
+def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(client: Client, store: MemoryStore) -> None:
     store.add("a", b"hello")
     file_id = client.open("a")
     validate = IoctlRequest(Fsctl.VALIDATE_NEGOTIATE_INFO, RELATED_FILE_ID, bytes(24), 24).encode()
@@ -89,7 +89,7 @@ def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(clien
     assert client.server.buffers.outstanding == 0
 
 
-def large_reads(client: Any, count: int) -> list[bytes]:
+def large_reads(client: Client, count: int) -> list[bytes]:
     file_id = client.open("large", disposition=CreateDisposition.OPEN)
     while client.connection.window.available < 128 * count:
         client.send(client.header(Command.ECHO, credits=8192).encode() + EchoRequest().encode())
@@ -97,7 +97,7 @@ def large_reads(client: Any, count: int) -> list[bytes]:
     return [client.header(Command.READ, charge=128).encode() + ReadRequest(file_id, 0, LARGE).encode() for _ in range(count)]
 
 
-def test_answers_too_large_for_one_frame_come_in_several(client: Any, store: Any) -> None:
+def test_answers_too_large_for_one_frame_come_in_several(client: Client, store: MemoryStore) -> None:
     store.add("large", bytes(LARGE))
     client.send(*map(bytes, chain(large_reads(client, 3))))
     answers = client.receive()
@@ -105,7 +105,7 @@ def test_answers_too_large_for_one_frame_come_in_several(client: Any, store: Any
     assert [len(ReadResponse.parse(answer.message).data) for answer in answers] == [LARGE] * 3
 
 
-def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any) -> None:
+def test_a_compound_waits_while_its_client_takes_nothing(client: Client, store: MemoryStore) -> None:
     store.add("large", bytes(LARGE))
     client.send(*map(bytes, chain(large_reads(client, 20))))
     assert client.connection.outbox.pending < client.server.settings.limits.backlog + 2 * LARGE
@@ -116,7 +116,7 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Any, store: Any
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_others_have_their_turn_in_the_middle_of_many(client: Any, another: Any, store: Any, lost: bool) -> None:
+def test_others_have_their_turn_in_the_middle_of_many(client: Client, another: Client, store: MemoryStore, lost: bool) -> None:
     client.send(client.header(Command.ECHO, credits=1000).encode() + EchoRequest().encode())
     client.receive()
     send(client, *[(Command.CREATE, create(f"{number}"), 0) for number in range(200)])
@@ -131,7 +131,7 @@ def test_others_have_their_turn_in_the_middle_of_many(client: Any, another: Any,
         assert [answer.status for answer in client.receive()] == [Status.SUCCESS] * 200
 
 
-def test_a_related_request_inherits_session_and_tree(client: Any) -> None:
+def test_a_related_request_inherits_session_and_tree(client: Client) -> None:
     body = create("a")
     body += bytes(-len(body) % 8)
     first = client.header(Command.CREATE, next_command=64 + len(body))
@@ -142,7 +142,7 @@ def test_a_related_request_inherits_session_and_tree(client: Any) -> None:
     assert (answers[1].header.session_id, answers[1].header.tree_id) == (client.session_id, client.tree_id)
 
 
-def test_answers_come_in_one_frame_aligned(client: Any) -> None:
+def test_answers_come_in_one_frame_aligned(client: Client) -> None:
     client.open("a")
     send(client, (Command.CREATE, create("a"), 0), (Command.CLOSE, CLOSE, RELATED), (Command.ECHO, ECHO, 0))
     data = client.transport.value()
@@ -159,13 +159,13 @@ def test_answers_come_in_one_frame_aligned(client: Any) -> None:
     assert (len(data) - 4) % 8 == 0
 
 
-def test_a_single_answer_is_not_padded(client: Any) -> None:
+def test_a_single_answer_is_not_padded(client: Client) -> None:
     file_id = client.open("a")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert len(client.ask(Command.READ, ReadRequest(file_id, 0, 1).encode()).message) == 64 + 16 + 1
 
 
-def test_what_is_wrong_with_one_is_its_own_affair(client: Any) -> None:
+def test_what_is_wrong_with_one_is_its_own_affair(client: Client) -> None:
     answers = ask(
         client,
         (Command.ECHO, ECHO, 0),
@@ -181,7 +181,7 @@ def test_what_is_wrong_with_one_is_its_own_affair(client: Any) -> None:
     ]
 
 
-def test_a_failure_in_the_middle_leaves_the_file_to_those_behind(client: Any, store: Any) -> None:
+def test_a_failure_in_the_middle_leaves_the_file_to_those_behind(client: Client, store: MemoryStore) -> None:
     store.add("a", b"hello")
     answers = ask(
         client,
@@ -193,14 +193,14 @@ def test_a_failure_in_the_middle_leaves_the_file_to_those_behind(client: Any, st
     assert [answer.status for answer in answers] == [Status.SUCCESS, Status.END_OF_FILE, Status.SUCCESS, Status.SUCCESS]
 
 
-def test_a_file_that_is_named_is_the_one_those_behind_inherit(client: Any) -> None:
+def test_a_file_that_is_named_is_the_one_those_behind_inherit(client: Client) -> None:
     file_id = client.open("a")
     answers = ask(client, (Command.FLUSH, FlushRequest(file_id).encode(), 0), (Command.CLOSE, CLOSE, RELATED))
     assert [answer.status for answer in answers] == [Status.SUCCESS] * 2
     assert client.close(file_id).status is Status.FILE_CLOSED
 
 
-def test_the_last_may_wait_and_those_before_are_answered_at_once(client: Any, another: Any) -> None:
+def test_the_last_may_wait_and_those_before_are_answered_at_once(client: Client, another: Client) -> None:
     held = another.open("a")
     wait = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK)]
     now = [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
@@ -212,6 +212,6 @@ def test_the_last_may_wait_and_those_before_are_answered_at_once(client: Any, an
     assert (late.status, late.header.command) == (Status.SUCCESS, Command.LOCK)
 
 
-def test_many_requests_in_one_frame(client: Any) -> None:
+def test_many_requests_in_one_frame(client: Client) -> None:
     answers = ask(client, *[(Command.ECHO, ECHO, 0)] * 50)
     assert [answer.status for answer in answers] == [Status.SUCCESS] * 50

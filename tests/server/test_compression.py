@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from filesvc.fscc.file_information import CompressionFormat, FileCompressionInfo
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import FileAttributes
+from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -26,12 +26,14 @@ from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDi
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.store.local import LocalStore
 
+from .dialogue import Client, MakeServer
+
 NONE, DEFAULT, LZNT1 = CompressionFormat
 DIRECTORY = CreateOptions.DIRECTORY_FILE
 
 
 @pytest.fixture
-def server(make_server: Any, btrfs: Path, xfs: Path) -> Iterator[Any]:
+def server(make_server: MakeServer, btrfs: Path, xfs: Path) -> Iterator[Server]:
     """A server that shares a folder of a btrfs, and one of an XFS, which compresses nothing."""
     with TemporaryDirectory(dir=btrfs) as folder, TemporaryDirectory(dir=xfs) as other:
         stores = [LocalStore(folder), LocalStore(other)]
@@ -43,26 +45,26 @@ def server(make_server: Any, btrfs: Path, xfs: Path) -> Iterator[Any]:
             store.close()
 
 
-def compress(client: Any, file: FileId, value: int) -> Status:
+def compress(client: Client, file: FileId, value: int) -> Status:
     request = IoctlRequest(Fsctl.SET_COMPRESSION, file, value.to_bytes(2, "little"), 0)
     status: Status = client.ask(Command.IOCTL, request.encode()).status
     return status
 
 
-def compression(client: Any, file: FileId) -> int:
+def compression(client: Client, file: FileId) -> int:
     answer = client.ask(Command.IOCTL, IoctlRequest(Fsctl.GET_COMPRESSION, file, b"", 2).encode())
     assert answer.status is Status.SUCCESS
     return int.from_bytes(IoctlResponse.parse(answer.message).output, "little")
 
 
-def query(client: Any, file: FileId, kind: int, what: int) -> memoryview:
+def query(client: Client, file: FileId, kind: int, what: int) -> memoryview:
     answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file, kind, what, 100).encode())
     return memoryview(QueryInfoResponse.parse(answer.message).buffer)
 
 
 @pytest.mark.parametrize("options", [0, DIRECTORY])
 @pytest.mark.parametrize("value", [DEFAULT, LZNT1])
-def test_everywhere_it_is_told(client: Any, options: int, value: int) -> None:
+def test_everywhere_it_is_told(client: Client, options: int, value: int) -> None:
     file = client.open("a", create_options=options)
     for wanted, there in ((NONE, False), (value, True), (NONE, False)):
         assert compress(client, file, wanted) is Status.SUCCESS
@@ -79,13 +81,13 @@ def test_everywhere_it_is_told(client: Any, options: int, value: int) -> None:
 
 
 @pytest.mark.parametrize("options", [0, DIRECTORY])
-def test_what_is_made_in_a_folder_may_refuse(client: Any, options: int) -> None:
+def test_what_is_made_in_a_folder_may_refuse(client: Client, options: int) -> None:
     assert compress(client, client.open("d", create_options=DIRECTORY), DEFAULT) is Status.SUCCESS
     assert compression(client, client.open("d\\a", create_options=options)) == LZNT1
     assert compression(client, client.open("d\\b", create_options=options | CreateOptions.NO_COMPRESSION)) == NONE
 
 
-def test_rights(client: Any) -> None:
+def test_rights(client: Client) -> None:
     everything = AccessMask.FILE_ALL_ACCESS
     for value in (NONE, DEFAULT):
         assert compress(client, client.open("a", access=everything & ~AccessMask.FILE_WRITE_DATA), value) is Status.ACCESS_DENIED
@@ -93,13 +95,13 @@ def test_rights(client: Any) -> None:
     assert compression(client, client.open("a", access=AccessMask.SYNCHRONIZE | AccessMask.READ_CONTROL)) == LZNT1
 
 
-def test_other_formats(client: Any) -> None:
+def test_other_formats(client: Client) -> None:
     file = client.open("a")
     assert compress(client, file, 0x42) is Status.INVALID_PARAMETER
     assert compression(client, file) == NONE
 
 
-def test_who_watches_hears_of_it(client: Any, another: Any) -> None:
+def test_who_watches_hears_of_it(client: Client, another: Client) -> None:
     file, root = client.open("a"), another.open("", access=AccessMask.FILE_LIST_DIRECTORY)
     asked = ChangeNotifyRequest(root, CompletionFilter.ATTRIBUTES, 100)
     assert another.ask(Command.CHANGE_NOTIFY, asked.encode()).status is Status.PENDING
@@ -108,13 +110,13 @@ def test_who_watches_hears_of_it(client: Any, another: Any) -> None:
 
 
 @pytest.mark.parametrize(("share", "there"), [("files", True), ("xfs", False)])
-def test_the_volume_says_so(client: Any, share: str, there: bool) -> None:
+def test_the_volume_says_so(client: Client, share: str, there: bool) -> None:
     client.enter(share)
     told = FileFsAttributeInformation.parse(query(client, client.open("a"), InfoType.FILESYSTEM, FileSystemInformationClass.ATTRIBUTE))
     assert bool(told.file_system_attributes & FileSystemAttributes.FILE_COMPRESSION) is there
 
 
-def test_where_nothing_is_compressed(client: Any) -> None:
+def test_where_nothing_is_compressed(client: Client) -> None:
     client.enter("xfs")
     file = client.open("a")
     assert compress(client, file, 0x42) is Status.INVALID_PARAMETER

@@ -31,7 +31,9 @@ from filesvc.smb2.messages.close import CloseFlags, CloseRequest, CloseResponse
 from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse, ImpersonationLevel, OplockLevel
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
-from filesvc.store.memory import MemoryFile
+from filesvc.store.memory import MemoryFile, MemoryStore
+
+from .dialogue import Answer, Client, MakeServer
 
 D = CreateDisposition
 READ = AccessMask.FILE_READ_DATA
@@ -44,7 +46,7 @@ ON_CLOSE = CreateOptions.DELETE_ON_CLOSE
 READONLY, HIDDEN, SYSTEM, ARCHIVE = FileAttributes.READONLY, FileAttributes.HIDDEN, FileAttributes.SYSTEM, FileAttributes.ARCHIVE
 
 
-def created(answer: Any) -> CreateResponse:
+def created(answer: Answer) -> CreateResponse:
     assert answer.status is Status.SUCCESS, answer.status
     return CreateResponse.parse(answer.message)
 
@@ -72,7 +74,7 @@ def size_of(store: Any, name: str) -> int | None:
         (D.OVERWRITE_IF, CreateAction.OVERWRITTEN, CreateAction.CREATED),
     ],
 )
-def test_dispositions(client: Any, store: Any, disposition: int, there: int, missing: int) -> None:
+def test_dispositions(client: Client, store: MemoryStore, disposition: int, there: int, missing: int) -> None:
     store.add("there", b"12345")
     for name, expected in (("there", there), ("missing", missing)):
         answer = client.create(name, disposition)
@@ -84,20 +86,20 @@ def test_dispositions(client: Any, store: Any, disposition: int, there: int, mis
     assert (size_of(store, "missing") is None) == isinstance(missing, Status)
 
 
-def test_overwriting_replaces_attributes(client: Any, store: Any) -> None:
+def test_overwriting_replaces_attributes(client: Client, store: MemoryStore) -> None:
     store.add("a", b"12345")
     client.close(client.open("a", disposition=D.OVERWRITE, file_attributes=HIDDEN))
     assert created(client.create("a", D.OPEN)).file_attributes == HIDDEN | ARCHIVE
 
 
 @pytest.mark.parametrize("kept", [HIDDEN, SYSTEM])
-def test_overwriting_must_not_lose_what_hides_a_file(client: Any, kept: int) -> None:
+def test_overwriting_must_not_lose_what_hides_a_file(client: Client, kept: int) -> None:
     client.close(client.open("a", file_attributes=kept))
     assert client.create("a", D.OVERWRITE).status is Status.ACCESS_DENIED
     assert client.create("a", D.OVERWRITE, file_attributes=kept).status is Status.SUCCESS
 
 
-def test_a_race_to_make_a_file_is_run_again(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_race_to_make_a_file_is_run_again(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody makes the file after we looked for it, and removes it before we look again."""
     opens = store.open
     looks = iter(["missing", "taken", "missing", "free"])
@@ -118,7 +120,9 @@ def test_a_race_to_make_a_file_is_run_again(client: Any, store: Any, monkeypatch
 
 
 @pytest.mark.parametrize("disposition", [D.OPEN_IF, D.OVERWRITE_IF, D.SUPERSEDE])
-def test_a_file_is_made_only_where_there_is_a_folder_for_it(client: Any, store: Any, monkeypatch: Any, disposition: int) -> None:
+def test_a_file_is_made_only_where_there_is_a_folder_for_it(
+    client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, disposition: int
+) -> None:
     """Stores tell a missing folder from a missing file by the exception's type alone."""
     opens, asked = store.open, []
 
@@ -135,7 +139,7 @@ def test_a_file_is_made_only_where_there_is_a_folder_for_it(client: Any, store: 
     assert asked == [Creation.EXISTING]
 
 
-def test_a_race_that_is_never_won_ends(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_race_that_is_never_won_ends(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = 0
 
     def never(path: Any, creation: Creation, *args: Any) -> Any:
@@ -180,7 +184,7 @@ def test_a_race_that_is_never_won_ends(client: Any, store: Any, monkeypatch: Any
         ("", D.OPEN_IF, FOLDER, CreateAction.OPENED),
     ],
 )
-def test_files_and_folders(client: Any, store: Any, name: str, disposition: int, options: int, expected: Any) -> None:
+def test_files_and_folders(client: Client, store: MemoryStore, name: str, disposition: int, options: int, expected: Any) -> None:
     store.add("dir/inside")
     store.add("file")
     answer = client.create(name.replace("/", "\\"), disposition, LOOK, create_options=options)
@@ -193,7 +197,7 @@ def test_files_and_folders(client: Any, store: Any, name: str, disposition: int,
         assert bool(response.file_attributes & FileAttributes.DIRECTORY) == folder
 
 
-def test_what_a_response_tells(client: Any, store: Any) -> None:
+def test_what_a_response_tells(client: Client, store: MemoryStore) -> None:
     store.add("a", b"12345")
     stat = store.open(("a",), Creation.EXISTING, None, False).stat()
     told = created(client.create("A", D.OPEN))
@@ -205,7 +209,7 @@ def test_what_a_response_tells(client: Any, store: Any) -> None:
     assert told.create_contexts == []
 
 
-def test_names_match_by_any_case_and_slash(client: Any, store: Any) -> None:
+def test_names_match_by_any_case_and_slash(client: Client, store: MemoryStore) -> None:
     store.add("Dir/File", b"12345")
     assert created(client.create("dIR\\fILE", D.OPEN)).end_of_file == 5
     assert created(client.create("dir/file", D.OPEN)).end_of_file == 5
@@ -230,7 +234,7 @@ def test_names_match_by_any_case_and_slash(client: Any, store: Any) -> None:
         ("a" * 256, Status.OBJECT_NAME_INVALID),
     ],
 )
-def test_names_that_cannot_be(client: Any, store: Any, name: str, status: Status) -> None:
+def test_names_that_cannot_be(client: Client, store: MemoryStore, name: str, status: Status) -> None:
     store.add("dir/a")
     assert client.create(name).status is status
 
@@ -262,17 +266,17 @@ def test_names_that_cannot_be(client: Any, store: Any, name: str, status: Status
         ({"contexts": [CreateContext(EA_BUFFER, b"?")]}, Status.INVALID_PARAMETER),
     ],
 )
-def test_requests_that_cannot_be(client: Any, store: Any, fields: dict[str, Any], status: Status) -> None:
+def test_requests_that_cannot_be(client: Client, store: MemoryStore, fields: dict[str, Any], status: Status) -> None:
     assert client.create("a", **fields).status is status
     assert size_of(store, "a") is None
 
 
 @pytest.mark.parametrize("level", ImpersonationLevel)
-def test_impersonation_levels(client: Any, level: int) -> None:
+def test_impersonation_levels(client: Client, level: int) -> None:
     assert client.create("a", impersonation_level=level).status is Status.SUCCESS
 
 
-def test_unknown_contexts_are_passed_over(client: Any) -> None:
+def test_unknown_contexts_are_passed_over(client: Client) -> None:
     assert (
         created(client.create("a", contexts=[CreateContext(b"AAAA", b"?"), CreateContext(b"0123456789abcdef", b"")])).create_contexts == []
     )
@@ -281,26 +285,26 @@ def test_unknown_contexts_are_passed_over(client: Any) -> None:
 # Contexts
 
 
-def maximal(client: Any, known: bytes = b"", **fields: Any) -> QueryMaximalAccessResponse:
+def maximal(client: Client, known: bytes = b"", **fields: Any) -> QueryMaximalAccessResponse:
     response = created(client.create("a", contexts=[CreateContext(QUERY_MAXIMAL_ACCESS, known)], **fields))
     (context,) = response.create_contexts
     return QueryMaximalAccessResponse.parse(memoryview(context.data))
 
 
-def test_maximal_access(client: Any, store: Any) -> None:
+def test_maximal_access(client: Client, store: MemoryStore) -> None:
     store.add("a")
     told = maximal(client, access=LOOK)
     assert (told.query_status, told.maximal_access) == (Status.SUCCESS, AccessMask.FILE_ALL_ACCESS)
 
 
-def test_maximal_access_that_the_client_knows(client: Any, store: Any) -> None:
+def test_maximal_access_that_the_client_knows(client: Client, store: MemoryStore) -> None:
     store.add("a")
     changed = to_filetime(store.open(("a",), Creation.EXISTING, None, False).stat().changed)
     assert maximal(client, QueryMaximalAccessRequest(changed).encode()).query_status == Status.NONE_MAPPED
     assert maximal(client, QueryMaximalAccessRequest(changed + 1).encode()).query_status == Status.SUCCESS
 
 
-def test_the_id_on_the_disk(client: Any, store: Any) -> None:
+def test_the_id_on_the_disk(client: Client, store: MemoryStore) -> None:
     response = created(client.create("a", contexts=[CreateContext(QUERY_ON_DISK_ID, b"")]))
     (context,) = response.create_contexts
     told = QueryOnDiskIdResponse.parse(memoryview(context.data))
@@ -311,13 +315,13 @@ def test_the_id_on_the_disk(client: Any, store: Any) -> None:
 # Rights
 
 
-def test_all_that_is_possible(client: Any, store: Any) -> None:
+def test_all_that_is_possible(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x")
     file_id = client.open("a", access=AccessMask.MAXIMUM_ALLOWED)
     assert client.ask(Command.WRITE, WriteRequest(file_id, 0, b"y").encode()).status is Status.SUCCESS
 
 
-def test_generic_rights(client: Any, store: Any) -> None:
+def test_generic_rights(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x")
     reading = client.open("a", access=AccessMask.GENERIC_READ)
     assert client.ask(Command.WRITE, WriteRequest(reading, 0, b"y").encode()).status is Status.ACCESS_DENIED
@@ -326,10 +330,10 @@ def test_generic_rights(client: Any, store: Any) -> None:
 
 
 @pytest.fixture
-def reader(make_server: Any, client: Any, store: Any) -> Any:
+def reader(make_server: MakeServer, client: Client, store: MemoryStore) -> Client:
     """A client in a share that is read-only."""
     store.add("a", b"12345")
-    other = type(client)(make_server(shares=[Share("files", store, read_only=True)]))
+    other = Client(make_server(shares=[Share("files", store, read_only=True)]))
     other.negotiate()
     other.log_on()
     other.enter()
@@ -349,18 +353,18 @@ def reader(make_server: Any, client: Any, store: Any) -> Any:
         (D.SUPERSEDE, READ, Status.ACCESS_DENIED),
     ],
 )
-def test_a_read_only_share(reader: Any, store: Any, disposition: int, access: int, status: Status) -> None:
+def test_a_read_only_share(reader: Client, store: MemoryStore, disposition: int, access: int, status: Status) -> None:
     assert reader.create("a", disposition, access).status is status
     assert size_of(store, "a") == 5
 
 
-def test_nothing_is_made_in_a_read_only_share(reader: Any, store: Any) -> None:
+def test_nothing_is_made_in_a_read_only_share(reader: Client, store: MemoryStore) -> None:
     assert reader.create("new", D.CREATE, READ).status is Status.ACCESS_DENIED
     assert reader.create("new", D.OPEN_IF, READ).status is Status.ACCESS_DENIED
     assert size_of(store, "new") is None
 
 
-def test_all_that_is_possible_in_a_read_only_share(reader: Any) -> None:
+def test_all_that_is_possible_in_a_read_only_share(reader: Client) -> None:
     file_id = reader.open("a", disposition=D.OPEN, access=AccessMask.MAXIMUM_ALLOWED)
     assert reader.ask(Command.WRITE, WriteRequest(file_id, 0, b"y").encode()).status is Status.ACCESS_DENIED
 
@@ -381,25 +385,25 @@ def test_all_that_is_possible_in_a_read_only_share(reader: Any) -> None:
         (D.SUPERSEDE, READ, 0, Status.ACCESS_DENIED),
     ],
 )
-def test_read_only_files(client: Any, disposition: int, access: int, options: int, status: Status) -> None:
+def test_read_only_files(client: Client, disposition: int, access: int, options: int, status: Status) -> None:
     client.close(client.open("a", file_attributes=READONLY))
     answer = client.create("a", disposition, access, create_options=options, file_attributes=READONLY)
     assert answer.status is status
 
 
-def test_all_that_is_possible_with_a_read_only_file(client: Any) -> None:
+def test_all_that_is_possible_with_a_read_only_file(client: Client) -> None:
     client.close(client.open("a", file_attributes=READONLY))
     file_id = client.open("a", disposition=D.OPEN, access=AccessMask.MAXIMUM_ALLOWED)
     assert client.ask(Command.WRITE, WriteRequest(file_id, 0, b"y").encode()).status is Status.ACCESS_DENIED
 
 
-def test_who_makes_a_read_only_file_may_write_it(client: Any) -> None:
+def test_who_makes_a_read_only_file_may_write_it(client: Client) -> None:
     file_id = client.open("a", file_attributes=READONLY)
     assert client.ask(Command.WRITE, WriteRequest(file_id, 0, b"y").encode()).status is Status.SUCCESS
     assert client.create("b", file_attributes=READONLY, create_options=ON_CLOSE).status is Status.CANNOT_DELETE
 
 
-def test_a_read_only_folder_is_used_as_any(client: Any) -> None:
+def test_a_read_only_folder_is_used_as_any(client: Client) -> None:
     client.close(client.open("d", file_attributes=READONLY, create_options=FOLDER))
     assert client.create("d", D.OPEN, create_options=FOLDER | ON_CLOSE).status is Status.SUCCESS
 
@@ -425,7 +429,9 @@ def test_a_read_only_folder_is_used_as_any(client: Any) -> None:
         (AccessMask.FILE_ALL_ACCESS, 0, LOOK, 0, Status.SUCCESS),
     ],
 )
-def test_share_modes(client: Any, another: Any, store: Any, first: int, shared: int, second: int, sharing: int, status: Status) -> None:
+def test_share_modes(
+    client: Client, another: Client, store: MemoryStore, first: int, shared: int, second: int, sharing: int, status: Status
+) -> None:
     store.add("a")
     held = client.open("a", access=first, share=shared)
     assert another.create("a", D.OPEN, second, sharing).status is status
@@ -434,20 +440,20 @@ def test_share_modes(client: Any, another: Any, store: Any, first: int, shared: 
         assert another.create("a", D.OPEN, second, sharing).status is Status.SUCCESS
 
 
-def test_overwriting_is_writing(client: Any, another: Any, store: Any) -> None:
+def test_overwriting_is_writing(client: Client, another: Client, store: MemoryStore) -> None:
     store.add("a", b"12345")
     client.open("a", access=READ, share=1)
     assert another.create("a", D.OVERWRITE, READ).status is Status.SHARING_VIOLATION
     assert size_of(store, "a") == 5
 
 
-def test_share_modes_hold_within_a_session(client: Any, store: Any) -> None:
+def test_share_modes_hold_within_a_session(client: Client, store: MemoryStore) -> None:
     store.add("a")
     client.open("a", access=READ, share=0)
     assert client.create("a", D.OPEN, READ).status is Status.SHARING_VIOLATION
 
 
-def test_share_modes_hold_for_all_names_of_a_file(client: Any, store: Any) -> None:
+def test_share_modes_hold_for_all_names_of_a_file(client: Client, store: MemoryStore) -> None:
     store.add("a")
     store.link(store.open(("a",), Creation.EXISTING, None, False), ("b",), False)
     client.open("a", access=READ, share=0)
@@ -457,7 +463,7 @@ def test_share_modes_hold_for_all_names_of_a_file(client: Any, store: Any) -> No
 # Delete on close
 
 
-def test_a_file_is_deleted_on_close(client: Any, another: Any, store: Any) -> None:
+def test_a_file_is_deleted_on_close(client: Client, another: Client, store: MemoryStore) -> None:
     file_id = client.open("a", create_options=ON_CLOSE)
     other = another.open("a")
     client.close(file_id)
@@ -467,13 +473,13 @@ def test_a_file_is_deleted_on_close(client: Any, another: Any, store: Any) -> No
     assert size_of(store, "a") is None
 
 
-def test_a_lost_connection_deletes_as_well(client: Any, store: Any) -> None:
+def test_a_lost_connection_deletes_as_well(client: Client, store: MemoryStore) -> None:
     client.open("a", create_options=ON_CLOSE)
     client.transport.loseConnection()
     assert size_of(store, "a") is None
 
 
-def test_a_folder_that_is_not_empty_outlives_delete_on_close(client: Any, another: Any, store: Any) -> None:
+def test_a_folder_that_is_not_empty_outlives_delete_on_close(client: Client, another: Client, store: MemoryStore) -> None:
     store.add("d/f")
     folder = client.open("d", create_options=FOLDER | ON_CLOSE)
     kept = another.open("d", create_options=FOLDER)
@@ -484,18 +490,18 @@ def test_a_folder_that_is_not_empty_outlives_delete_on_close(client: Any, anothe
     assert another.close(kept).status is Status.SUCCESS
 
 
-def test_the_share_itself_is_not_deleted_on_close(client: Any, store: Any) -> None:
+def test_the_share_itself_is_not_deleted_on_close(client: Client, store: MemoryStore) -> None:
     answer = client.create("", D.OPEN, create_options=FOLDER | ON_CLOSE)
     assert answer.status is Status.CANNOT_DELETE
 
 
-def test_deletion_takes_the_right_to_it(client: Any, store: Any) -> None:
+def test_deletion_takes_the_right_to_it(client: Client, store: MemoryStore) -> None:
     store.add("a")
     assert client.create("a", D.OPEN, AccessMask.MAXIMUM_ALLOWED, create_options=ON_CLOSE).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("form", ["::$INDEX_ALLOCATION", ":$I30:$INDEX_ALLOCATION", ":$i30:$index_allocation"])
-def test_a_folder_by_the_name_of_its_index(client: Any, store: Any, form: str) -> None:
+def test_a_folder_by_the_name_of_its_index(client: Client, store: MemoryStore, form: str) -> None:
     store.add("d/f")
     folder = created(client.create(f"d{form}", D.OPEN))
     assert folder.file_attributes & FileAttributes.DIRECTORY
@@ -509,7 +515,7 @@ def test_a_folder_by_the_name_of_its_index(client: Any, store: Any, form: str) -
 # What is left of what fails
 
 
-def test_a_file_that_could_not_be_made_whole_is_not_left(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_file_that_could_not_be_made_whole_is_not_left(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Any, size: int) -> None:
         raise OSError(errno.ENOSPC, "full")
 
@@ -520,7 +526,7 @@ def test_a_file_that_could_not_be_made_whole_is_not_left(client: Any, store: Any
     assert len(client.server.nodes) == 0
 
 
-def test_an_overwrite_that_fails_leaves_no_open(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_an_overwrite_that_fails_leaves_no_open(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("a", b"12345")
 
     def fail(self: Any, size: int) -> None:
@@ -534,7 +540,7 @@ def test_an_overwrite_that_fails_leaves_no_open(client: Any, store: Any, monkeyp
 # CLOSE
 
 
-def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[Any] = []
     close = MemoryFile.close
     files = [client.open(name) for name in ("a", "b")]
@@ -554,7 +560,7 @@ def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Any, store:
     assert closed == [("a",), ("b",)]
 
 
-def test_close_tells_the_last_attributes_if_asked(client: Any, store: Any) -> None:
+def test_close_tells_the_last_attributes_if_asked(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"12345").encode())
     answer = client.ask(Command.CLOSE, CloseRequest(file_id, CloseFlags.POSTQUERY_ATTRIB).encode())
@@ -564,7 +570,7 @@ def test_close_tells_the_last_attributes_if_asked(client: Any, store: Any) -> No
     assert (silent.flags, silent.end_of_file, silent.last_write_time) == (0, 0, 0)
 
 
-def test_what_is_closed_is_gone(client: Any, another: Any) -> None:
+def test_what_is_closed_is_gone(client: Client, another: Client) -> None:
     file_id = client.open("a")
     assert another.close(file_id).status is Status.FILE_CLOSED
     assert client.close(FileId(file_id.persistent + 1, file_id.volatile)).status is Status.FILE_CLOSED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,14 @@ from filesvc.server.settings import Share
 from filesvc.smb2.messages.create import CreateDisposition
 from filesvc.store.local import LocalStore
 
+from .dialogue import Client, MakeServer
+
 
 @pytest.fixture
-def local(tmp_path: Path, make_server: Any, client: Any) -> Iterator[Any]:
+def local(tmp_path: Path, make_server: MakeServer, client: Client) -> Iterator[Client]:
     """A client of a real folder."""
     store = LocalStore(tmp_path)
-    other = type(client)(make_server(shares=[Share("files", store)]))
+    other = Client(make_server(shares=[Share("files", store)]))
     other.negotiate()
     other.log_on()
     other.enter()
@@ -29,7 +30,7 @@ def local(tmp_path: Path, make_server: Any, client: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("disposition", [CreateDisposition.OPEN_IF, CreateDisposition.OVERWRITE_IF, CreateDisposition.SUPERSEDE])
 @pytest.mark.parametrize("target", ["missing", "/etc/hostname", "loop"])
-def test_a_link_that_leads_nowhere_is_neither_opened_nor_replaced(local: Any, tmp_path: Path, disposition: int, target: str) -> None:
+def test_a_link_that_leads_nowhere_is_neither_opened_nor_replaced(local: Client, tmp_path: Path, disposition: int, target: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "link").symlink_to(target)
     assert local.create("link", disposition=disposition).status in (

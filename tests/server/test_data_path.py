@@ -15,6 +15,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.close import CloseRequest
@@ -27,7 +28,8 @@ from filesvc.zerocopy import copy
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.workers import thread_pool
 
-from .standing_reactor import ImmediatePool
+from .dialogue import Client
+from .standing_reactor import FakeReactor, ImmediatePool
 
 SIZE = 1 << 20
 
@@ -57,7 +59,7 @@ class SlowPool:
 
 
 @pytest.fixture
-def pool(reactor: Any) -> SlowPool:
+def pool(reactor: FakeReactor) -> SlowPool:
     return SlowPool(reactor)
 
 
@@ -93,18 +95,18 @@ def cold(server: Server, pool: SlowPool, monkeypatch: pytest.MonkeyPatch) -> Slo
     return pool
 
 
-def start_read(client: Any, file_id: Any, length: int = SIZE, offset: int = 0) -> int:
+def start_read(client: Client, file_id: FileId, length: int = SIZE, offset: int = 0) -> int:
     header = client.header(Command.READ, charge=16)
     client.send(client.encode(header, ReadRequest(file_id, offset, length).encode()))
     return int(header.message_id)
 
 
-def answer(client: Any, message_id: int) -> Any:
+def answer(client: Client, message_id: int) -> Any:
     (found,) = [answer for answer in client.receive() if answer.header.message_id == message_id]
     return found
 
 
-def test_a_read_waits_for_the_disk_and_is_streamed(client: Any, server: Server, cold: SlowPool, content: bytes) -> None:
+def test_a_read_waits_for_the_disk_and_is_streamed(client: Client, server: Server, cold: SlowPool, content: bytes) -> None:
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
     assert not client.receive()
     cold.finish()
@@ -112,7 +114,7 @@ def test_a_read_waits_for_the_disk_and_is_streamed(client: Any, server: Server, 
     assert server.preflight.counts == {"stream": 1}
 
 
-def test_a_lock_taken_while_a_read_waits_refuses_it(client: Any, another: Any, server: Server, cold: SlowPool) -> None:
+def test_a_lock_taken_while_a_read_waits_refuses_it(client: Client, another: Client, server: Server, cold: SlowPool) -> None:
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
     locker = another.open("file", access=AccessMask.FILE_READ_DATA)
     element = LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
@@ -122,7 +124,9 @@ def test_a_lock_taken_while_a_read_waits_refuses_it(client: Any, another: Any, s
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_file_closed_while_a_read_waits_is_not_read(client: Any, reactor: Any, tmp_path: Path, cold: SlowPool, late: bool) -> None:
+def test_a_file_closed_while_a_read_waits_is_not_read(
+    client: Client, reactor: FakeReactor, tmp_path: Path, cold: SlowPool, late: bool
+) -> None:
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
     reading = start_read(client, file_id)
     assert client.close(file_id).status is Status.SUCCESS
@@ -138,7 +142,7 @@ def test_a_file_closed_while_a_read_waits_is_not_read(client: Any, reactor: Any,
 
 @pytest.mark.parametrize("command", ["lock", "close"])
 def test_a_copy_that_waits_is_refused_as_well(
-    client: Any, another: Any, reactor: Any, cold: SlowPool, command: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, another: Client, reactor: FakeReactor, cold: SlowPool, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def not_now(fd: int, view: memoryview, offset: int, flags: int = 0) -> int:
         if flags:
@@ -161,7 +165,7 @@ def test_a_copy_that_waits_is_refused_as_well(
 
 @pytest.mark.parametrize("share", ["files", "again"])
 def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(
-    client: Any, another: Any, server: Server, content: bytes, share: str
+    client: Client, another: Client, server: Server, content: bytes, share: str
 ) -> None:
     another.enter(share)
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
@@ -172,7 +176,7 @@ def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(
     assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
 
 
-def test_a_file_closed_while_it_is_flushed(client: Any, pool: SlowPool, tmp_path: Path) -> None:
+def test_a_file_closed_while_it_is_flushed(client: Client, pool: SlowPool, tmp_path: Path) -> None:
     file_id = client.open("file")
     pool.hold()
     header = client.header(Command.FLUSH)
@@ -182,7 +186,7 @@ def test_a_file_closed_while_it_is_flushed(client: Any, pool: SlowPool, tmp_path
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS, Status.SUCCESS]
 
 
-def test_two_writers_of_a_file_share_its_reservation(client: Any, another: Any, server: Server, tmp_path: Path) -> None:
+def test_two_writers_of_a_file_share_its_reservation(client: Client, another: Client, server: Server, tmp_path: Path) -> None:
     first, second = client.open("grows"), another.open("grows")
     for number in range(4):
         one, file_id = (client, first) if number % 2 else (another, second)
@@ -193,7 +197,7 @@ def test_two_writers_of_a_file_share_its_reservation(client: Any, another: Any, 
     assert (tmp_path / "grows").stat().st_blocks * 512 == 1 << 18
 
 
-def test_a_large_response_is_signed_in_a_thread(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+def test_a_large_response_is_signed_in_a_thread(client: Client, pool: SlowPool, server: Server, content: bytes) -> None:
     client.sign = True
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
     pool.hold()
@@ -205,7 +209,7 @@ def test_a_large_response_is_signed_in_a_thread(client: Any, pool: SlowPool, ser
     assert bytes(ReadResponse.parse(signed.message).data) == content
 
 
-def test_signing_does_not_stand_behind_what_waits_for_a_disk(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+def test_signing_does_not_stand_behind_what_waits_for_a_disk(client: Client, pool: SlowPool, server: Server, content: bytes) -> None:
     server.compute = thread_pool(server.reactor, ImmediatePool())  # type: ignore[arg-type]
     client.sign = True
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
@@ -214,7 +218,7 @@ def test_signing_does_not_stand_behind_what_waits_for_a_disk(client: Any, pool: 
 
 
 @pytest.mark.parametrize("length", [SIZE, 1000])
-def test_a_response_that_is_signed_when_the_connection_is_lost(client: Any, pool: SlowPool, server: Server, length: int) -> None:
+def test_a_response_that_is_signed_when_the_connection_is_lost(client: Client, pool: SlowPool, server: Server, length: int) -> None:
     client.sign = True
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
     pool.hold()
@@ -224,7 +228,7 @@ def test_a_response_that_is_signed_when_the_connection_is_lost(client: Any, pool
     assert server.buffers.outstanding == 0
 
 
-def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Any, pool: SlowPool, server: Server, content: bytes) -> None:
+def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Client, pool: SlowPool, server: Server, content: bytes) -> None:
     client.sign = True
     client.connection.window.grant(2000)
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
@@ -237,7 +241,7 @@ def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Any, p
     assert all(client.verifies(answer) for answer in answers)
 
 
-def test_a_large_write_is_done_in_a_thread(client: Any, pool: SlowPool, tmp_path: Path) -> None:
+def test_a_large_write_is_done_in_a_thread(client: Client, pool: SlowPool, tmp_path: Path) -> None:
     file_id = client.open("written")
     data = os.urandom(SIZE)
     pool.hold()
@@ -249,12 +253,12 @@ def test_a_large_write_is_done_in_a_thread(client: Any, pool: SlowPool, tmp_path
     assert (tmp_path / "written").read_bytes() == data
 
 
-def large_write(client: Any, file_id: Any, data: bytes) -> bytes:
+def large_write(client: Client, file_id: FileId, data: bytes) -> bytes:
     message = client.header(Command.WRITE, charge=2).encode() + WriteRequest(file_id, 0, data).encode()
     return frame_prefix(len(message)) + message
 
 
-def test_a_large_write_in_pieces_without_a_socket(client: Any, tmp_path: Path) -> None:
+def test_a_large_write_in_pieces_without_a_socket(client: Client, tmp_path: Path) -> None:
     """As over TLS."""
     file_id, data = client.open("new"), os.urandom(100_000)
     frame = large_write(client, file_id, data)
@@ -264,7 +268,7 @@ def test_a_large_write_in_pieces_without_a_socket(client: Any, tmp_path: Path) -
     assert (tmp_path / "new").read_bytes() == data
 
 
-def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Any, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Client, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """With too few descriptors, what is in the middle of a file must not be read as frames."""
 
     def none_left() -> None:

@@ -18,6 +18,7 @@ from filesvc.fscc.file_information import (
 )
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.server.server import Server
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import FileId
@@ -30,7 +31,7 @@ from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .dialogue import ANOTHER_USER
+from .dialogue import ANOTHER_USER, Client, MakeClient
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
@@ -39,7 +40,7 @@ LIST = AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_READ_ATTRIBUTES
 OF_D, OF_E, OF_F = b"d" * 16, b"e" * 16, b"f" * 16
 
 
-def lease(client: Any, name: str, key: bytes, parent: bytes | None = None, wanted: int = RWH, **fields: Any) -> Any:
+def lease(client: Client, name: str, key: bytes, parent: bytes | None = None, wanted: int = RWH, **fields: Any) -> Any:
     flags = LeaseFlags.PARENT_LEASE_KEY_SET if parent else 0
     context = CreateContext(REQUEST_LEASE, LeaseV2(key, wanted, flags, parent or bytes(16)).encode())
     answer = client.create(name, contexts=[context], requested_oplock_level=OplockLevel.LEASE, **fields)
@@ -59,11 +60,11 @@ def setting(file_id: FileId, kind: int, value: Any) -> bytes:
     return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
 
 
-def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Any:
+def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Any:
     return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
-def broken(client: Any) -> list[bytes]:
+def broken(client: Client) -> list[bytes]:
     """The keys of the leases that were broken to none since the last time, which are granted again."""
     keys = []
     for told in client.breaks():
@@ -76,7 +77,7 @@ def broken(client: Any) -> list[bytes]:
 
 
 @pytest.fixture
-def holder(client: Any) -> Any:
+def holder(client: Client) -> Client:
     """A client that caches what is in the directories C{d} and C{e}."""
     for name, key in (("d", OF_D), ("e", OF_E)):
         client.close(client.open(name, create_options=CreateOptions.DIRECTORY_FILE))
@@ -87,94 +88,94 @@ def holder(client: Any) -> Any:
 
 
 @pytest.fixture
-def another(make_client: Any) -> Any:
+def another(make_client: MakeClient) -> Client:
     return make_client(client_guid=UUID(int=2))
 
 
 @pytest.mark.parametrize(("dialect", "state"), [(Dialect.SMB_2_1, 0), (Dialect.SMB_3_0, RH)])
-def test_directories_have_leases_since_3(make_client: Any, dialect: int, state: int) -> None:
+def test_directories_have_leases_since_3(make_client: MakeClient, dialect: int, state: int) -> None:
     client = make_client(dialect)
     context = CreateContext(REQUEST_LEASE, Lease(OF_D, RWH).encode())
     answer = client.create("", contexts=[context], requested_oplock_level=OplockLevel.LEASE)
     assert granted(CreateResponse.parse(answer.message)) == state
 
 
-def make(client: Any, file_id: FileId) -> None:
+def make(client: Client, file_id: FileId) -> None:
     client.open("d\\new")
 
 
-def make_directory(client: Any, file_id: FileId) -> None:
+def make_directory(client: Client, file_id: FileId) -> None:
     client.open("D\\new", create_options=CreateOptions.DIRECTORY_FILE)
 
 
-def overwrite(client: Any, file_id: FileId) -> None:
+def overwrite(client: Client, file_id: FileId) -> None:
     client.open("d\\file", disposition=CreateDisposition.OVERWRITE)
 
 
-def resize(client: Any, file_id: FileId) -> None:
+def resize(client: Client, file_id: FileId) -> None:
     assert set_info(client, file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3)).status is Status.SUCCESS
 
 
-def set_time(client: Any, file_id: FileId) -> None:
+def set_time(client: Client, file_id: FileId) -> None:
     basic = FileBasicInformation(0, 0, 130_000_000_000_000_000, 0, 0)
     assert set_info(client, file_id, FileInformationClass.BASIC, basic).status is Status.SUCCESS
 
 
-def mark_sparse(client: Any, file_id: FileId) -> None:
+def mark_sparse(client: Client, file_id: FileId) -> None:
     assert client.ask(Command.IOCTL, IoctlRequest(Fsctl.SET_SPARSE, file_id, b"").encode()).status is Status.SUCCESS
 
 
-def write_and_close(client: Any, file_id: FileId) -> None:
+def write_and_close(client: Client, file_id: FileId) -> None:
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert client.close(file_id).status is Status.SUCCESS
 
 
-def rename(client: Any, file_id: FileId) -> None:
+def rename(client: Client, file_id: FileId) -> None:
     assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "d\\other")).status is Status.SUCCESS
 
 
-def remove(client: Any, file_id: FileId) -> None:
+def remove(client: Client, file_id: FileId) -> None:
     assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("change", [make, make_directory, overwrite, resize, set_time, mark_sparse, write_and_close, rename])
-def test_changes_break_the_lease(holder: Any, another: Any, change: Callable[[Any, FileId], None]) -> None:
+def test_changes_break_the_lease(holder: Client, another: Client, change: Callable[[Any, FileId], None]) -> None:
     change(another, another.open("d\\file"))
     assert broken(holder) == [OF_D]
 
 
 @pytest.mark.parametrize("change", [resize, set_time, mark_sparse, write_and_close, rename])
-def test_changes_by_who_has_the_lease_do_not(holder: Any, change: Callable[[Any, FileId], None]) -> None:
+def test_changes_by_who_has_the_lease_do_not(holder: Client, change: Callable[[Any, FileId], None]) -> None:
     change(holder, lease(holder, "d\\file", OF_F, OF_D).file_id)
     assert not holder.breaks()
 
 
-def test_making_a_file_with_the_key_of_the_directorys_lease(holder: Any) -> None:
+def test_making_a_file_with_the_key_of_the_directorys_lease(holder: Client) -> None:
     lease(holder, "d\\new", OF_F, OF_D)
     assert not holder.breaks()
     lease(holder, "d\\newer", b"1" * 16, OF_E)
     assert broken(holder) == [OF_D]
 
 
-def test_reading_and_writing_do_not_break_it(holder: Any, another: Any) -> None:
+def test_reading_and_writing_do_not_break_it(holder: Client, another: Client) -> None:
     file_id = another.open("d\\file")
     another.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert not holder.breaks()
 
 
-def test_moving_changes_both_directories(holder: Any, another: Any) -> None:
+def test_moving_changes_both_directories(holder: Client, another: Client) -> None:
     moving = FileRenameInformation(False, "e\\file")
     assert set_info(another, another.open("d\\file"), FileInformationClass.RENAME, moving).status is Status.SUCCESS
     assert broken(holder) == [OF_D, OF_E]
 
 
-def test_a_link_changes_where_it_is_made(holder: Any, another: Any) -> None:
+def test_a_link_changes_where_it_is_made(holder: Client, another: Client) -> None:
     link = FileLinkInformation(False, "e\\link")
     assert set_info(another, another.open("d\\file"), FileInformationClass.LINK, link).status is Status.SUCCESS
     assert broken(holder) == [OF_E]
 
 
-def test_deletion_shows_when_the_last_open_is_closed(holder: Any, another: Any) -> None:
+def test_deletion_shows_when_the_last_open_is_closed(holder: Client, another: Client) -> None:
     first, last = another.open("d\\file"), another.open("d\\file")
     remove(another, first)
     another.close(first)
@@ -183,14 +184,14 @@ def test_deletion_shows_when_the_last_open_is_closed(holder: Any, another: Any) 
     assert broken(holder) == [OF_D]
 
 
-def test_deletion_by_who_has_the_lease(holder: Any) -> None:
+def test_deletion_by_who_has_the_lease(holder: Client) -> None:
     file_id = lease(holder, "d\\file", OF_F, OF_D).file_id
     remove(holder, file_id)
     holder.close(file_id)
     assert not holder.breaks()
 
 
-def test_who_deleted_it_and_who_closes_it_last_have_different_leases(holder: Any) -> None:
+def test_who_deleted_it_and_who_closes_it_last_have_different_leases(holder: Client) -> None:
     deleter = lease(holder, "d\\file", OF_F, OF_E, wanted=R).file_id
     last = lease(holder, "d\\file", b"1" * 16, OF_D, wanted=R).file_id
     remove(holder, deleter)
@@ -199,7 +200,7 @@ def test_who_deleted_it_and_who_closes_it_last_have_different_leases(holder: Any
     assert broken(holder) == [OF_D]
 
 
-def test_a_renamed_directory_is_cached_no_more(holder: Any, another: Any) -> None:
+def test_a_renamed_directory_is_cached_no_more(holder: Client, another: Client) -> None:
     inside = lease(holder, "e\\in", b"i" * 16, OF_E, create_options=CreateOptions.DIRECTORY_FILE).file_id
     assert not holder.breaks()
     moving = another.open("e")
@@ -211,7 +212,7 @@ def test_a_renamed_directory_is_cached_no_more(holder: Any, another: Any) -> Non
     assert [told.new_lease_state for told in holder.breaks()] == [0]
 
 
-def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(client: Any, another: Any) -> None:
+def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(client: Client, another: Client) -> None:
     source = another.open("file")
     another.close(another.open("d", create_options=CreateOptions.DIRECTORY_FILE))
     directory = lease(client, "d", OF_D, wanted=RH, access=AccessMask.DELETE).file_id
@@ -221,7 +222,7 @@ def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(clien
     assert another.receive()[0].status is Status.SUCCESS
 
 
-def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Any, another: Any) -> None:
+def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Client, another: Client) -> None:
     target = lease(client, "target", OF_F).file_id
     replace = FileRenameInformation(True, "target")
     another.begin(Command.SET_INFO, setting(another.open("source"), FileInformationClass.RENAME, replace))
@@ -230,7 +231,7 @@ def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Any, a
     assert another.receive()[0].status is Status.SUCCESS
 
 
-def test_nothing_is_kept_of_what_is_closed(client: Any, server: Any) -> None:
+def test_nothing_is_kept_of_what_is_closed(client: Client, server: Server) -> None:
     file_id = lease(client, "d", OF_D, create_options=CreateOptions.DIRECTORY_FILE).file_id
     assert len(server.directory_leases) == 1
     client.close(file_id)
@@ -238,7 +239,9 @@ def test_nothing_is_kept_of_what_is_closed(client: Any, server: Any) -> None:
 
 
 @pytest.mark.parametrize(("user", "theirs"), [("alice", []), (ANOTHER_USER, [OF_D])])
-def test_whoever_makes_a_change_has_the_lease_only_as_its_user(make_client: Any, holder: Any, user: str, theirs: list[bytes]) -> None:
+def test_whoever_makes_a_change_has_the_lease_only_as_its_user(
+    make_client: MakeClient, holder: Client, user: str, theirs: list[bytes]
+) -> None:
     other = make_client(user=user)
     lease(other, "d\\file", OF_F, parent=OF_D, disposition=CreateDisposition.OVERWRITE_IF)
     assert broken(holder) == theirs

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
 from filesvc.fscc.fsctl import Fsctl
+from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.duplicate_extents import DuplicateExtents
 from filesvc.smb2.file_id import FileId
@@ -28,6 +28,8 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeServer
+
 BLOCK = 4096
 CODE = Fsctl.DUPLICATE_EXTENTS_TO_FILE
 
@@ -39,7 +41,7 @@ def folder(btrfs: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(make_server: Any, folder: Path, xfs: Path) -> Iterator[Any]:
+def server(make_server: MakeServer, folder: Path, xfs: Path) -> Iterator[Server]:
     """A server that shares a folder of a btrfs, twice, and those of other volumes: C{tmpfs} can share no blocks, nor can C{memory}."""
     with TemporaryDirectory(dir=xfs) as elsewhere, TemporaryDirectory(dir="/dev/shm") as tmpfs:
         folders = {"files": folder, "again": folder, "elsewhere": elsewhere, "tmpfs": tmpfs}
@@ -52,7 +54,7 @@ def server(make_server: Any, folder: Path, xfs: Path) -> Iterator[Any]:
             store.close()
 
 
-def clone(client: Any, target: FileId, source: FileId, *numbers: int) -> Status:
+def clone(client: Client, target: FileId, source: FileId, *numbers: int) -> Status:
     """The offset in the source, that in the target, and the length; all of two blocks if nothing is said."""
     asked = DuplicateExtents(source, *(numbers or (0, 0, 2 * BLOCK)))
     status: Status = client.ask(Command.IOCTL, IoctlRequest(CODE, target, asked.encode(), 0).encode()).status
@@ -69,28 +71,28 @@ def data(folder: Path) -> bytes:
 
 
 @pytest.fixture
-def source(client: Any, data: bytes) -> Any:
+def source(client: Client, data: bytes) -> FileId:
     return client.open("source")
 
 
 @pytest.fixture
-def target(client: Any, data: bytes) -> Any:
+def target(client: Client, data: bytes) -> FileId:
     return client.open("target")
 
 
-def test_the_range_is_there(client: Any, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
+def test_the_range_is_there(client: Client, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
     assert clone(client, target, source, BLOCK, 0, BLOCK) is Status.SUCCESS
     assert (folder / "target").read_bytes() == data[BLOCK:] + bytes(BLOCK)
 
 
-def test_between_two_shares(client: Any, folder: Path, data: bytes, source: FileId) -> None:
+def test_between_two_shares(client: Client, folder: Path, data: bytes, source: FileId) -> None:
     client.enter("again")
     assert clone(client, client.open("target"), source) is Status.SUCCESS
     assert (folder / "target").read_bytes() == data
 
 
 @pytest.mark.parametrize(("share", "there"), [("files", True), ("elsewhere", True), ("tmpfs", False), ("memory", False)])
-def test_the_volume_says_so(client: Any, share: str, there: bool) -> None:
+def test_the_volume_says_so(client: Client, share: str, there: bool) -> None:
     client.enter(share)
     request = QueryInfoRequest(client.open("a"), InfoType.FILESYSTEM, FileSystemInformationClass.ATTRIBUTE, 100)
     answer = QueryInfoResponse.parse(client.ask(Command.QUERY_INFO, request.encode()).message)
@@ -98,7 +100,7 @@ def test_the_volume_says_so(client: Any, share: str, there: bool) -> None:
     assert bool(attributes & FileSystemAttributes.SUPPORTS_BLOCK_REFCOUNTING) is there
 
 
-def test_whole_clusters_reach_past_the_end_of_both_files(client: Any, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
+def test_whole_clusters_reach_past_the_end_of_both_files(client: Client, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
     os.truncate(folder / "source", BLOCK + 10)
     os.truncate(folder / "target", BLOCK + 10)
     assert clone(client, target, source) is Status.SUCCESS
@@ -106,7 +108,7 @@ def test_whole_clusters_reach_past_the_end_of_both_files(client: Any, folder: Pa
 
 
 def test_the_zeros_past_the_end_of_the_source_are_not_shared(
-    client: Any, folder: Path, data: bytes, source: FileId, target: FileId
+    client: Client, folder: Path, data: bytes, source: FileId, target: FileId
 ) -> None:
     os.truncate(folder / "source", BLOCK + 10)
     assert clone(client, target, source) is Status.NOT_SUPPORTED
@@ -114,7 +116,7 @@ def test_the_zeros_past_the_end_of_the_source_are_not_shared(
 
 
 @pytest.mark.parametrize("end", [0, 10, BLOCK + 10])
-def test_the_target_becomes_no_longer(client: Any, folder: Path, data: bytes, source: FileId, target: FileId, end: int) -> None:
+def test_the_target_becomes_no_longer(client: Client, folder: Path, data: bytes, source: FileId, target: FileId, end: int) -> None:
     os.truncate(folder / "target", end)
     assert clone(client, target, source) is Status.SUCCESS
     assert (folder / "target").read_bytes() == data[:end]
@@ -135,19 +137,19 @@ def test_the_target_becomes_no_longer(client: Any, folder: Path, data: bytes, so
         ((0, 0x7FFFFFFFFFFFF000, BLOCK), Status.INVALID_PARAMETER),
     ],
 )
-def test_ranges(client: Any, folder: Path, source: FileId, target: FileId, numbers: tuple[int, int, int], status: Status) -> None:
+def test_ranges(client: Client, folder: Path, source: FileId, target: FileId, numbers: tuple[int, int, int], status: Status) -> None:
     assert clone(client, target, source, *numbers) is status
     assert (folder / "target").read_bytes() == bytes(2 * BLOCK)
 
 
-def test_within_one_file(client: Any, folder: Path, data: bytes, source: FileId) -> None:
+def test_within_one_file(client: Client, folder: Path, data: bytes, source: FileId) -> None:
     again = client.open("source")
     assert clone(client, again, source, 0, BLOCK, 2 * BLOCK) is Status.NOT_SUPPORTED
     assert clone(client, again, source, 0, BLOCK, BLOCK) is Status.SUCCESS
     assert (folder / "source").read_bytes() == data[:BLOCK] * 2
 
 
-def test_rights(client: Any, source: FileId, target: FileId) -> None:
+def test_rights(client: Client, source: FileId, target: FileId) -> None:
     everything = AccessMask.FILE_ALL_ACCESS
     assert clone(client, client.open("target", access=everything & ~AccessMask.FILE_WRITE_DATA), source) is Status.ACCESS_DENIED
     blind = client.open("source", access=everything & ~(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE))
@@ -156,7 +158,7 @@ def test_rights(client: Any, source: FileId, target: FileId) -> None:
     assert clone(client, client.open("target", access=AccessMask.FILE_WRITE_DATA), least) is Status.SUCCESS
 
 
-def test_the_source_is_an_open_of_the_same_session(client: Any, another: Any, source: FileId, target: FileId) -> None:
+def test_the_source_is_an_open_of_the_same_session(client: Client, another: Client, source: FileId, target: FileId) -> None:
     others = another.open("source")
     for wrong in (others, FileId(source.persistent + 1, source.volatile), FileId(0, 0)):
         assert clone(client, target, wrong) is Status.INVALID_HANDLE
@@ -166,12 +168,12 @@ def test_the_source_is_an_open_of_the_same_session(client: Any, another: Any, so
     assert clone(client, target, source) is Status.FILE_CLOSED
 
 
-def test_a_request_that_is_cut(client: Any, source: FileId, target: FileId) -> None:
+def test_a_request_that_is_cut(client: Client, source: FileId, target: FileId) -> None:
     short = DuplicateExtents(source, 0, 0, BLOCK).encode()[:-1]
     assert client.ask(Command.IOCTL, IoctlRequest(CODE, target, short, 0).encode()).status is Status.INVALID_PARAMETER
 
 
-def test_folders_and_streams_have_no_blocks(client: Any, source: FileId, target: FileId) -> None:
+def test_folders_and_streams_have_no_blocks(client: Client, source: FileId, target: FileId) -> None:
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     stream = client.open("source:stream")
     for one, other in ((directory, target), (source, directory)):
@@ -180,7 +182,7 @@ def test_folders_and_streams_have_no_blocks(client: Any, source: FileId, target:
         assert clone(client, other, one) is Status.INVALID_DEVICE_REQUEST
 
 
-def test_between_volumes(client: Any, source: FileId) -> None:
+def test_between_volumes(client: Client, source: FileId) -> None:
     client.enter("elsewhere")
     target = client.open("target")
     client.ask(Command.WRITE, WriteRequest(target, 0, bytes(BLOCK)).encode())
@@ -188,7 +190,7 @@ def test_between_volumes(client: Any, source: FileId) -> None:
 
 
 @pytest.mark.parametrize("share", ["tmpfs", "memory"])
-def test_where_blocks_are_not_shared(client: Any, source: FileId, share: str) -> None:
+def test_where_blocks_are_not_shared(client: Client, source: FileId, share: str) -> None:
     client.enter(share)
     files = [client.open(name) for name in ("source", "target")]
     for file in files:
@@ -196,7 +198,7 @@ def test_where_blocks_are_not_shared(client: Any, source: FileId, share: str) ->
     assert clone(client, files[1], files[0], 0, 0, BLOCK) is Status.INVALID_DEVICE_REQUEST
 
 
-def test_a_sparse_file_is_not_put_into_one_that_is_not(client: Any, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
+def test_a_sparse_file_is_not_put_into_one_that_is_not(client: Client, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
     def set_sparse(file: FileId) -> None:
         assert client.ask(Command.IOCTL, IoctlRequest(Fsctl.SET_SPARSE, file, b"", 0).encode()).status is Status.SUCCESS
 
@@ -208,7 +210,7 @@ def test_a_sparse_file_is_not_put_into_one_that_is_not(client: Any, folder: Path
     assert (folder / "target").read_bytes() == data
 
 
-def test_locks_are_no_obstacle(client: Any, another: Any, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
+def test_locks_are_no_obstacle(client: Client, another: Client, folder: Path, data: bytes, source: FileId, target: FileId) -> None:
     for name in ("source", "target"):
         lock = LockRequest(another.open(name), [LockElement(0, BLOCK, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
         assert another.ask(Command.LOCK, lock.encode()).status is Status.SUCCESS
@@ -216,14 +218,14 @@ def test_locks_are_no_obstacle(client: Any, another: Any, folder: Path, data: by
     assert (folder / "target").read_bytes() == data
 
 
-def test_others_who_cache_the_target_hear_of_it(client: Any, another: Any, source: FileId, target: FileId) -> None:
+def test_others_who_cache_the_target_hear_of_it(client: Client, another: Client, source: FileId, target: FileId) -> None:
     cached = CreateResponse.parse(another.create("target", requested_oplock_level=OplockLevel.II).message)
     assert cached.oplock_level == OplockLevel.II
     assert clone(client, target, source) is Status.SUCCESS
     assert another.breaks() == [OplockBreak(cached.file_id, OplockLevel.NONE)]
 
 
-def test_who_watches_hears_of_it(client: Any, another: Any, source: FileId, target: FileId) -> None:
+def test_who_watches_hears_of_it(client: Client, another: Client, source: FileId, target: FileId) -> None:
     root = another.open("", access=AccessMask.FILE_LIST_DIRECTORY)
     asked = ChangeNotifyRequest(root, CompletionFilter.LAST_WRITE, 100)
     assert another.ask(Command.CHANGE_NOTIFY, asked.encode()).status is Status.PENDING

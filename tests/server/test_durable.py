@@ -11,6 +11,7 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
+from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings, Share
 from filesvc.smb2.contexts.create_contexts import (
     APP_INSTANCE_ID,
@@ -32,24 +33,27 @@ from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
+from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeClient, MakeServer
 from .durability import BATCH, DHNQ, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2c, dh2q, dhnc, names, response, rqls
+from .standing_reactor import FakeReactor
 
 
 @pytest.fixture
-def durable(client: Any) -> FileId:
+def durable(client: Client) -> FileId:
     """A durable open of version 1 of the client's."""
     return response(create(client, DHNQ)).file_id
 
 
 @pytest.fixture
-def durable_v2(client: Any) -> FileId:
+def durable_v2(client: Client) -> FileId:
     """A durable open of version 2 of the client's."""
     return response(create(client, dh2q())).file_id
 
 
 @pytest.fixture
-def back(client: Any, make_client: Any) -> Any:
+def back(client: Client, make_client: MakeClient) -> MakeClient:
     """Makes the client lose its connection and come back on another."""
 
     def come_back(**fields: Any) -> Any:
@@ -61,27 +65,27 @@ def back(client: Any, make_client: Any) -> Any:
 
 @pytest.mark.parametrize(("level", "granted"), [(BATCH, True), (OplockLevel.EXCLUSIVE, False), (OplockLevel.II, False), (0, False)])
 @pytest.mark.parametrize("asked", [DHNQ, dh2q()])
-def test_a_batch_oplock_makes_an_open_durable(client: Any, asked: CreateContext, level: int, granted: bool) -> None:
+def test_a_batch_oplock_makes_an_open_durable(client: Client, asked: CreateContext, level: int, granted: bool) -> None:
     assert names(create(client, asked, level=level)) == ({asked.name} if granted else set())
 
 
 @pytest.mark.parametrize(("state", "granted"), [(RWH, True), (RH, True), (LeaseState.READ_CACHING, False)])
 @pytest.mark.parametrize("asked", [DHNQ, dh2q()])
-def test_a_lease_of_handles_makes_an_open_durable(client: Any, asked: CreateContext, state: LeaseState, granted: bool) -> None:
+def test_a_lease_of_handles_makes_an_open_durable(client: Client, asked: CreateContext, state: LeaseState, granted: bool) -> None:
     assert names(create(client, asked, rqls(state))) == ({asked.name, REQUEST_LEASE} if granted else {REQUEST_LEASE})
 
 
-def test_a_directory_is_never_durable(client: Any) -> None:
+def test_a_directory_is_never_durable(client: Client) -> None:
     lease = CreateContext(REQUEST_LEASE, LeaseV2(KEY, RH).encode())
     assert names(create(client, dh2q(), lease, create_options=CreateOptions.DIRECTORY_FILE)) == {REQUEST_LEASE}
 
 
-def test_version_2_is_for_3x(make_client: Any) -> None:
+def test_version_2_is_for_3x(make_client: MakeClient) -> None:
     assert names(create(make_client(Dialect.SMB_2_1), dh2q())) == set()
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(0, DEFAULT_TIMEOUT), (10_000, 10), (0xFFFFFFFF, MAX_TIMEOUT)])
-def test_how_long_version_2_waits(client: Any, make_client: Any, reactor: Any, asked: int, seconds: float) -> None:
+def test_how_long_version_2_waits(client: Client, make_client: MakeClient, reactor: FakeReactor, asked: int, seconds: float) -> None:
     created = response(create(client, dh2q(timeout=asked)))
     (context,) = created.create_contexts
     assert DurableHandleResponseV2.parse(memoryview(context.data)) == DurableHandleResponseV2(int(seconds * 1000))
@@ -104,11 +108,11 @@ def test_how_long_version_2_waits(client: Any, make_client: Any, reactor: Any, a
         (dhnc(FileId(1, 1)), dh2c(FileId(1, 1))),
     ],
 )
-def test_contexts_that_exclude_each_other(client: Any, contexts: tuple[CreateContext, ...]) -> None:
+def test_contexts_that_exclude_each_other(client: Client, contexts: tuple[CreateContext, ...]) -> None:
     assert create(client, *contexts).status is Status.INVALID_PARAMETER
 
 
-def test_an_open_is_found_as_it_was(client: Any, back: Any, store: Any, durable: FileId) -> None:
+def test_an_open_is_found_as_it_was(client: Client, back: MakeClient, store: MemoryStore, durable: FileId) -> None:
     client.ask(Command.WRITE, WriteRequest(durable, 0, b"before").encode())
     again = back()
     reply = response(create(again, dhnc(durable), name="no matter"))
@@ -119,12 +123,12 @@ def test_an_open_is_found_as_it_was(client: Any, back: Any, store: Any, durable:
     assert again.close(durable).status is Status.SUCCESS
 
 
-def test_what_else_a_reconnect_says_does_not_matter(back: Any, durable: FileId) -> None:
+def test_what_else_a_reconnect_says_does_not_matter(back: MakeClient, durable: FileId) -> None:
     nonsense = {"disposition": 0x12345678, "access": 0x12345678, "share": 0x12345678, "create_options": 0x12345678}
     assert create(back(), dhnc(durable), DHNQ, level=0x78, impersonation_level=0x12345678, **nonsense).status is Status.SUCCESS
 
 
-def test_locks_are_kept(client: Any, back: Any, make_client: Any, durable: FileId) -> None:
+def test_locks_are_kept(client: Client, back: MakeClient, make_client: MakeClient, durable: FileId) -> None:
     exclusive = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
     client.ask(Command.LOCK, LockRequest(durable, [LockElement(0, 10, exclusive)]).encode())
     again = back()
@@ -133,34 +137,34 @@ def test_locks_are_kept(client: Any, back: Any, make_client: Any, durable: FileI
     assert again.ask(Command.LOCK, unlock).status is Status.SUCCESS
 
 
-def test_only_who_is_away_comes_back(client: Any, make_client: Any, durable: FileId) -> None:
+def test_only_who_is_away_comes_back(client: Client, make_client: MakeClient, durable: FileId) -> None:
     assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
     client.transport.loseConnection()
     assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
     assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_closed_open_is_gone(client: Any, back: Any, durable: FileId) -> None:
+def test_a_closed_open_is_gone(client: Client, back: MakeClient, durable: FileId) -> None:
     client.close(durable)
     assert create(back(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_an_open_that_is_not_durable_is_gone(client: Any, back: Any) -> None:
+def test_an_open_that_is_not_durable_is_gone(client: Client, back: MakeClient) -> None:
     file_id = response(create(client)).file_id
     assert create(back(), dhnc(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_tree_disconnect_closes(client: Any, make_client: Any, durable: FileId) -> None:
+def test_a_tree_disconnect_closes(client: Client, make_client: MakeClient, durable: FileId) -> None:
     client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode())
     assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_logoff_keeps(client: Any, make_client: Any, durable: FileId) -> None:
+def test_a_logoff_keeps(client: Client, make_client: MakeClient, durable: FileId) -> None:
     client.ask(Command.LOGOFF, LogoffRequest().encode())
     assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
 
 
-def test_a_session_that_takes_the_place_of_another_keeps(client: Any, server: Any, make_client: Any, durable: FileId) -> None:
+def test_a_session_that_takes_the_place_of_another_keeps(client: Client, server: Server, make_client: MakeClient, durable: FileId) -> None:
     again = make_client()
     assert create(again, dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
     again.session_id, previous = 0, client.session_id
@@ -169,17 +173,17 @@ def test_a_session_that_takes_the_place_of_another_keeps(client: Any, server: An
     assert create(again, dhnc(durable)).status is Status.SUCCESS
 
 
-def test_another_user_gets_nothing(back: Any, durable: FileId) -> None:
+def test_another_user_gets_nothing(back: MakeClient, durable: FileId) -> None:
     assert create(back(user="carol"), dhnc(durable)).status is Status.ACCESS_DENIED
 
 
-def test_the_create_guid_must_be_right(back: Any, durable_v2: FileId) -> None:
+def test_the_create_guid_must_be_right(back: MakeClient, durable_v2: FileId) -> None:
     again = back()
     assert create(again, dh2c(durable_v2, OTHER_GUID)).status is Status.OBJECT_NAME_NOT_FOUND
     assert create(again, dh2c(durable_v2)).status is Status.SUCCESS
 
 
-def test_there_is_no_persistent_handle_here(client: Any, back: Any) -> None:
+def test_there_is_no_persistent_handle_here(client: Client, back: MakeClient) -> None:
     created = response(create(client, dh2q(flags=DurableHandleFlags.PERSISTENT)))
     (context,) = created.create_contexts
     assert not DurableHandleResponseV2.parse(memoryview(context.data)).flags
@@ -200,7 +204,7 @@ def test_there_is_no_persistent_handle_here(client: Any, back: Any) -> None:
         ([rqls()], "other", Status.INVALID_PARAMETER),
     ],
 )
-def test_a_lease_must_be_named(client: Any, back: Any, contexts: list[CreateContext], name: str, status: Status) -> None:
+def test_a_lease_must_be_named(client: Client, back: MakeClient, contexts: list[CreateContext], name: str, status: Status) -> None:
     file_id = response(create(client, DHNQ, rqls())).file_id
     answer = create(back(), dhnc(file_id), *contexts, name=name)
     assert answer.status is status
@@ -209,50 +213,50 @@ def test_a_lease_must_be_named(client: Any, back: Any, contexts: list[CreateCont
         assert parse_lease(memoryview(context.data)) == Lease(KEY, RWH)
 
 
-def test_a_lease_is_its_clients(client: Any, back: Any) -> None:
+def test_a_lease_is_its_clients(client: Client, back: MakeClient) -> None:
     file_id = response(create(client, DHNQ, rqls())).file_id
     assert create(back(client_guid=STRANGER), dhnc(file_id), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_lease_must_not_be_named_for_an_oplock(back: Any, durable: FileId) -> None:
+def test_a_lease_must_not_be_named_for_an_oplock(back: MakeClient, durable: FileId) -> None:
     assert create(back(), dhnc(durable), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_who_wants_to_write_ends_an_open_whose_client_is_away(client: Any, make_client: Any, durable: FileId) -> None:
+def test_who_wants_to_write_ends_an_open_whose_client_is_away(client: Client, make_client: MakeClient, durable: FileId) -> None:
     client.transport.loseConnection()
     other = make_client(client_guid=STRANGER)
     assert response(create(other)).oplock_level == BATCH
     assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_who_is_not_let_share_ends_an_open_whose_client_is_away(client: Any, make_client: Any) -> None:
+def test_who_is_not_let_share_ends_an_open_whose_client_is_away(client: Client, make_client: MakeClient) -> None:
     file_id = response(create(client, DHNQ, rqls(RH), share=0)).file_id
     client.transport.loseConnection()
     assert create(make_client(client_guid=STRANGER), level=0).status is Status.SUCCESS
     assert create(make_client(), dhnc(file_id), rqls()).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_who_only_reads_leaves_readers_alone(client: Any, make_client: Any) -> None:
+def test_who_only_reads_leaves_readers_alone(client: Client, make_client: MakeClient) -> None:
     file_id = response(create(client, DHNQ, rqls(RH))).file_id
     client.transport.loseConnection()
     assert create(make_client(client_guid=STRANGER), rqls(RH, OTHER_KEY)).status is Status.SUCCESS
     assert create(make_client(), dhnc(file_id), rqls()).status is Status.SUCCESS
 
 
-def test_looking_at_attributes_ends_nothing(client: Any, make_client: Any, durable: FileId) -> None:
+def test_looking_at_attributes_ends_nothing(client: Client, make_client: MakeClient, durable: FileId) -> None:
     client.transport.loseConnection()
     looking = make_client(client_guid=STRANGER)
     assert create(looking, level=0, access=AccessMask.FILE_READ_ATTRIBUTES).status is Status.SUCCESS
     assert create(make_client(), dhnc(durable)).status is Status.SUCCESS
 
 
-def test_the_file_of_an_open_that_ends_may_be_gone(client: Any, make_client: Any) -> None:
+def test_the_file_of_an_open_that_ends_may_be_gone(client: Client, make_client: MakeClient) -> None:
     create(client, DHNQ, create_options=CreateOptions.DELETE_ON_CLOSE)
     client.transport.loseConnection()
     assert response(create(make_client(), level=0)).create_action == CreateAction.CREATED
 
 
-def test_delete_on_close_is_kept(client: Any, back: Any, make_client: Any) -> None:
+def test_delete_on_close_is_kept(client: Client, back: MakeClient, make_client: MakeClient) -> None:
     file_id = response(create(client, DHNQ, create_options=CreateOptions.DELETE_ON_CLOSE)).file_id
     again = back()
     assert create(again, dhnc(file_id)).status is Status.SUCCESS
@@ -260,9 +264,9 @@ def test_delete_on_close_is_kept(client: Any, back: Any, make_client: Any) -> No
     assert create(again, disposition=CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_who_is_nobody_in_particular_cannot_come_back(client: Any, make_server: Any, store: Any) -> None:
+def test_who_is_nobody_in_particular_cannot_come_back(client: Client, make_server: MakeServer, store: MemoryStore) -> None:
     client.close(client.open("f"))
-    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+    guest = Client(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
     guest.negotiate()
     guest.log_on("whoever", "whatever")
     guest.enter()
@@ -271,15 +275,15 @@ def test_who_is_nobody_in_particular_cannot_come_back(client: Any, make_server: 
     guest.transport.loseConnection()
 
 
-def test_so_many_wait_for_their_clients(client: Any, make_server: Any, store: Any) -> None:
-    other = type(client)(make_server(Settings(limits=Limits(opens=2))))
+def test_so_many_wait_for_their_clients(client: Client, make_server: MakeServer, store: MemoryStore) -> None:
+    other = Client(make_server(Settings(limits=Limits(opens=2))))
     other.negotiate()
     other.log_on()
     other.enter()
     for name in "ab":
         create(other, DHNQ, name=name)
     other.transport.loseConnection()
-    again = type(client)(other.server)
+    again = Client(other.server)
     again.negotiate()
     again.log_on()
     again.enter()
@@ -288,7 +292,7 @@ def test_so_many_wait_for_their_clients(client: Any, make_server: Any, store: An
     assert {open.path for open in other.server.reclaimable} == {("a",), ("b",)}
 
 
-def test_a_lock_is_not_waited_for_any_more(client: Any) -> None:
+def test_a_lock_is_not_waited_for_any_more(client: Client) -> None:
     file_id = response(create(client, DHNQ, rqls())).file_id
     other = response(create(client, rqls())).file_id
     client.ask(Command.LOCK, LockRequest(other, [LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK)]).encode())
@@ -299,7 +303,7 @@ def test_a_lock_is_not_waited_for_any_more(client: Any) -> None:
     assert (answer.header.message_id, answer.status) == (waiting.header.message_id, Status.RANGE_NOT_LOCKED)
 
 
-def test_nobody_comes_back(client: Any, server: Any, reactor: Any, durable: FileId) -> None:
+def test_nobody_comes_back(client: Client, server: Server, reactor: FakeReactor, durable: FileId) -> None:
     client.transport.loseConnection()
     reactor.advance(TIMEOUT - 1)
     assert len(server.nodes) == 1
@@ -321,7 +325,7 @@ def application(version: int | None = None) -> list[CreateContext]:
     (2, 2, Status.FILE_FORCED_CLOSED),
     (2, 1, Status.FILE_FORCED_CLOSED),
 ])  # fmt: skip
-def test_an_application_fails_over(client: Any, make_client: Any, first: int | None, second: int | None, status: Status) -> None:
+def test_an_application_fails_over(client: Client, make_client: MakeClient, first: int | None, second: int | None, status: Status) -> None:
     file_id = response(create(client, dh2q(), *application(first), share=0)).file_id
     other = make_client(client_guid=STRANGER)
     assert create(other, dh2q(OTHER_GUID), *application(second), share=0).status is status
@@ -329,15 +333,15 @@ def test_an_application_fails_over(client: Any, make_client: Any, first: int | N
     assert client.close(file_id).status is (Status.FILE_CLOSED if status is Status.SUCCESS else Status.SUCCESS)
 
 
-def test_an_application_does_not_fail_over_to_its_own_machine(client: Any, make_client: Any) -> None:
+def test_an_application_does_not_fail_over_to_its_own_machine(client: Client, make_client: MakeClient) -> None:
     create(client, dh2q(), *application(), share=0)
     again = make_client()
     assert create(again, dh2q(OTHER_GUID), *application(), share=0).status is Status.PENDING
 
 
-def test_room_for_writes_to_come_is_given_back(client: Any, make_server: Any, tmp_path: Path) -> None:
+def test_room_for_writes_to_come_is_given_back(client: Client, make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server(shares=[Share("files", LocalStore(str(tmp_path)))])
-    writer = type(client)(server)
+    writer = Client(server)
     writer.negotiate()
     writer.log_on()
     writer.enter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,17 +21,20 @@ from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupRespon
 from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeServer
 
 ECHO = EchoRequest().encode()
 
 
 @pytest.fixture
-def strict(make_server: Any, client: Any) -> Any:
+def strict(make_server: MakeServer, client: Client) -> Callable[..., Client]:
     """Makes clients, logged on, of a server that requires encryption."""
     server = make_server(Settings(encryption=Encryption.REQUIRED))
 
     def make(dialect: int = Dialect.SMB_3_1_1, **fields: Any) -> Any:
-        other = type(client)(server, dialect, **fields)
+        other = Client(server, dialect, **fields)
         other.negotiate()
         return other
 
@@ -38,7 +42,7 @@ def strict(make_server: Any, client: Any) -> Any:
 
 
 @pytest.mark.parametrize("cipher", EncryptionAlgorithm)
-def test_every_cipher(strict: Any, cipher: int) -> None:
+def test_every_cipher(strict: Callable[..., Client], cipher: int) -> None:
     client = strict(ciphers=[cipher])
     answer = client.log_on()
     assert SessionSetupResponse.parse(answer.message).session_flags & SessionFlags.ENCRYPT_DATA
@@ -52,21 +56,21 @@ def test_every_cipher(strict: Any, cipher: int) -> None:
 
 
 @pytest.mark.parametrize("dialect", [Dialect.SMB_3_0, Dialect.SMB_3_0_2])
-def test_dialects_before_contexts(strict: Any, dialect: int) -> None:
+def test_dialects_before_contexts(strict: Callable[..., Client], dialect: int) -> None:
     client = strict(dialect)
     assert client.log_on().status is Status.SUCCESS
     client.seal = True
     assert client.enter().sealed
 
 
-def test_the_last_word_of_a_logon_is_signed_and_not_encrypted(strict: Any) -> None:
+def test_the_last_word_of_a_logon_is_signed_and_not_encrypted(strict: Callable[..., Client]) -> None:
     client = strict()
     answer = client.log_on()
     assert not answer.sealed
     assert client.verifies(answer)
 
 
-def test_the_last_word_of_a_renewal_that_is_encrypted_is_signed_inside(strict: Any) -> None:
+def test_the_last_word_of_a_renewal_that_is_encrypted_is_signed_inside(strict: Callable[..., Client]) -> None:
     """As Windows does, and clients of Samba 4.25 want."""
     client = strict()
     client.log_on()
@@ -80,14 +84,14 @@ def test_the_last_word_of_a_renewal_that_is_encrypted_is_signed_inside(strict: A
     assert not client.enter().header.flags & HeaderFlags.SIGNED
 
 
-def test_who_cannot_encrypt_does_not_log_on_where_encryption_is_required(strict: Any) -> None:
+def test_who_cannot_encrypt_does_not_log_on_where_encryption_is_required(strict: Callable[..., Client]) -> None:
     old = strict(Dialect.SMB_2_1)
     assert old.log_on().status is Status.ACCESS_DENIED
     poor = strict(ciphers=[0x99])
     assert poor.log_on().status is Status.ACCESS_DENIED
 
 
-def test_requests_that_are_not_encrypted_are_refused_where_encryption_is_required(strict: Any) -> None:
+def test_requests_that_are_not_encrypted_are_refused_where_encryption_is_required(strict: Callable[..., Client]) -> None:
     client = strict()
     client.log_on()
     assert client.enter().status is Status.ACCESS_DENIED
@@ -97,7 +101,7 @@ def test_requests_that_are_not_encrypted_are_refused_where_encryption_is_require
     assert client.enter().status is Status.SUCCESS
 
 
-def test_a_client_may_encrypt_where_nobody_asks_it_to(client: Any) -> None:
+def test_a_client_may_encrypt_where_nobody_asks_it_to(client: Client) -> None:
     client.seal = True
     answer = client.create("a")
     assert (answer.status, answer.sealed) == (Status.SUCCESS, True)
@@ -106,14 +110,14 @@ def test_a_client_may_encrypt_where_nobody_asks_it_to(client: Any) -> None:
     assert not client.create("a").sealed
 
 
-def test_encryption_makes_up_for_a_signature(make_server: Any, client: Any) -> None:
+def test_encryption_makes_up_for_a_signature(make_server: MakeServer, client: Client) -> None:
     client.connection.channels[client.session_id].session.signing_required = True
     assert client.create("a").status is Status.ACCESS_DENIED
     client.seal = True
     assert client.create("a").status is Status.SUCCESS
 
 
-def test_a_signature_inside_is_not_looked_at(client: Any) -> None:
+def test_a_signature_inside_is_not_looked_at(client: Client) -> None:
     client.seal = True
     header = client.header(Command.ECHO, flags=HeaderFlags.SIGNED, signature=b"no signature ???")
     client.send(header.encode() + ECHO)
@@ -121,12 +125,12 @@ def test_a_signature_inside_is_not_looked_at(client: Any) -> None:
 
 
 @pytest.fixture
-def shares(make_server: Any, client: Any, store: Any) -> Any:
+def shares(make_server: MakeServer, client: Client, store: MemoryStore) -> Callable[..., Client]:
     """Makes clients, logged on, of a server with one share that requires encryption."""
     server = make_server(shares=[Share("open", store), Share("sealed", store, encrypt=True)])
 
     def make(dialect: int = Dialect.SMB_3_1_1) -> Any:
-        other = type(client)(server, dialect)
+        other = Client(server, dialect)
         other.negotiate()
         other.log_on()
         return other
@@ -134,7 +138,7 @@ def shares(make_server: Any, client: Any, store: Any) -> Any:
     return make
 
 
-def test_one_share_requires_encryption(shares: Any) -> None:
+def test_one_share_requires_encryption(shares: Callable[..., Client]) -> None:
     client = shares()
     assert not TreeConnectResponse.parse(client.enter("open").message).share_flags & ShareFlags.ENCRYPT_DATA
     assert client.create("a").status is Status.SUCCESS
@@ -145,13 +149,13 @@ def test_one_share_requires_encryption(shares: Any) -> None:
     assert client.create("a").sealed
 
 
-def test_a_share_that_requires_encryption_is_closed_to_who_cannot(shares: Any) -> None:
+def test_a_share_that_requires_encryption_is_closed_to_who_cannot(shares: Callable[..., Client]) -> None:
     client = shares(Dialect.SMB_2_1)
     assert client.enter("open").status is Status.SUCCESS
     assert client.enter("sealed").status is Status.ACCESS_DENIED
 
 
-def test_a_compound_is_encrypted_as_one(client: Any, store: Any) -> None:
+def test_a_compound_is_encrypted_as_one(client: Client, store: MemoryStore) -> None:
     store.add("a", b"hello")
     client.seal = True
     create = CreateRequest("a", 0x1F01FF, CreateDisposition.OPEN, share_access=7).encode()
@@ -167,7 +171,7 @@ def test_a_compound_is_encrypted_as_one(client: Any, store: Any) -> None:
     assert bytes(ReadResponse.parse(answers[1].message).data)[:5] == b"hello"
 
 
-def test_an_interim_response_is_encrypted_as_its_request(client: Any, another: Any) -> None:
+def test_an_interim_response_is_encrypted_as_its_request(client: Client, another: Client) -> None:
     held = client.open("a", share=7, requested_oplock_level=9)
     another.seal = True
     answer = another.create("a")
@@ -177,7 +181,7 @@ def test_an_interim_response_is_encrypted_as_its_request(client: Any, another: A
     assert (late.status, late.sealed) == (Status.SUCCESS, True)
 
 
-def test_what_is_encrypted_for_no_session_ends_the_connection(client: Any, another: Any) -> None:
+def test_what_is_encrypted_for_no_session_ends_the_connection(client: Client, another: Client) -> None:
     another.seal = True
     another.sealer = Sealer(EncryptionAlgorithm.AES_128_GCM, bytes(16), 0x1234567)
     another.send(another.header(Command.ECHO).encode() + ECHO)
@@ -185,14 +189,14 @@ def test_what_is_encrypted_for_no_session_ends_the_connection(client: Any, anoth
     assert not client.closed
 
 
-def test_what_does_not_decrypt_ends_the_connection(client: Any) -> None:
+def test_what_does_not_decrypt_ends_the_connection(client: Client) -> None:
     client.seal = True
     client.sealer = Sealer(EncryptionAlgorithm.AES_128_GCM, bytes(16), client.session_id)
     client.send(client.header(Command.ECHO).encode() + ECHO)
     assert client.closed
 
 
-def test_a_request_inside_is_of_the_session_that_encrypted_it(client: Any) -> None:
+def test_a_request_inside_is_of_the_session_that_encrypted_it(client: Client) -> None:
     """Two sessions on one connection: what one encrypts cannot be the other's."""
     first = client.session_id
     client.session_id = 0
@@ -202,16 +206,16 @@ def test_a_request_inside_is_of_the_session_that_encrypted_it(client: Any) -> No
     assert client.closed
 
 
-def test_encryption_ends_with_its_session(client: Any) -> None:
+def test_encryption_ends_with_its_session(client: Client) -> None:
     client.seal = True
     assert client.ask(Command.LOGOFF, LogoffRequest().encode()).sealed
     client.send(client.header(Command.ECHO).encode() + ECHO)
     assert client.closed
 
 
-def test_a_guest_has_no_key_to_encrypt_with(make_server: Any, client: Any, store: Any) -> None:
+def test_a_guest_has_no_key_to_encrypt_with(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     server = make_server(Settings(guest=True), [Share("files", store, guest=True), Share("sealed", store, guest=True, encrypt=True)])
-    guest = type(client)(server)
+    guest = Client(server)
     guest.negotiate()
     assert guest.log_on("whoever", "whatever").status is Status.SUCCESS
     assert guest.enter("files").status is Status.SUCCESS
@@ -221,8 +225,8 @@ def test_a_guest_has_no_key_to_encrypt_with(make_server: Any, client: Any, store
     assert guest.closed
 
 
-def test_encrypted_frames_count_as_frames(make_server: Any, client: Any) -> None:
-    other = type(client)(make_server(Settings(limits=Limits(frame=1 << 16))))
+def test_encrypted_frames_count_as_frames(make_server: MakeServer, client: Client) -> None:
+    other = Client(make_server(Settings(limits=Limits(frame=1 << 16))))
     other.negotiate()
     other.log_on()
     other.seal = True

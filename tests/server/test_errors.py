@@ -15,6 +15,9 @@ from filesvc.interfaces import FileBusy, FileIdentity, ParentNotFound
 from filesvc.server.errors import status_of
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,7 @@ from filesvc.smb2.messages.echo import EchoRequest
         (errno.ECONNREFUSED, Status.UNSUCCESSFUL),
     ],
 )
-def test_a_stores_errors(client: Any, store: Any, monkeypatch: Any, error: int, status: Status) -> None:
+def test_a_stores_errors(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, error: int, status: Status) -> None:
     def fail(*call: Any) -> None:
         raise OSError(error, "the store says no")
 
@@ -60,7 +63,7 @@ def test_every_error_is_one(number: int) -> None:
     assert status_of(OSError(number, "")) & 0xC0000000 == 0xC0000000
 
 
-def test_a_bug_is_logged_with_its_traceback(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_bug_is_logged_with_its_traceback(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "open", lambda *call: 1 // 0)
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
@@ -73,7 +76,7 @@ def test_a_bug_is_logged_with_its_traceback(client: Any, store: Any, monkeypatch
 
 
 @pytest.mark.parametrize("what", ["malformed", "unsigned", "closed"])
-def test_what_a_client_gets_wrong_is_logged_without_one(client: Any, what: str) -> None:
+def test_what_a_client_gets_wrong_is_logged_without_one(client: Client, what: str) -> None:
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
     try:

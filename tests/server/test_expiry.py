@@ -32,8 +32,11 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
 
 from .compounds import ask
+from .dialogue import Client, MakeClient, MakeServer
+from .standing_reactor import FakeReactor
 from .test_session import bind, connect
 
 LIFETIME = 600
@@ -60,13 +63,13 @@ def give(monkeypatch: pytest.MonkeyPatch) -> Give:
 
 
 @pytest.fixture
-def client(give: Give, make_client: Any) -> Any:
+def client(give: Give, make_client: MakeClient) -> Client:
     """A client whose ticket lasts as long as C{LIFETIME}."""
     give(LIFETIME)
     return make_client()
 
 
-def log_on_again(client: Any) -> Any:
+def log_on_again(client: Client) -> Any:
     """Log on in the same session; its keys stay."""
     signer, client.tree_id, tree_id = client.signer, 0, client.tree_id
     answer = client.log_on()
@@ -83,14 +86,14 @@ def timers(reactor: Any) -> int:
     return sum(call.getTime() - reactor.seconds() > LIFETIME / 2 for call in reactor.getDelayedCalls())
 
 
-def test_a_session_lasts_as_long_as_its_ticket(client: Any, reactor: Any) -> None:
+def test_a_session_lasts_as_long_as_its_ticket(client: Client, reactor: FakeReactor) -> None:
     reactor.advance(LIFETIME - 1)
     assert client.create("a").status is Status.SUCCESS
     reactor.advance(1)
     assert client.create("a").status is EXPIRED
 
 
-def test_a_session_without_a_ticket_lasts(give: Give, make_client: Any, reactor: Any) -> None:
+def test_a_session_without_a_ticket_lasts(give: Give, make_client: MakeClient, reactor: FakeReactor) -> None:
     give(None)
     client = make_client()
     reactor.advance(1e9)
@@ -118,7 +121,7 @@ def test_a_session_without_a_ticket_lasts(give: Give, make_client: Any, reactor:
 )
 @pytest.mark.parametrize("sign", [False, True])
 def test_what_an_expired_session_cannot_do(
-    client: Any, reactor: Any, sign: bool, command: Command, body: Callable[[FileId], bytes]
+    client: Client, reactor: FakeReactor, sign: bool, command: Command, body: Callable[[FileId], bytes]
 ) -> None:
     file_id = client.open("a")
     reactor.advance(LIFETIME)
@@ -129,7 +132,7 @@ def test_what_an_expired_session_cannot_do(
     assert not sign or client.verifies(answer)
 
 
-def test_an_expired_session_can_be_left(client: Any, reactor: Any) -> None:
+def test_an_expired_session_can_be_left(client: Client, reactor: FakeReactor) -> None:
     file_id = client.open("a")
     assert client.ask(Command.LOCK, lock(file_id, LockFlags.EXCLUSIVE_LOCK)).status is Status.SUCCESS
     reactor.advance(LIFETIME)
@@ -141,7 +144,7 @@ def test_an_expired_session_can_be_left(client: Any, reactor: Any) -> None:
     assert client.create("a").status is Status.USER_SESSION_DELETED
 
 
-def test_a_compound_shares_the_failure(client: Any, reactor: Any) -> None:
+def test_a_compound_shares_the_failure(client: Client, reactor: FakeReactor) -> None:
     reactor.advance(LIFETIME)
     answers = ask(
         client,
@@ -152,7 +155,7 @@ def test_a_compound_shares_the_failure(client: Any, reactor: Any) -> None:
     assert [answer.status for answer in answers] == [EXPIRED] * 3
 
 
-def test_who_waits_goes_on_waiting(client: Any, reactor: Any, store: Any) -> None:
+def test_who_waits_goes_on_waiting(client: Client, reactor: FakeReactor, store: MemoryStore) -> None:
     folder = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
     watch = ChangeNotifyRequest(folder, CompletionFilter.FILE_NAME, output_buffer_length=1000).encode()
     first, second = client.ask(Command.CHANGE_NOTIFY, watch), client.ask(Command.CHANGE_NOTIFY, watch)
@@ -170,7 +173,7 @@ def test_who_waits_goes_on_waiting(client: Any, reactor: Any, store: Any) -> Non
     assert answer.status is Status.SUCCESS
 
 
-def test_logging_on_again_renews_the_session_with_all_that_is_open(client: Any, another: Any, reactor: Any) -> None:
+def test_logging_on_again_renews_the_session_with_all_that_is_open(client: Client, another: Client, reactor: FakeReactor) -> None:
     file_id, session_id = client.open("a"), client.session_id
     assert client.ask(Command.LOCK, lock(file_id, LockFlags.EXCLUSIVE_LOCK)).status is Status.SUCCESS
     reactor.advance(LIFETIME)
@@ -185,7 +188,7 @@ def test_logging_on_again_renews_the_session_with_all_that_is_open(client: Any, 
     assert another.ask(Command.LOCK, theirs).status is Status.LOCK_NOT_GRANTED
 
 
-def test_a_session_renewed_in_time_lasts_as_long_as_the_new_ticket(client: Any, give: Give, reactor: Any) -> None:
+def test_a_session_renewed_in_time_lasts_as_long_as_the_new_ticket(client: Client, give: Give, reactor: FakeReactor) -> None:
     reactor.advance(LIFETIME - 1)
     assert log_on_again(client).status is Status.SUCCESS
     reactor.advance(LIFETIME - 1)
@@ -198,7 +201,7 @@ def test_a_session_renewed_in_time_lasts_as_long_as_the_new_ticket(client: Any, 
     assert client.create("a").status is Status.SUCCESS
 
 
-def test_a_failed_renewal_ends_the_session(client: Any, reactor: Any) -> None:
+def test_a_failed_renewal_ends_the_session(client: Client, reactor: FakeReactor) -> None:
     client.open("a")
     reactor.advance(LIFETIME)
     assert client.log_on(password="wrong").status is Status.LOGON_FAILURE
@@ -206,12 +209,12 @@ def test_a_failed_renewal_ends_the_session(client: Any, reactor: Any) -> None:
     assert len(client.server.nodes) == 0
 
 
-def test_an_expired_session_gets_no_more_connections(client: Any, reactor: Any) -> None:
+def test_an_expired_session_gets_no_more_connections(client: Client, reactor: FakeReactor) -> None:
     reactor.advance(LIFETIME)
     assert bind(client, connect(client)).status is EXPIRED
 
 
-def test_connections_share_a_session_s_end(client: Any, give: Give, reactor: Any) -> None:
+def test_connections_share_a_session_s_end(client: Client, give: Give, reactor: FakeReactor) -> None:
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
     other.tree_id = client.tree_id
@@ -221,8 +224,10 @@ def test_connections_share_a_session_s_end(client: Any, give: Give, reactor: Any
     assert [each.create("a").status for each in (client, other)] == [Status.SUCCESS, Status.SUCCESS]
 
 
-def test_a_server_that_requires_signatures_signs_what_it_refuses(make_server: Any, give: Give, client: Any, reactor: Any) -> None:
-    other = type(client)(make_server(Settings(signing=Signing.REQUIRED)))
+def test_a_server_that_requires_signatures_signs_what_it_refuses(
+    make_server: MakeServer, give: Give, client: Client, reactor: FakeReactor
+) -> None:
+    other = Client(make_server(Settings(signing=Signing.REQUIRED)))
     other.negotiate()
     other.log_on()
     other.sign = True
@@ -234,7 +239,7 @@ def test_a_server_that_requires_signatures_signs_what_it_refuses(make_server: An
 
 
 @pytest.mark.parametrize("how", ["logoff", "lost"])
-def test_a_session_that_has_ended_expires_no_more(client: Any, reactor: Any, how: str) -> None:
+def test_a_session_that_has_ended_expires_no_more(client: Client, reactor: FakeReactor, how: str) -> None:
     assert timers(reactor) == 1
     if how == "logoff":
         client.ask(Command.LOGOFF, LogoffRequest().encode())

@@ -21,21 +21,23 @@ from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryIn
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.store.memory import MemoryFile
 
+from .dialogue import Client
+
 OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE
 
 
-def put(client: Any, file_id: FileId, *attributes: FullEa) -> Status:
+def put(client: Client, file_id: FileId, *attributes: FullEa) -> Status:
     request = SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.FULL_EA, encode_full_eas(attributes))
     status = client.ask(Command.SET_INFO, request.encode()).status
     assert isinstance(status, Status)
     return status
 
 
-def ask(client: Any, file_id: FileId, names: bytes = b"", length: int = 65536, kind: int = FileInformationClass.FULL_EA) -> Any:
+def ask(client: Client, file_id: FileId, names: bytes = b"", length: int = 65536, kind: int = FileInformationClass.FULL_EA) -> Any:
     return client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.FILE, kind, length, input_buffer=names).encode())
 
 
-def get(client: Any, file_id: FileId, *names: str) -> dict[str, bytes]:
+def get(client: Client, file_id: FileId, *names: str) -> dict[str, bytes]:
     answer = ask(client, file_id, encode_get_eas(names))
     if answer.status is Status.NO_EAS_ON_FILE:
         return {}
@@ -43,7 +45,7 @@ def get(client: Any, file_id: FileId, *names: str) -> dict[str, bytes]:
     return {attribute.name: attribute.value for attribute in parse_full_eas(memoryview(QueryInfoResponse.parse(answer.message).buffer))}
 
 
-def test_set_and_asked(client: Any) -> None:
+def test_set_and_asked(client: Client) -> None:
     file_id = client.open("a")
     assert get(client, file_id) == {}
     assert put(client, file_id, FullEa("One", b"1"), FullEa("two", b"22")) is Status.SUCCESS
@@ -53,7 +55,7 @@ def test_set_and_asked(client: Any) -> None:
     assert length.ea_size == full_eas_length([FullEa("One", b"1"), FullEa("two", b"22")])
 
 
-def test_lists_longer_than_any_file_has_are_not_read(client: Any) -> None:
+def test_lists_longer_than_any_file_has_are_not_read(client: Client) -> None:
     file_id = client.open("a")
     for count, status in ((4096, Status.SUCCESS), (4097, Status.EA_TOO_LARGE)):
         attributes = encode_full_eas([FullEa("none", b"")] * count)
@@ -67,7 +69,7 @@ def test_lists_longer_than_any_file_has_are_not_read(client: Any) -> None:
         assert client.ask(Command.QUERY_INFO, asked.encode(), charge=16).status is status
 
 
-def test_names_match_by_any_case(client: Any) -> None:
+def test_names_match_by_any_case(client: Client) -> None:
     file_id = client.open("a")
     put(client, file_id, FullEa("Name", b"1"))
     put(client, file_id, FullEa("NAME", b"2"))
@@ -80,24 +82,24 @@ def test_names_match_by_any_case(client: Any) -> None:
     ("name", "status"),
     [("", Status.INVALID_EA_NAME), ("a*", Status.INVALID_EA_NAME), (XATTR, Status.ACCESS_DENIED), ("dosstream.s", Status.ACCESS_DENIED)],
 )
-def test_names_that_cannot_be_set(client: Any, name: str, status: Status) -> None:
+def test_names_that_cannot_be_set(client: Client, name: str, status: Status) -> None:
     file_id = client.open("a")
     assert put(client, file_id, FullEa("fine", b"1"), FullEa(name, b"1")) is status
     assert get(client, file_id) == {}
 
 
-def test_what_else_is_kept_so_is_not_shown(client: Any) -> None:
+def test_what_else_is_kept_so_is_not_shown(client: Client) -> None:
     client.close(client.open("a:stream"))
     assert get(client, client.open("a")) == {}
 
 
-def test_rights(client: Any) -> None:
+def test_rights(client: Client) -> None:
     client.close(client.open("a"))
     assert ask(client, client.open("a", access=AccessMask.FILE_READ_DATA)).status is Status.ACCESS_DENIED
     assert put(client, client.open("a", access=AccessMask.FILE_WRITE_DATA), FullEa("a", b"1")) is Status.ACCESS_DENIED
 
 
-def test_a_buffer_that_is_too_small(client: Any) -> None:
+def test_a_buffer_that_is_too_small(client: Client) -> None:
     file_id = client.open("a")
     put(client, file_id, FullEa("a", bytes(100)))
     assert ask(client, file_id, length=50).status is Status.BUFFER_TOO_SMALL
@@ -107,7 +109,7 @@ def with_attributes(*attributes: FullEa) -> list[CreateContext]:
     return [CreateContext(EA_BUFFER, encode_full_eas(attributes))]
 
 
-def test_they_come_with_a_new_file(client: Any) -> None:
+def test_they_come_with_a_new_file(client: Client) -> None:
     file_id = client.open("a", disposition=CREATE, contexts=with_attributes(FullEa("a", b"1")))
     assert get(client, file_id) == {"a": b"1"}
     file_id = client.open("a", disposition=OPEN, contexts=with_attributes(FullEa("b", b"1")))
@@ -116,12 +118,12 @@ def test_they_come_with_a_new_file(client: Any) -> None:
     assert get(client, file_id) == {"c": b"1"}
 
 
-def test_no_file_is_made_without_those_that_it_should_have(client: Any) -> None:
+def test_no_file_is_made_without_those_that_it_should_have(client: Client) -> None:
     assert client.create("a", CREATE, contexts=with_attributes(FullEa("a*", b"1"))).status is Status.INVALID_EA_NAME
     assert client.create("a", OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_they_are_too_large_together(client: Any) -> None:
+def test_they_are_too_large_together(client: Client) -> None:
     file_id = client.open("a")
     assert put(client, file_id, FullEa("a", bytes(40000)), FullEa("b", b"old")) is Status.SUCCESS
     assert put(client, file_id, FullEa("b", b"new"), FullEa("c", bytes(30000))) is Status.EA_TOO_LARGE
@@ -137,7 +139,7 @@ def test_they_are_too_large_together(client: Any) -> None:
         (errno.EIO, Status.IO_DEVICE_ERROR),
     ],
 )
-def test_a_store_that_does_not_keep_them(client: Any, monkeypatch: pytest.MonkeyPatch, error: int, status: Status) -> None:
+def test_a_store_that_does_not_keep_them(client: Client, monkeypatch: pytest.MonkeyPatch, error: int, status: Status) -> None:
     def refuse(file: MemoryFile, name: str, value: bytes) -> None:
         raise OSError(error, name)
 

@@ -23,11 +23,13 @@ from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.network_interface_info import parse_network_interfaces
 from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeServer
+
 IOCTL_STRUCTURE_SIZE = 49
 WRITES = AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA
 
 
-def control(client: Any, code: int, file_id: FileId, data: bytes = b"", room: int = 4096, **fields: Any) -> tuple[Status, bytes]:
+def control(client: Client, code: int, file_id: FileId, data: bytes = b"", room: int = 4096, **fields: Any) -> tuple[Status, bytes]:
     answer = client.ask(Command.IOCTL, IoctlRequest(code, file_id, data, room).encode(), **fields)
     if answer.message[64] != IOCTL_STRUCTURE_SIZE:
         return answer.status, b""
@@ -41,24 +43,24 @@ def content(store: Any, name: str) -> bytes:
     return bytes(buffer)
 
 
-def key_of(client: Any, source: FileId) -> bytes:
+def key_of(client: Client, source: FileId) -> bytes:
     _, key = control(client, Fsctl.SRV_REQUEST_RESUME_KEY, source)
     return SrvRequestResumeKeyResponse.parse(key).resume_key
 
 
 def copy(
-    client: Any, source: FileId, target: FileId, *chunks: SrvCopychunk, code: int = Fsctl.SRV_COPYCHUNK_WRITE
+    client: Client, source: FileId, target: FileId, *chunks: SrvCopychunk, code: int = Fsctl.SRV_COPYCHUNK_WRITE
 ) -> tuple[Status, SrvCopychunkResponse | None]:
     status, output = control(client, code, target, SrvCopychunkCopy(key_of(client, source), list(chunks)).encode())
     return status, SrvCopychunkResponse.parse(memoryview(output)) if output else None
 
 
 @pytest.mark.parametrize("code", [Fsctl.QUERY_NETWORK_INTERFACE_INFO, Fsctl.VALIDATE_NEGOTIATE_INFO, Fsctl.DFS_GET_REFERRALS])
-def test_what_is_asked_of_the_server_names_no_file(client: Any, code: int) -> None:
+def test_what_is_asked_of_the_server_names_no_file(client: Client, code: int) -> None:
     assert control(client, code, client.open("a"))[0] is Status.INVALID_PARAMETER
 
 
-def test_interfaces_that_a_remote_client_can_reach(client: Any) -> None:
+def test_interfaces_that_a_remote_client_can_reach(client: Client) -> None:
     status, output = control(client, Fsctl.QUERY_NETWORK_INTERFACE_INFO, RELATED_FILE_ID, room=65536)
     if status is Status.SUCCESS:
         assert not any(interface.address.is_loopback for interface in parse_network_interfaces(memoryview(output)))
@@ -66,15 +68,15 @@ def test_interfaces_that_a_remote_client_can_reach(client: Any) -> None:
         assert status is Status.NOT_SUPPORTED
 
 
-def test_other_codes_are_refused(client: Any) -> None:
+def test_other_codes_are_refused(client: Client) -> None:
     assert control(client, Fsctl.OFFLOAD_READ, client.open("a"))[0] is Status.INVALID_DEVICE_REQUEST
 
 
-def test_there_is_no_dfs(client: Any) -> None:
+def test_there_is_no_dfs(client: Client) -> None:
     assert control(client, Fsctl.DFS_GET_REFERRALS, RELATED_FILE_ID)[0] is Status.FS_DRIVER_REQUIRED
 
 
-def test_copies_between_files(client: Any, store: Any) -> None:
+def test_copies_between_files(client: Client, store: MemoryStore) -> None:
     store.add("source", bytes(range(200)))
     source, target = client.open("source"), client.open("target")
     assert copy(client, source, target, SrvCopychunk(0, 50, 100), SrvCopychunk(100, 0, 50)) == (
@@ -84,7 +86,7 @@ def test_copies_between_files(client: Any, store: Any) -> None:
     assert content(store, "target") == bytes(range(100, 150)) + bytes(range(100))
 
 
-def test_a_copy_past_the_end_tells_what_came_before(client: Any, store: Any) -> None:
+def test_a_copy_past_the_end_tells_what_came_before(client: Client, store: MemoryStore) -> None:
     store.add("source", bytes(100))
     source, target = client.open("source"), client.open("target")
     assert copy(client, source, target, SrvCopychunk(0, 0, 60), SrvCopychunk(60, 60, 60)) == (
@@ -94,7 +96,7 @@ def test_a_copy_past_the_end_tells_what_came_before(client: Any, store: Any) -> 
 
 
 @pytest.mark.parametrize("offset", [(1 << 64) - 10, (1 << 63) - 1, MAX_FILE_SIZE])
-def test_a_copy_to_where_no_file_reaches(client: Any, store: Any, offset: int) -> None:
+def test_a_copy_to_where_no_file_reaches(client: Client, store: MemoryStore, offset: int) -> None:
     store.add("from", bytes(100))
     source, target = client.open("from"), client.open("to")
     key = key_of(client, source)
@@ -102,7 +104,7 @@ def test_a_copy_to_where_no_file_reaches(client: Any, store: Any, offset: int) -
     assert control(client, Fsctl.SRV_COPYCHUNK, target, request)[0] is Status.INVALID_PARAMETER
 
 
-def test_a_copy_beyond_the_limits_tells_the_limits(client: Any, store: Any) -> None:
+def test_a_copy_beyond_the_limits_tells_the_limits(client: Client, store: MemoryStore) -> None:
     store.add("source", bytes(100))
     source, target = client.open("source"), client.open("target")
     status, limits = copy(client, source, target, SrvCopychunk(0, 0, (1 << 20) + 1))
@@ -110,14 +112,14 @@ def test_a_copy_beyond_the_limits_tells_the_limits(client: Any, store: Any) -> N
     assert limits == SrvCopychunkResponse(256, 1 << 20, 16 << 20)
 
 
-def test_a_file_that_is_not_sparse_is_allocated_whole(client: Any, store: Any) -> None:
+def test_a_file_that_is_not_sparse_is_allocated_whole(client: Client, store: MemoryStore) -> None:
     store.add("a", bytes(10000))
     file_id = client.open("a")
     status, output = control(client, Fsctl.QUERY_ALLOCATED_RANGES, file_id, encode_ranges([(4000, 100000)]))
     assert (status, parse_ranges(memoryview(output))) == (Status.SUCCESS, [FileRange(4000, 6000)])
 
 
-def test_zeros_stay_inside_the_file(client: Any, store: Any) -> None:
+def test_zeros_stay_inside_the_file(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x" * 10)
     status, _ = control(client, Fsctl.SET_ZERO_DATA, client.open("a"), SetZeroData(8, 100).encode())
     assert status is Status.SUCCESS
@@ -125,19 +127,19 @@ def test_zeros_stay_inside_the_file(client: Any, store: Any) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 4)])
-def test_ranges_that_are_none(client: Any, start: int, end: int) -> None:
+def test_ranges_that_are_none(client: Client, start: int, end: int) -> None:
     assert control(client, Fsctl.SET_ZERO_DATA, client.open("a"), SetZeroData(start, end).encode())[0] is Status.INVALID_PARAMETER
 
 
 # What every code has in common
 
 
-def test_only_file_system_controls(client: Any) -> None:
+def test_only_file_system_controls(client: Client) -> None:
     request = IoctlRequest(Fsctl.GET_COMPRESSION, client.open("a"), max_output_response=2, flags=0)
     assert client.ask(Command.IOCTL, request.encode()).status is Status.NOT_SUPPORTED
 
 
-def test_buffers_are_paid_for_and_bounded(client: Any) -> None:
+def test_buffers_are_paid_for_and_bounded(client: Client) -> None:
     file_id = client.open("a")
     assert control(client, Fsctl.GET_COMPRESSION, file_id, room=65537)[0] is Status.INVALID_PARAMETER
     assert control(client, Fsctl.GET_COMPRESSION, file_id, room=65537, charge=2)[0] is Status.SUCCESS
@@ -162,7 +164,7 @@ CODES_OF_FILES = [
 
 
 @pytest.mark.parametrize("code", CODES_OF_FILES)
-def test_a_file_that_is_not_open(client: Any, code: int) -> None:
+def test_a_file_that_is_not_open(client: Client, code: int) -> None:
     assert control(client, code, FileId(1, 1))[0] is Status.FILE_CLOSED
 
 
@@ -176,7 +178,7 @@ _WITH_INPUT = [
 
 
 @pytest.mark.parametrize("code", _WITH_INPUT)
-def test_input_that_is_too_short(client: Any, code: int) -> None:
+def test_input_that_is_too_short(client: Client, code: int) -> None:
     assert control(client, code, client.open("a"), b"short")[0] is Status.INVALID_PARAMETER
 
 
@@ -184,7 +186,7 @@ def test_input_that_is_too_short(client: Any, code: int) -> None:
     ("code", "length"),
     [(Fsctl.SRV_REQUEST_RESUME_KEY, 32), (Fsctl.GET_COMPRESSION, 2), (Fsctl.CREATE_OR_GET_OBJECT_ID, 64)],
 )
-def test_output_that_does_not_fit(client: Any, code: int, length: int) -> None:
+def test_output_that_does_not_fit(client: Client, code: int, length: int) -> None:
     file_id = client.open("a")
     assert control(client, code, file_id, room=length - 1)[0] is Status.BUFFER_TOO_SMALL
     status, output = control(client, code, file_id, room=length)
@@ -201,7 +203,7 @@ def test_output_that_does_not_fit(client: Any, code: int, length: int) -> None:
         (Fsctl.SET_COMPRESSION, b"\0\0", AccessMask.FILE_WRITE_DATA),
     ],
 )
-def test_rights(client: Any, store: Any, code: int, data: bytes, right: int) -> None:
+def test_rights(client: Client, store: MemoryStore, code: int, data: bytes, right: int) -> None:
     store.add("a", b"x")
     without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
     assert control(client, code, without, data)[0] is Status.ACCESS_DENIED
@@ -212,7 +214,7 @@ def test_rights(client: Any, store: Any, code: int, data: bytes, right: int) -> 
     ("code", "data"),
     [(Fsctl.SET_SPARSE, b""), (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode()), (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)]))],
 )
-def test_a_folder_has_no_data(client: Any, code: int, data: bytes) -> None:
+def test_a_folder_has_no_data(client: Client, code: int, data: bytes) -> None:
     folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     assert control(client, code, folder, data)[0] is Status.INVALID_PARAMETER
 
@@ -220,7 +222,7 @@ def test_a_folder_has_no_data(client: Any, code: int, data: bytes) -> None:
 # Copies
 
 
-def test_the_source_is_an_open_of_the_same_session(client: Any, another: Any, store: Any) -> None:
+def test_the_source_is_an_open_of_the_same_session(client: Client, another: Client, store: MemoryStore) -> None:
     store.add("source", bytes(100))
     source, target = client.open("source"), another.open("target")
     assert copy(client, FileId(*source), client.open("x"), SrvCopychunk(0, 0, 1))[0] is Status.SUCCESS
@@ -230,8 +232,8 @@ def test_the_source_is_an_open_of_the_same_session(client: Any, another: Any, st
     assert control(client, Fsctl.SRV_COPYCHUNK_WRITE, client.open("x"), wrong)[0] is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_copy_stays_within_its_store(make_server: Any, client: Any, store: Any) -> None:
-    other = type(client)(make_server(shares=[Share("one", store), Share("two", MemoryStore())]))
+def test_a_copy_stays_within_its_store(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
+    other = Client(make_server(shares=[Share("one", store), Share("two", MemoryStore())]))
     other.negotiate()
     other.log_on()
     other.enter("one")
@@ -253,18 +255,18 @@ def test_a_copy_stays_within_its_store(make_server: Any, client: Any, store: Any
         ([], Status.SUCCESS),
     ],
 )
-def test_how_much_is_copied_at_once(client: Any, store: Any, chunks: list[SrvCopychunk], status: Status) -> None:
+def test_how_much_is_copied_at_once(client: Client, store: MemoryStore, chunks: list[SrvCopychunk], status: Status) -> None:
     store.add("source", bytes(1 << 20))
     assert copy(client, client.open("source"), client.open("target"), *chunks)[0] is status
 
 
-def test_no_room_to_tell_what_was_copied(client: Any, store: Any) -> None:
+def test_no_room_to_tell_what_was_copied(client: Client, store: MemoryStore) -> None:
     source, target = client.open("a"), client.open("b")
     request = SrvCopychunkCopy(key_of(client, source), []).encode()
     assert control(client, Fsctl.SRV_COPYCHUNK_WRITE, target, request, room=11)[0] is Status.INVALID_PARAMETER
 
 
-def test_rights_to_copy(client: Any, store: Any) -> None:
+def test_rights_to_copy(client: Client, store: MemoryStore) -> None:
     store.add("source", bytes(100))
     store.add("target")
     chunk = SrvCopychunk(0, 0, 1)
@@ -280,7 +282,7 @@ def test_rights_to_copy(client: Any, store: Any) -> None:
     assert copy(client, source, both, chunk, code=Fsctl.SRV_COPYCHUNK)[0] is Status.SUCCESS
 
 
-def test_folders_are_not_copied(client: Any, store: Any) -> None:
+def test_folders_are_not_copied(client: Client, store: MemoryStore) -> None:
     store.add("source", bytes(100))
     folder, file_id = client.open("d", create_options=CreateOptions.DIRECTORY_FILE), client.open("source")
     assert copy(client, folder, file_id, SrvCopychunk(0, 0, 1))[0] is Status.INVALID_DEVICE_REQUEST
@@ -288,7 +290,7 @@ def test_folders_are_not_copied(client: Any, store: Any) -> None:
 
 
 @pytest.mark.parametrize("locked", ["source", "target"])
-def test_locks_forbid_copies(client: Any, another: Any, store: Any, locked: str) -> None:
+def test_locks_forbid_copies(client: Client, another: Client, store: MemoryStore, locked: str) -> None:
     store.add("source", bytes(100))
     source, target = client.open("source"), client.open("target")
     lock = LockRequest(another.open(locked), [LockElement(50, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
@@ -299,7 +301,7 @@ def test_locks_forbid_copies(client: Any, another: Any, store: Any, locked: str)
     )
 
 
-def test_a_full_store_tells_what_came_before(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_full_store_tells_what_came_before(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("source", bytes(100))
     source, target = client.open("source"), client.open("target")
     whole = store.copy_range
@@ -316,7 +318,7 @@ def test_a_full_store_tells_what_came_before(client: Any, store: Any, monkeypatc
     )
 
 
-def test_a_store_may_copy_bit_by_bit(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_store_may_copy_bit_by_bit(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("source", bytes(range(100)))
     source, target = client.open("source"), client.open("target")
     whole = store.copy_range
@@ -335,7 +337,7 @@ def attributes_of(store: Any, name: str) -> FileAttributes:
     return found
 
 
-def test_sparse_is_an_attribute(client: Any, store: Any) -> None:
+def test_sparse_is_an_attribute(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x")
     file_id = client.open("a")
     assert control(client, Fsctl.SET_SPARSE, file_id, b"\x01")[0] is Status.SUCCESS
@@ -346,7 +348,7 @@ def test_sparse_is_an_attribute(client: Any, store: Any) -> None:
     assert attributes_of(store, "a") & FileAttributes.SPARSE_FILE
 
 
-def test_the_allocated_ranges_of_a_sparse_file(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_the_allocated_ranges_of_a_sparse_file(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("a", bytes(10000))
     file_id = client.open("a")
     control(client, Fsctl.SET_SPARSE, file_id)
@@ -362,17 +364,17 @@ def test_the_allocated_ranges_of_a_sparse_file(client: Any, store: Any, monkeypa
 
 
 @pytest.mark.parametrize(("offset", "length"), [(-1, 5), (0, -1), (1, 0x7FFFFFFFFFFFFFFF)])
-def test_ranges_that_cannot_be_asked_for(client: Any, offset: int, length: int) -> None:
+def test_ranges_that_cannot_be_asked_for(client: Client, offset: int, length: int) -> None:
     asked = SetZeroData(offset, length).encode()
     assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, client.open("a"), asked)[0] is Status.INVALID_PARAMETER
 
 
-def test_nothing_is_allocated_past_the_end(client: Any, store: Any) -> None:
+def test_nothing_is_allocated_past_the_end(client: Client, store: MemoryStore) -> None:
     store.add("a", bytes(10))
     assert control(client, Fsctl.QUERY_ALLOCATED_RANGES, client.open("a"), encode_ranges([(10, 5)])) == (Status.SUCCESS, b"")
 
 
-def test_locks_forbid_zeros(client: Any, another: Any, store: Any) -> None:
+def test_locks_forbid_zeros(client: Client, another: Client, store: MemoryStore) -> None:
     store.add("a", b"x" * 10)
     file_id = client.open("a")
     lock = LockRequest(another.open("a"), [LockElement(5, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
@@ -386,12 +388,12 @@ def test_locks_forbid_zeros(client: Any, another: Any, store: Any) -> None:
 # The rest
 
 
-def trim(client: Any, file_id: FileId, *ranges: tuple[int, int], key: int = 0) -> tuple[Status, bytes]:
+def trim(client: Client, file_id: FileId, *ranges: tuple[int, int], key: int = 0) -> tuple[Status, bytes]:
     asked = FileLevelTrim([FileRange(*one) for one in ranges], key)
     return control(client, Fsctl.FILE_LEVEL_TRIM, file_id, asked.encode())
 
 
-def test_trimming_gives_whole_clusters_back(client: Any, store: Any) -> None:
+def test_trimming_gives_whole_clusters_back(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x" * 5 * CLUSTER + b"tail")
     file_id = client.open("a")
     status, output = trim(client, file_id, (1, 2 * CLUSTER), (4 * CLUSTER, 1 << 40), (7 * CLUSTER, CLUSTER))
@@ -402,7 +404,7 @@ def test_trimming_gives_whole_clusters_back(client: Any, store: Any) -> None:
     assert content(store, "a")[:CLUSTER] == kept
 
 
-def test_what_is_not_trimmed(client: Any, store: Any) -> None:
+def test_what_is_not_trimmed(client: Client, store: MemoryStore) -> None:
     store.add("a", b"x" * CLUSTER)
     file_id = client.open("a")
     assert trim(client, file_id, (0, CLUSTER), key=1)[0] is Status.INVALID_PARAMETER
@@ -418,14 +420,14 @@ def test_what_is_not_trimmed(client: Any, store: Any) -> None:
     assert content(store, "a") == b"x" * CLUSTER
 
 
-def test_nothing_is_compressed(client: Any) -> None:
+def test_nothing_is_compressed(client: Client) -> None:
     file_id = client.open("a")
     assert control(client, Fsctl.GET_COMPRESSION, file_id) == (Status.SUCCESS, b"\0\0")
     assert control(client, Fsctl.SET_COMPRESSION, file_id, b"\0\0")[0] is Status.SUCCESS
     assert control(client, Fsctl.SET_COMPRESSION, file_id, b"\1\0")[0] is Status.NOT_SUPPORTED
 
 
-def test_object_ids_tell_files_apart(client: Any, store: Any) -> None:
+def test_object_ids_tell_files_apart(client: Client, store: MemoryStore) -> None:
     store.add("a")
     store.add("b")
     ids = [control(client, Fsctl.CREATE_OR_GET_OBJECT_ID, client.open(name))[1][:16] for name in ("a", "b", "A")]

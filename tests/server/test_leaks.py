@@ -27,7 +27,9 @@ from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, Creat
 from filesvc.smb2.messages.logoff import LogoffRequest
 from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
-from filesvc.store.memory import MemoryFile
+from filesvc.store.memory import MemoryFile, MemoryStore
+
+from .dialogue import Client
 
 D = CreateDisposition
 FOLDER = CreateOptions.DIRECTORY_FILE
@@ -55,7 +57,7 @@ class Handles:
 
 
 @pytest.fixture
-def handles(client: Any, store: Any, monkeypatch: Any) -> Handles:
+def handles(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Handles:
     for name in ("file", "hidden", "dir/inside", "held", "versions/2026-11-22/file"):
         store.add(name, b"12345")
     client.server.reload([Share("files", store, snapshots="versions/%Y-%m-%d")])
@@ -95,7 +97,7 @@ CREATES: list[dict[str, Any]] = [
 ]
 
 
-def test_what_create_opens_close_closes(client: Any, another: Any, handles: Handles) -> None:
+def test_what_create_opens_close_closes(client: Client, another: Client, handles: Handles) -> None:
     another.open("held", share=0)
     before = list(handles.open)
     for fields in CREATES:
@@ -114,7 +116,7 @@ def test_what_create_opens_close_closes(client: Any, another: Any, handles: Hand
     ],
     ids=["connection", "session", "tree"],
 )
-def test_what_is_left_open_is_closed(client: Any, handles: Handles, end: Any) -> None:
+def test_what_is_left_open_is_closed(client: Client, handles: Handles, end: Any) -> None:
     for fields in CREATES:
         client.create(**fields)
     assert len(handles.open) > 5
@@ -123,7 +125,7 @@ def test_what_is_left_open_is_closed(client: Any, handles: Handles, end: Any) ->
 
 
 @pytest.mark.parametrize("call", ["stat", "truncate", "set_attributes", "get_xattr", "set_xattr", "list_xattrs", "allocate"])
-def test_what_create_opens_in_a_store_that_fails(client: Any, handles: Handles, monkeypatch: Any, call: str) -> None:
+def test_what_create_opens_in_a_store_that_fails(client: Client, handles: Handles, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     def fail(self: Any, *call: Any) -> None:
         raise OSError(errno.EIO, "broken")
 
@@ -137,7 +139,7 @@ def test_what_create_opens_in_a_store_that_fails(client: Any, handles: Handles, 
 
 
 @pytest.mark.parametrize("name", ["new", "new:stream"])
-def test_what_cannot_be_unmade(client: Any, store: Any, handles: Handles, monkeypatch: Any, name: str) -> None:
+def test_what_cannot_be_unmade(client: Client, store: MemoryStore, handles: Handles, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def fail(*call: Any) -> None:
         raise OSError(errno.EIO, "broken")
 
@@ -149,7 +151,7 @@ def test_what_cannot_be_unmade(client: Any, store: Any, handles: Handles, monkey
 
 
 @pytest.mark.parametrize("pattern", ["file", "FILE", "missing", "*", "f*", "dir"])
-def test_what_listings_open(client: Any, handles: Handles, pattern: str) -> None:
+def test_what_listings_open(client: Client, handles: Handles, pattern: str) -> None:
     root = client.open("", access=AccessMask.FILE_LIST_DIRECTORY)
     client.ask(Command.QUERY_DIRECTORY, QueryDirectoryRequest(root, 12, 1000, pattern).encode())
     assert len(handles.open) == 1
@@ -157,7 +159,7 @@ def test_what_listings_open(client: Any, handles: Handles, pattern: str) -> None
     assert handles.open == []
 
 
-def test_what_bugs_leave(client: Any, handles: Handles, monkeypatch: Any) -> None:
+def test_what_bugs_leave(client: Client, handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*call: Any) -> None:
         raise ZeroDivisionError
 

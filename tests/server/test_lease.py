@@ -12,6 +12,7 @@ from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInforma
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.server.server import Server
 from filesvc.server.settings import Encryption, Settings, Share
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
@@ -23,8 +24,10 @@ from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, Leas
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
 
-from .dialogue import ANOTHER_USER
+from .dialogue import ANOTHER_USER, Answer, Client, MakeClient, MakeServer
+from .standing_reactor import FakeReactor
 
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
 STRANGER = UUID(int=2)
@@ -35,17 +38,17 @@ def state(letters: str) -> LeaseState:
     return LeaseState(sum(letter[one] for one in letters))
 
 
-def create(client: Any, letters: str, key: bytes = KEY, name: str = "f", **fields: Any) -> Any:
+def create(client: Client, letters: str, key: bytes = KEY, name: str = "f", **fields: Any) -> Any:
     contexts = [CreateContext(REQUEST_LEASE, Lease(key, state(letters)).encode())]
     return client.create(name, contexts=contexts, requested_oplock_level=OplockLevel.LEASE, **fields)
 
 
-def create_v2(client: Any, letters: str, key: bytes = KEY, name: str = "f", epoch: int = 10, **fields: Any) -> Any:
+def create_v2(client: Client, letters: str, key: bytes = KEY, name: str = "f", epoch: int = 10, **fields: Any) -> Any:
     contexts = [CreateContext(REQUEST_LEASE, LeaseV2(key, state(letters), epoch=epoch).encode())]
     return client.create(name, contexts=contexts, requested_oplock_level=OplockLevel.LEASE, **fields)
 
 
-def lease_of(answer: Any) -> Any:
+def lease_of(answer: Answer) -> Any:
     assert answer.status is Status.SUCCESS
     response = CreateResponse.parse(answer.message)
     (data,) = [memoryview(context.data) for context in response.create_contexts if context.name == REQUEST_LEASE]
@@ -53,16 +56,16 @@ def lease_of(answer: Any) -> Any:
     return parse_lease(data)
 
 
-def file_of(answer: Any) -> FileId:
+def file_of(answer: Answer) -> FileId:
     assert answer.status is Status.SUCCESS
     return CreateResponse.parse(answer.message).file_id
 
 
-def acknowledge(client: Any, letters: str, key: bytes = KEY) -> Any:
+def acknowledge(client: Client, letters: str, key: bytes = KEY) -> Any:
     return client.ask(Command.OPLOCK_BREAK, LeaseBreak(key, state(letters)).encode())
 
 
-def last(client: Any) -> Any:
+def last(client: Client) -> Any:
     client.unasked += client.receive()
     return client.unasked.pop()
 
@@ -71,12 +74,12 @@ def setting(file_id: FileId, kind: int, value: Any) -> bytes:
     return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
 
 
-def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Any:
+def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Any:
     return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
 @pytest.fixture
-def another(make_client: Any) -> Any:
+def another(make_client: MakeClient) -> Client:
     """Another client, not only another connection of the same."""
     return make_client(client_guid=STRANGER)
 
@@ -86,7 +89,7 @@ def another(make_client: Any) -> Any:
     (Dialect.SMB_2_1, Capabilities.LEASING),
     (Dialect.SMB_3_0, Capabilities.LEASING | Capabilities.DIRECTORY_LEASING),
 ])  # fmt: skip
-def test_what_negotiation_announces(make_client: Any, dialect: int, expected: int) -> None:
+def test_what_negotiation_announces(make_client: MakeClient, dialect: int, expected: int) -> None:
     announced = make_client(dialect).negotiated.capabilities
     assert announced & (Capabilities.LEASING | Capabilities.DIRECTORY_LEASING) == expected
 
@@ -94,7 +97,7 @@ def test_what_negotiation_announces(make_client: Any, dialect: int, expected: in
 @pytest.mark.parametrize(
     ("asked", "granted"), [("", ""), ("R", "R"), ("RH", "RH"), ("RW", "RW"), ("RWH", "RWH"), ("H", ""), ("W", ""), ("WH", "")]
 )
-def test_the_only_client_gets_what_makes_sense(client: Any, asked: str, granted: str) -> None:
+def test_the_only_client_gets_what_makes_sense(client: Client, asked: str, granted: str) -> None:
     assert lease_of(create(client, asked)) == Lease(KEY, state(granted))
 
 
@@ -108,7 +111,7 @@ def test_the_only_client_gets_what_makes_sense(client: Any, asked: str, granted:
     ("RWH", "RW", "RH", "R"),
     ("RWH", "RWH", "RH", "RH"),
 ])  # fmt: skip
-def test_a_second_client_takes_writes_away(client: Any, another: Any, held: str, asked: str, left: str, granted: str) -> None:
+def test_a_second_client_takes_writes_away(client: Client, another: Client, held: str, asked: str, left: str, granted: str) -> None:
     create(client, held)
     answer = create(another, asked, OTHER_KEY)
     if held != left:
@@ -123,20 +126,20 @@ def test_a_second_client_takes_writes_away(client: Any, another: Any, held: str,
 @pytest.mark.parametrize(
     ("held", "asked", "granted"), [("R", "RH", "RH"), ("RH", "RW", "RH"), ("RH", "RWH", "RWH"), ("RWH", "R", "RWH"), ("", "RW", "RW")]
 )
-def test_the_same_key_again_widens_a_lease(client: Any, held: str, asked: str, granted: str) -> None:
+def test_the_same_key_again_widens_a_lease(client: Client, held: str, asked: str, granted: str) -> None:
     create(client, held)
     assert lease_of(create(client, asked)).lease_state == state(granted)
     assert not client.breaks()
 
 
-def test_a_lease_is_widened_to_all_that_is_asked_for_or_not(client: Any, another: Any) -> None:
+def test_a_lease_is_widened_to_all_that_is_asked_for_or_not(client: Client, another: Client) -> None:
     create(client, "R")
     create(another, "R", OTHER_KEY)
     assert lease_of(create(client, "RWH")).lease_state == state("R")
     assert lease_of(create(client, "RH")).lease_state == state("RH")
 
 
-def test_the_last_close_ends_a_lease(client: Any, server: Any) -> None:
+def test_the_last_close_ends_a_lease(client: Client, server: Server) -> None:
     first, second = file_of(create(client, "RWH")), file_of(create(client, "RWH"))
     client.close(first)
     assert len(server.leases) == 1
@@ -145,20 +148,20 @@ def test_the_last_close_ends_a_lease(client: Any, server: Any) -> None:
     assert acknowledge(client, "R").status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_key_is_for_one_file(client: Any, another: Any) -> None:
+def test_a_key_is_for_one_file(client: Client, another: Client) -> None:
     create(client, "R")
     assert create(client, "R", name="g").status is Status.INVALID_PARAMETER
     assert client.create("g", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
     assert lease_of(create(another, "R", name="g")).lease_state == state("R")
 
 
-def test_a_break_in_progress_is_told(client: Any, another: Any) -> None:
+def test_a_break_in_progress_is_told(client: Client, another: Client) -> None:
     create(client, "RWH")
     create(another, "", OTHER_KEY)
     assert lease_of(create(client, "RWH")) == Lease(KEY, state("RWH"), LeaseFlags.BREAK_IN_PROGRESS)
 
 
-def test_an_answer_may_keep_less_but_not_more(client: Any, another: Any) -> None:
+def test_an_answer_may_keep_less_but_not_more(client: Client, another: Client) -> None:
     create(client, "RWH")
     create(another, "", OTHER_KEY)
     assert acknowledge(client, "RW").status is Status.REQUEST_NOT_ACCEPTED
@@ -167,7 +170,7 @@ def test_an_answer_may_keep_less_but_not_more(client: Any, another: Any) -> None
     assert last(another).status is Status.SUCCESS
 
 
-def test_handles_are_given_up_for_what_share_modes_forbid(client: Any, another: Any) -> None:
+def test_handles_are_given_up_for_what_share_modes_forbid(client: Client, another: Client) -> None:
     file_id = file_of(create(client, "RH", share=0))
     assert create(another, "", OTHER_KEY).status is Status.PENDING
     assert [(one.current_lease_state, one.new_lease_state) for one in client.breaks()] == [(state("RH"), state("R"))]
@@ -175,14 +178,14 @@ def test_handles_are_given_up_for_what_share_modes_forbid(client: Any, another: 
     assert last(another).status is Status.SUCCESS
 
 
-def test_share_modes_hold_if_the_file_is_in_use(client: Any, another: Any) -> None:
+def test_share_modes_hold_if_the_file_is_in_use(client: Client, another: Client) -> None:
     create(client, "RH", share=0)
     create(another, "", OTHER_KEY)
     acknowledge(client, "R")
     assert last(another).status is Status.SHARING_VIOLATION
 
 
-def test_reads_are_taken_without_waiting(client: Any, another: Any) -> None:
+def test_reads_are_taken_without_waiting(client: Client, another: Client) -> None:
     create(client, "RH")
     assert create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE).status is Status.SUCCESS
     assert client.breaks() == [LeaseBreakNotification(KEY, state("RH"), 0, LeaseBreakFlags.ACK_REQUIRED)]
@@ -190,7 +193,7 @@ def test_reads_are_taken_without_waiting(client: Any, another: Any) -> None:
     assert not client.breaks()
 
 
-def test_a_lease_of_reads_needs_no_answer(client: Any, another: Any) -> None:
+def test_a_lease_of_reads_needs_no_answer(client: Client, another: Client) -> None:
     create(client, "R")
     file_id = file_of(create(another, "R", OTHER_KEY))
     another.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
@@ -199,7 +202,7 @@ def test_a_lease_of_reads_needs_no_answer(client: Any, another: Any) -> None:
     assert acknowledge(client, "").status is Status.UNSUCCESSFUL
 
 
-def test_more_is_taken_step_by_step(client: Any, another: Any, reactor: Any) -> None:
+def test_more_is_taken_step_by_step(client: Client, another: Client, reactor: FakeReactor) -> None:
     create(client, "RWH")
     create(another, "", OTHER_KEY)
     overwriting = create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE)
@@ -213,7 +216,7 @@ def test_more_is_taken_step_by_step(client: Any, another: Any, reactor: Any) -> 
     assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
 
 
-def test_epochs_count_changes(client: Any, another: Any) -> None:
+def test_epochs_count_changes(client: Client, another: Client) -> None:
     assert lease_of(create_v2(client, "R", epoch=10)).epoch == 11
     assert lease_of(create_v2(client, "R", epoch=99)).epoch == 11
     assert lease_of(create(client, "RWH")) == LeaseV2(KEY, state("RWH"), epoch=12), "the version is that of the first"
@@ -221,7 +224,7 @@ def test_epochs_count_changes(client: Any, another: Any) -> None:
     assert [one.new_epoch for one in client.breaks()] == [13]
 
 
-def test_a_lease_is_one_clients_on_all_its_connections(client: Any, make_client: Any, another: Any) -> None:
+def test_a_lease_is_one_clients_on_all_its_connections(client: Client, make_client: MakeClient, another: Client) -> None:
     """And its breaks are told on the first of them, and answered on any."""
     second = make_client()
     create(second, "RWH")
@@ -232,7 +235,7 @@ def test_a_lease_is_one_clients_on_all_its_connections(client: Any, make_client:
 
 
 @pytest.mark.parametrize("what", ["rename", "delete"])
-def test_names_change_when_handles_are_given_up(client: Any, another: Any, what: str) -> None:
+def test_names_change_when_handles_are_given_up(client: Client, another: Client, what: str) -> None:
     create(client, "RH")
     file_id = file_of(create(another, "R", OTHER_KEY))
     if what == "rename":
@@ -244,13 +247,13 @@ def test_names_change_when_handles_are_given_up(client: Any, another: Any, what:
     assert last(another).status is Status.SUCCESS
 
 
-def test_delete_on_close_takes_handles(client: Any, another: Any) -> None:
+def test_delete_on_close_takes_handles(client: Client, another: Client) -> None:
     create(client, "RH")
     another.close(another.open("f", access=AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE))
     assert [one.new_lease_state for one in client.breaks()] == [state("R")]
 
 
-def test_a_directory_moves_when_what_is_in_it_is_closed(client: Any, another: Any) -> None:
+def test_a_directory_moves_when_what_is_in_it_is_closed(client: Client, another: Client) -> None:
     client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     file_id = file_of(create(client, "RH", name="d\\f"))
     directory = another.open("d")
@@ -266,18 +269,18 @@ def test_a_directory_moves_when_what_is_in_it_is_closed(client: Any, another: An
     (Dialect.SMB_2_1, LeaseV2(KEY, 1), OplockLevel.NONE),
     (Dialect.SMB_3_0, LeaseV2(KEY, 1), OplockLevel.LEASE),
 ])  # fmt: skip
-def test_dialects_that_have_leases(make_client: Any, dialect: int, asked: Any, level: int) -> None:
+def test_dialects_that_have_leases(make_client: MakeClient, dialect: int, asked: Any, level: int) -> None:
     contexts = [CreateContext(REQUEST_LEASE, asked.encode())]
     answer = make_client(dialect).create("f", contexts=contexts, requested_oplock_level=OplockLevel.LEASE)
     assert CreateResponse.parse(answer.message).oplock_level == level
 
 
-def test_a_lease_of_no_known_length(client: Any) -> None:
+def test_a_lease_of_no_known_length(client: Client) -> None:
     contexts = [CreateContext(REQUEST_LEASE, b"short")]
     assert client.create("f", contexts=contexts, requested_oplock_level=OplockLevel.LEASE).status is Status.INVALID_PARAMETER
 
 
-def test_level_ii_and_handles_exclude_each_other(client: Any, another: Any) -> None:
+def test_level_ii_and_handles_exclude_each_other(client: Client, another: Client) -> None:
     create(client, "RH")
     assert CreateResponse.parse(another.create("f", requested_oplock_level=OplockLevel.II).message).oplock_level == OplockLevel.NONE
     client.create("g", requested_oplock_level=OplockLevel.II)
@@ -287,7 +290,7 @@ def test_level_ii_and_handles_exclude_each_other(client: Any, another: Any) -> N
 # Whose lease it is, whoever else says to be that client
 
 
-def test_who_may_not_change_the_descriptor_breaks_nothing(client: Any, another: Any) -> None:
+def test_who_may_not_change_the_descriptor_breaks_nothing(client: Client, another: Client) -> None:
     create(client, "RH")
     looks = another.open("f", access=AccessMask.FILE_READ_ATTRIBUTES)
     request = SetInfoRequest(looks, InfoType.SECURITY, 0, SecurityDescriptor().encode(), SecurityInformation.DACL)
@@ -296,12 +299,12 @@ def test_who_may_not_change_the_descriptor_breaks_nothing(client: Any, another: 
 
 
 @pytest.fixture
-def impostor(make_client: Any) -> Any:
+def impostor(make_client: MakeClient) -> Client:
     """Another user, whose client says that it is the first one's."""
     return make_client(user=ANOTHER_USER)
 
 
-def test_another_user_has_a_lease_of_its_own(client: Any, impostor: Any) -> None:
+def test_another_user_has_a_lease_of_its_own(client: Client, impostor: Client) -> None:
     create(client, "RWH")
     answer = create(impostor, "RWH")
     assert answer.status is Status.PENDING
@@ -311,7 +314,7 @@ def test_another_user_has_a_lease_of_its_own(client: Any, impostor: Any) -> None
     assert lease_of(last(impostor)).lease_state == state("RH")
 
 
-def test_another_user_is_not_told_of_a_break(make_client: Any, another: Any) -> None:
+def test_another_user_is_not_told_of_a_break(make_client: MakeClient, another: Client) -> None:
     impostor, client = make_client(user=ANOTHER_USER), make_client()
     create(client, "RWH")
     create(another, "", OTHER_KEY)
@@ -320,7 +323,7 @@ def test_another_user_is_not_told_of_a_break(make_client: Any, another: Any) -> 
 
 
 @pytest.mark.parametrize("holds", [False, True])
-def test_another_user_answers_no_break(client: Any, impostor: Any, another: Any, holds: bool) -> None:
+def test_another_user_answers_no_break(client: Client, impostor: Client, another: Client, holds: bool) -> None:
     create(client, "RWH")
     if holds:
         create(impostor, "R", name="g")
@@ -331,7 +334,7 @@ def test_another_user_answers_no_break(client: Any, impostor: Any, another: Any,
     assert last(another).status is Status.SUCCESS
 
 
-def test_another_users_key_may_be_for_another_file(client: Any, impostor: Any, server: Any) -> None:
+def test_another_users_key_may_be_for_another_file(client: Client, impostor: Client, server: Server) -> None:
     first = file_of(create(client, "RWH"))
     answer = create(impostor, "RWH", name="g")
     assert lease_of(answer).lease_state == state("RWH")
@@ -343,7 +346,7 @@ def test_another_users_key_may_be_for_another_file(client: Any, impostor: Any, s
     assert len(server.leases) == 0
 
 
-def test_users_on_one_connection_are_one_clients(client: Any, another: Any) -> None:
+def test_users_on_one_connection_are_one_clients(client: Client, another: Client) -> None:
     """As those of a machine with several users are: nobody else can send on its connection."""
     create(client, "RWH")
     client.session_id = 0
@@ -356,11 +359,11 @@ def test_users_on_one_connection_are_one_clients(client: Any, another: Any) -> N
     assert last(another).status is Status.SUCCESS
 
 
-def test_guests_have_nothing_in_common(make_server: Any, client: Any, store: Any) -> None:
+def test_guests_have_nothing_in_common(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     server = make_server(Settings(guest=True), [Share("files", store, guest=True)])
 
     def guest() -> Any:
-        guest = type(client)(server)
+        guest = Client(server)
         guest.negotiate()
         guest.log_on("whoever", "whatever")
         guest.enter()
@@ -375,11 +378,11 @@ def test_guests_have_nothing_in_common(make_server: Any, client: Any, store: Any
     assert lease_of(last(other)).lease_state == state("RH")
 
 
-def test_a_break_on_another_connection_is_encrypted_there(make_server: Any, client: Any) -> None:
+def test_a_break_on_another_connection_is_encrypted_there(make_server: MakeServer, client: Client) -> None:
     server = make_server(Settings(encryption=Encryption.REQUIRED))
 
     def connect(**fields: Any) -> Any:
-        other = type(client)(server, **fields)
+        other = Client(server, **fields)
         other.negotiate()
         other.log_on()
         other.seal = True

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from filesvc.server.server import Server
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateOptions
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
+
+from .dialogue import Client, Serve
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
@@ -29,11 +31,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(serve: Any, folder: Path) -> Any:
+def server(serve: Serve, folder: Path) -> Server:
     return serve(files=LocalStore(folder))
 
 
-def heard(client: Any) -> list[int]:
+def heard(client: Client) -> list[int]:
     """What the client is to keep, for each break it was told of."""
     client.server.local_programs.doRead()
     kept: list[int] = client.kept()
@@ -52,7 +54,7 @@ def heard(client: Any) -> list[int]:
     (RH, "stat d/f > /dev/null", []),
     (RWH, "echo two >> d/other", []),
 ])  # fmt: skip
-def test_what_is_done_to_a_file(client: Any, folder: Path, held: int, script: str, told: list[int]) -> None:
+def test_what_is_done_to_a_file(client: Client, folder: Path, held: int, script: str, told: list[int]) -> None:
     client.lease("d\\f", held)
     subprocess.run(["sh", "-c", script], cwd=folder, check=True)
     assert heard(client) == told
@@ -68,20 +70,20 @@ def test_what_is_done_to_a_file(client: Any, folder: Path, held: int, script: st
     ("cat d/f > /dev/null; ls -l d > /dev/null", []),
     ("echo new > new", []),
 ])  # fmt: skip
-def test_what_is_done_in_a_directory(client: Any, folder: Path, script: str, told: list[int]) -> None:
+def test_what_is_done_in_a_directory(client: Client, folder: Path, script: str, told: list[int]) -> None:
     client.lease("d", RH, create_options=CreateOptions.DIRECTORY_FILE)
     subprocess.run(["sh", "-c", script], cwd=folder, check=True)
     assert heard(client) == told
 
 
-def test_what_the_client_does_itself(client: Any) -> None:
+def test_what_the_client_does_itself(client: Client) -> None:
     client.lease("d", RH, create_options=CreateOptions.DIRECTORY_FILE)
     file_id = client.lease("d\\f", RWH, b"f" * 16)
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"mine").encode())
     assert heard(client) == []
 
 
-def test_a_file_that_is_cached_no_more_is_not_watched(client: Any, folder: Path) -> None:
+def test_a_file_that_is_cached_no_more_is_not_watched(client: Client, folder: Path) -> None:
     first, second = client.lease("d\\f"), client.lease("d\\f")
     client.close(first)
     subprocess.run(["sh", "-c", "cat d/f > /dev/null"], cwd=folder, check=True)
@@ -92,7 +94,7 @@ def test_a_file_that_is_cached_no_more_is_not_watched(client: Any, folder: Path)
     assert not list(client.server.local_programs._fanotify.read())
 
 
-def test_descriptors_are_given_back(server: Any) -> None:
+def test_descriptors_are_given_back(server: Server) -> None:
     fd = server.local_programs.fileno()
     os.fstat(fd)
     server.local_programs.stop()

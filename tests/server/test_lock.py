@@ -22,6 +22,9 @@ from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Answer, Client, MakeClient
 
 SHARED = LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
@@ -29,24 +32,24 @@ WAIT = LockFlags.EXCLUSIVE_LOCK
 UNLOCK = LockFlags.UNLOCK
 
 
-def lock(client: Any, file_id: FileId, *elements: tuple[int, int, int], number: int = 0, index: int = 0) -> Any:
+def lock(client: Client, file_id: FileId, *elements: tuple[int, int, int], number: int = 0, index: int = 0) -> Any:
     request = LockRequest(file_id, [LockElement(*element) for element in elements], number, index)
     return client.ask(Command.LOCK, request.encode())
 
 
-def status(client: Any, file_id: FileId, *elements: tuple[int, int, int], **fields: int) -> Status:
+def status(client: Client, file_id: FileId, *elements: tuple[int, int, int], **fields: int) -> Status:
     answer: Status = lock(client, file_id, *elements, **fields).status
     return answer
 
 
-def cancel(client: Any, pending: Any) -> None:
+def cancel(client: Client, pending: Answer) -> None:
     client.send(
         client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
     )
 
 
 @pytest.fixture
-def files(client: Any, store: Any) -> tuple[FileId, FileId]:
+def files(client: Client, store: MemoryStore) -> tuple[FileId, FileId]:
     """Two opens of one file."""
     store.add("f", bytes(100))
     return client.open("f"), client.open("f")
@@ -65,7 +68,9 @@ def files(client: Any, store: Any) -> tuple[FileId, FileId]:
         (EXCLUSIVE, EXCLUSIVE, False, False),
     ],
 )
-def test_which_locks_go_together(client: Any, files: Any, first: int, second: int, same_open: bool, granted: bool) -> None:
+def test_which_locks_go_together(
+    client: Client, files: tuple[FileId, FileId], first: int, second: int, same_open: bool, granted: bool
+) -> None:
     assert status(client, files[0], (0, 10, first)) is Status.SUCCESS
     assert status(client, files[not same_open], (5, 10, second)) is (Status.SUCCESS if granted else Status.LOCK_NOT_GRANTED)
 
@@ -92,20 +97,20 @@ def test_which_ranges_meet(one: tuple[int, int], other: tuple[int, int], meet: b
     assert ByteRange("a", *other, exclusive=True).overlaps(*one) is meet
 
 
-def test_an_exclusive_lock_is_given_back_before_shared_ones_on_top_of_it(client: Any, files: Any) -> None:
+def test_an_exclusive_lock_is_given_back_before_shared_ones_on_top_of_it(client: Client, files: tuple[FileId, FileId]) -> None:
     for mode in (EXCLUSIVE, SHARED):
         assert status(client, files[0], (0, 10, mode)) is Status.SUCCESS
     assert status(client, files[0], (0, 10, UNLOCK)) is Status.SUCCESS
     assert status(client, files[1], (0, 10, SHARED)) is Status.SUCCESS
 
 
-def test_only_what_is_held_is_given_back(client: Any, files: Any) -> None:
+def test_only_what_is_held_is_given_back(client: Client, files: tuple[FileId, FileId]) -> None:
     assert status(client, files[0], (0, 10, SHARED), (10, 10, SHARED)) is Status.SUCCESS
     assert status(client, files[0], (0, 20, UNLOCK)) is Status.RANGE_NOT_LOCKED
     assert status(client, files[1], (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED
 
 
-def test_all_ranges_are_taken_or_none(client: Any, files: Any) -> None:
+def test_all_ranges_are_taken_or_none(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS
     assert status(client, second, (50, 10, EXCLUSIVE)) is Status.SUCCESS
@@ -115,7 +120,7 @@ def test_all_ranges_are_taken_or_none(client: Any, files: Any) -> None:
     assert status(client, first, (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED, "the roll-back left something"
 
 
-def test_ranges_given_back_before_a_mistake_stay_so(client: Any, files: Any) -> None:
+def test_ranges_given_back_before_a_mistake_stay_so(client: Client, files: tuple[FileId, FileId]) -> None:
     assert status(client, files[0], (0, 1, EXCLUSIVE), (1, 1, EXCLUSIVE)) is Status.SUCCESS
     assert status(client, files[0], (0, 1, UNLOCK), (1, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
     assert status(client, files[1], (0, 1, EXCLUSIVE)) is Status.SUCCESS
@@ -137,11 +142,11 @@ def test_ranges_given_back_before_a_mistake_stay_so(client: Any, files: Any) -> 
         ([(2**64 - 1, 0, EXCLUSIVE)], Status.SUCCESS),
     ],
 )
-def test_what_is_a_lock(client: Any, files: Any, elements: Any, expected: Status) -> None:
+def test_what_is_a_lock(client: Client, files: tuple[FileId, FileId], elements: Any, expected: Status) -> None:
     assert status(client, files[0], *elements) is expected
 
 
-def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Any, store: Any) -> None:
+def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Client, store: MemoryStore) -> None:
     store.add("f")
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     assert status(client, directory, (0, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
@@ -150,7 +155,7 @@ def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Any, store: Any) 
     assert status(client, FileId(77, 77), (0, 1, EXCLUSIVE)) is Status.FILE_CLOSED
 
 
-def test_a_lock_is_waited_for(client: Any, files: Any) -> None:
+def test_a_lock_is_waited_for(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
     pending = lock(client, second, (5, 10, WAIT))
@@ -165,7 +170,7 @@ def test_a_lock_is_waited_for(client: Any, files: Any) -> None:
     assert status(client, second, (5, 10, UNLOCK)) is Status.SUCCESS
 
 
-def test_those_who_wait_are_served_in_order(client: Any, files: Any) -> None:
+def test_those_who_wait_are_served_in_order(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     third = client.open("f")
     assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
@@ -177,7 +182,7 @@ def test_those_who_wait_are_served_in_order(client: Any, files: Any) -> None:
     assert [answer.status for answer in client.unasked] == [Status.SUCCESS] * 2
 
 
-def test_waiting_ends_by_cancel(client: Any, files: Any) -> None:
+def test_waiting_ends_by_cancel(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
     cancel(client, lock(client, second, (0, 10, WAIT)))
@@ -186,7 +191,7 @@ def test_waiting_ends_by_cancel(client: Any, files: Any) -> None:
     assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS, "the cancelled request was granted"
 
 
-def test_waiting_ends_by_close(client: Any, files: Any) -> None:
+def test_waiting_ends_by_close(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
     lock(client, second, (0, 10, WAIT))
@@ -198,14 +203,14 @@ def test_waiting_ends_by_close(client: Any, files: Any) -> None:
     ("command", "body"),
     [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
 )
-def test_waiting_ends_by_leaving(client: Any, files: Any, command: int, body: bytes) -> None:
+def test_waiting_ends_by_leaving(client: Client, files: tuple[FileId, FileId], command: int, body: bytes) -> None:
     assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
     lock(client, files[1], (0, 10, WAIT))
     assert client.ask(command, body).status is Status.SUCCESS
     assert len(client.unasked) == 1
 
 
-def test_waiting_ends_with_the_connection(client: Any, another: Any, files: Any) -> None:
+def test_waiting_ends_with_the_connection(client: Client, another: Client, files: tuple[FileId, FileId]) -> None:
     theirs = another.open("f")
     assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
     assert status(another, theirs, (0, 10, WAIT)) is Status.PENDING
@@ -214,7 +219,7 @@ def test_waiting_ends_with_the_connection(client: Any, another: Any, files: Any)
     assert status(client, files[1], (0, 10, EXCLUSIVE)) is Status.SUCCESS
 
 
-def test_a_lost_connection_gives_its_locks_to_who_waits(client: Any, another: Any, files: Any) -> None:
+def test_a_lost_connection_gives_its_locks_to_who_waits(client: Client, another: Client, files: tuple[FileId, FileId]) -> None:
     theirs = another.open("f")
     assert status(another, theirs, (0, 10, WAIT)) is Status.SUCCESS
     assert status(client, files[0], (0, 10, WAIT)) is Status.PENDING
@@ -227,7 +232,7 @@ def test_a_lost_connection_gives_its_locks_to_who_waits(client: Any, another: An
     [(SHARED, True, False, True, False), (EXCLUSIVE, True, True, False, False)],
 )
 def test_what_a_lock_forbids(
-    client: Any, files: Any, mode: int, own_read: bool, own_write: bool, other_read: bool, other_write: bool
+    client: Client, files: tuple[FileId, FileId], mode: int, own_read: bool, own_write: bool, other_read: bool, other_write: bool
 ) -> None:
     assert status(client, files[0], (10, 10, mode)) is Status.SUCCESS
     for file_id, may_read, may_write in ((files[0], own_read, own_write), (files[1], other_read, other_write)):
@@ -239,7 +244,7 @@ def test_what_a_lock_forbids(
         assert client.ask(Command.READ, ReadRequest(file_id, 15, 0).encode()).status is Status.SUCCESS
 
 
-def test_a_locked_file_is_truncated_and_overwritten(client: Any, store: Any, files: Any) -> None:
+def test_a_locked_file_is_truncated_and_overwritten(client: Client, store: MemoryStore, files: tuple[FileId, FileId]) -> None:
     """As on Windows: locks guard reads and writes. They outlive the bytes they are on."""
     assert status(client, files[0], (50, 10, EXCLUSIVE)) is Status.SUCCESS
     body = FileEndOfFileInformation(10).encode()
@@ -250,7 +255,7 @@ def test_a_locked_file_is_truncated_and_overwritten(client: Any, store: Any, fil
     assert status(client, files[0], (50, 10, UNLOCK)) is Status.SUCCESS
 
 
-def test_a_request_sent_again_is_not_done_again(client: Any, files: Any) -> None:
+def test_a_request_sent_again_is_not_done_again(client: Client, files: tuple[FileId, FileId]) -> None:
     first = files[0]
     for _ in range(2):
         assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=1) is Status.SUCCESS
@@ -263,12 +268,12 @@ def test_a_request_sent_again_is_not_done_again(client: Any, files: Any) -> None
 
 
 @pytest.mark.parametrize("index", [0, 65])
-def test_other_indices_are_not_remembered(client: Any, files: Any, index: int) -> None:
+def test_other_indices_are_not_remembered(client: Client, files: tuple[FileId, FileId], index: int) -> None:
     assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.SUCCESS
     assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.LOCK_NOT_GRANTED
 
 
-def test_the_oldest_dialect_has_no_sequences(make_client: Any, store: Any) -> None:
+def test_the_oldest_dialect_has_no_sequences(make_client: MakeClient, store: MemoryStore) -> None:
     client = make_client(Dialect.SMB_2_0_2)
     store.add("f")
     file_id = client.open("f")
@@ -286,14 +291,14 @@ def test_who_is_granted_may_come_back_at_once() -> None:
     assert not locks.lock([ByteRange("a", 0, 10, False)])
 
 
-def test_a_request_locks_only_so_much(client: Any) -> None:
+def test_a_request_locks_only_so_much(client: Client) -> None:
     file_id = client.open("a")
     many = [(10 * number, 5, EXCLUSIVE) for number in range(1000)]
     assert status(client, file_id, *many) is Status.INSUFFICIENT_RESOURCES
     assert status(client, file_id, many[0]) is Status.SUCCESS
 
 
-def test_a_file_has_only_so_many_locks(client: Any, monkeypatch: Any) -> None:
+def test_a_file_has_only_so_many_locks(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "MOST", 3)
     file_id = client.open("a")
     assert status(client, file_id, *((number, 1, EXCLUSIVE) for number in range(3))) is Status.SUCCESS

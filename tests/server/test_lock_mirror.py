@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +10,13 @@ from zope.interface import implementer
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, ILockableFile, Kind, Path
 from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.store.memory import MemoryFile, MemoryStore
+
+from .dialogue import Client
+from .standing_reactor import FakeReactor
 
 SIZE = 8
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
@@ -100,12 +102,12 @@ def store() -> LockableStore:
     return LockableStore()
 
 
-def lock(client: Any, file_id: Any, *elements: tuple[int, int, int]) -> Status:
+def lock(client: Client, file_id: FileId, *elements: tuple[int, int, int]) -> Status:
     status: Status = client.ask(Command.LOCK, LockRequest(file_id, [LockElement(*element) for element in elements]).encode()).status
     return status
 
 
-def test_another_programs_lock_refuses_ours(client: Any, store: LockableStore) -> None:
+def test_another_programs_lock_refuses_ours(client: Client, store: LockableStore) -> None:
     store.add("f")
     store.kernel.lock("a program", 5, 1, exclusive=False)
     file_id = client.open("f")
@@ -114,7 +116,7 @@ def test_another_programs_lock_refuses_ours(client: Any, store: LockableStore) -
     assert lock(client, file_id, (0, 5, EXCLUSIVE)) is Status.SUCCESS
 
 
-def test_another_programs_lock_is_waited_for(client: Any, reactor: Any, store: LockableStore) -> None:
+def test_another_programs_lock_is_waited_for(client: Client, reactor: FakeReactor, store: LockableStore) -> None:
     store.add("f")
     store.kernel.lock("a program", 0, 10, exclusive=True)
     file_id = client.open("f")
@@ -128,7 +130,7 @@ def test_another_programs_lock_is_waited_for(client: Any, reactor: Any, store: L
     assert store.kernel.lock("a program", 0, 10, exclusive=True)
 
 
-def test_nobody_looks_again_when_nobody_waits(client: Any, reactor: Any, store: LockableStore) -> None:
+def test_nobody_looks_again_when_nobody_waits(client: Client, reactor: FakeReactor, store: LockableStore) -> None:
     store.add("f")
     store.kernel.lock("a program", 0, 10, exclusive=True)
     file_id = client.open("f")

@@ -17,6 +17,7 @@ from filesvc.server.reports import overview as overview_module
 from filesvc.server.reports.metrics import registry
 from filesvc.server.reports.overview import overview
 from filesvc.server.reports.wording import cache_letters, dialect_name
+from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share, Signing
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.header import Command
@@ -27,14 +28,16 @@ from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
+from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeClient, MakeServer
 from .durability import BATCH, create, dh2q, response, rqls
 
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 
 
 @pytest.fixture
-def metric(server: Any) -> Callable[..., float]:
+def metric(server: Server) -> Callable[..., float]:
     """Asks for one metric, as Prometheus would: C{metric("requests_total", command="echo", status="success")}; 0 if it is not told."""
     collected = registry(server)
 
@@ -52,7 +55,7 @@ def lines(server: Any, after: str) -> list[list[str]]:
     return [line.split() for line in table.strip().splitlines()[1:]]
 
 
-def test_clients(server: Any, client: Any, another: Any, make_client: Any, metric: Any) -> None:
+def test_clients(server: Server, client: Client, another: Client, make_client: MakeClient, metric: Callable[..., float]) -> None:
     old = make_client(Dialect.SMB_2_0_2)
     assert (metric("connections", dialect="3.1.1"), metric("connections", dialect="2.0.2")) == (2, 1)
     assert metric("sessions", kind="user") == 3
@@ -65,9 +68,9 @@ def test_clients(server: Any, client: Any, another: Any, make_client: Any, metri
     assert (metric("sessions", kind="user"), metric("tree_connects", share="files")) == (1, 1)
 
 
-def test_nameless_clients(make_server: Any, client: Any) -> None:
+def test_nameless_clients(make_server: MakeServer, client: Client) -> None:
     server = make_server()
-    nameless = type(client)(server)
+    nameless = Client(server)
     nameless.negotiate()
     assert nameless.log_on_anonymously().status is Status.SUCCESS
     assert b'filesvc_sessions{kind="anonymous"} 1.0' in generate_latest(registry(server))
@@ -75,28 +78,28 @@ def test_nameless_clients(make_server: Any, client: Any) -> None:
     assert (signed, encrypted, user) == ("no", "no", "(anonymous)")
 
 
-def test_logons(server: Any, client: Any, metric: Any) -> None:
-    stranger = type(client)(server)
+def test_logons(server: Server, client: Client, metric: Callable[..., float]) -> None:
+    stranger = Client(server)
     stranger.negotiate()
     assert stranger.log_on(password="wrong").status is Status.LOGON_FAILURE
     assert (metric("logons_total", outcome="accepted"), metric("logons_total", outcome="refused")) == (1, 1)
     assert metric("requests_total", command="session_setup", status="error") == 1, "a step of a logon is no error"
 
 
-def test_open_files(client: Any, metric: Any) -> None:
+def test_open_files(client: Client, metric: Callable[..., float]) -> None:
     first, _ = client.open("a"), client.open("b")
     assert metric("open_files", share="files") == 2
     client.close(first)
     assert metric("open_files", share="files") == 1
 
 
-def test_pipes(client: Any, metric: Any) -> None:
+def test_pipes(client: Client, metric: Callable[..., float]) -> None:
     client.enter("IPC$")
     client.open("srvsvc", access=AccessMask.FILE_GENERIC_READ)
     assert (metric("open_pipes"), metric("open_files", share="files")) == (1, 0)
 
 
-def test_opens_that_wait_for_their_client(server: Any, client: Any, metric: Any) -> None:
+def test_opens_that_wait_for_their_client(server: Server, client: Client, metric: Callable[..., float]) -> None:
     response(create(client, dh2q(), level=BATCH))
     assert metric("open_files_waiting") == 0
     client.transport.loseConnection()
@@ -105,7 +108,7 @@ def test_opens_that_wait_for_their_client(server: Any, client: Any, metric: Any)
     assert (user, away) == ("alice", "(away)")
 
 
-def test_requests(client: Any, metric: Any) -> None:
+def test_requests(client: Client, metric: Callable[..., float]) -> None:
     for _ in range(3):
         client.ask(Command.ECHO, EchoRequest().encode())
     client.create("missing", disposition=CreateDisposition.OPEN)
@@ -113,7 +116,7 @@ def test_requests(client: Any, metric: Any) -> None:
     assert metric("requests_total", command="create", status="error") == 1
 
 
-def test_commands_that_there_are_not_are_one(server: Any, client: Any, metric: Any) -> None:
+def test_commands_that_there_are_not_are_one(server: Server, client: Client, metric: Callable[..., float]) -> None:
     before = len(server.counts.requests)
     for command in (19, 0x1234, 0xFFFF):
         client.send(client.encode(client.header(command), bytes(4)))
@@ -122,7 +125,7 @@ def test_commands_that_there_are_not_are_one(server: Any, client: Any, metric: A
     assert len(server.counts.requests) == before + 1
 
 
-def test_bytes_of_a_store_without_descriptors(client: Any, metric: Any) -> None:
+def test_bytes_of_a_store_without_descriptors(client: Client, metric: Callable[..., float]) -> None:
     file_id = client.open("f")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, bytes(700)).encode())
     client.ask(Command.READ, ReadRequest(file_id, 0, 1000).encode())
@@ -131,10 +134,10 @@ def test_bytes_of_a_store_without_descriptors(client: Any, metric: Any) -> None:
     assert (metric("read_bytes_total", way="store"), metric("read_bytes_total", way="copy")) == (700, 0)
 
 
-def test_bytes_and_verdicts_of_files(make_server: Any, client: Any, tmp_path: Path) -> None:
+def test_bytes_and_verdicts_of_files(make_server: MakeServer, client: Client, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(bytes(1000))
     server = make_server(shares=[Share("files", LocalStore(str(tmp_path)))])
-    reader = type(client)(server)
+    reader = Client(server)
     reader.negotiate()
     reader.log_on()
     reader.enter()
@@ -147,7 +150,9 @@ def test_bytes_and_verdicts_of_files(make_server: Any, client: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("contexts", "level", "kind"), [([], BATCH, "oplock"), ([rqls()], BATCH, "lease")])
-def test_caches_and_breaks(client: Any, another: Any, metric: Any, server: Any, contexts: Any, level: int, kind: str) -> None:
+def test_caches_and_breaks(
+    client: Client, another: Client, metric: Callable[..., float], server: Server, contexts: Any, level: int, kind: str
+) -> None:
     response(create(client, *contexts, level=level))
     assert metric("caches", kind=kind, state="RWH") == 1
     assert lines(server, "USER")[0][3:5] == [kind, "RWH"]
@@ -157,28 +162,28 @@ def test_caches_and_breaks(client: Any, another: Any, metric: Any, server: Any, 
     assert client.breaks()
 
 
-def test_locks(server: Any, client: Any, metric: Any) -> None:
+def test_locks(server: Server, client: Client, metric: Callable[..., float]) -> None:
     file_id, _ = client.open("f"), client.open("f")
     client.ask(Command.LOCK, LockRequest(file_id, [LockElement(0, 10, EXCLUSIVE), LockElement(20, 10, EXCLUSIVE)]).encode())
     assert metric("locks") == 2
     assert [line[4] for line in lines(server, "USER")] == ["2", "-"]
 
 
-def test_buffers(client: Any, server: Any, metric: Any) -> None:
+def test_buffers(client: Client, server: Server, metric: Callable[..., float]) -> None:
     buffer = server.buffers.acquire(1)
     assert metric("buffers_outstanding") == 1
     buffer.release()
     assert metric("buffers_outstanding") == 0
 
 
-def test_the_process(server: Any) -> None:
+def test_the_process(server: Server) -> None:
     assert b"process_open_fds" in generate_latest(registry(server))
 
 
 # The overview
 
 
-def test_overview_says_who_is_there(server: Any, client: Any) -> None:
+def test_overview_says_who_is_there(server: Server, client: Client) -> None:
     client.enter("IPC$")
     assert overview(server, 90061).startswith("FILESVC: filesvc ")
     assert "up 1 day, 1:01:01; connections: 1, sessions: 1, open files: 0\n" in overview(server, 90061)
@@ -188,9 +193,9 @@ def test_overview_says_who_is_there(server: Any, client: Any) -> None:
     assert lines(server, "CLIENTS") == [["1", "0", "files"], ["1", "0", "IPC$"]]
 
 
-def test_overview_says_what_protects_a_client(make_server: Any, client: Any) -> None:
+def test_overview_says_what_protects_a_client(make_server: MakeServer, client: Client) -> None:
     server = make_server(Settings(signing=Signing.REQUIRED))
-    sealing = type(client)(server)
+    sealing = Client(server)
     sealing.negotiate()
     sealing.log_on()
     sealing.seal = True
@@ -200,12 +205,12 @@ def test_overview_says_what_protects_a_client(make_server: Any, client: Any) -> 
     assert encrypted == ["in", "use"]
 
 
-def test_overview_of_a_client_that_has_not_said_anything(server: Any, client: Any) -> None:
-    type(client)(server)
+def test_overview_of_a_client_that_has_not_said_anything(server: Server, client: Client) -> None:
+    Client(server)
     assert lines(server, "FROM")[1] == ["192.0.2.1:50000", "none", "-", "-", "-", "-", "-"]
 
 
-def test_overview_says_what_is_open(server: Any, client: Any, store: Any) -> None:
+def test_overview_says_what_is_open(server: Server, client: Client, store: MemoryStore) -> None:
     store.add("folder/a b", b"")
     client.open("folder\\a b", access=AccessMask.FILE_READ_DATA | AccessMask.DELETE, share=ShareAccess.READ)
     client.open("folder\\a b", access=AccessMask.FILE_READ_ATTRIBUTES, share=0)
@@ -215,12 +220,12 @@ def test_overview_says_what_is_open(server: Any, client: Any, store: Any) -> Non
     ]
 
 
-def test_a_share_that_is_gone_is_listed_while_it_is_used(server: Any, client: Any) -> None:
+def test_a_share_that_is_gone_is_listed_while_it_is_used(server: Server, client: Client) -> None:
     server.reload([])
     assert lines(server, "CLIENTS") == [["1", "0", "files"]]
 
 
-def test_long_tables_are_cut_short(server: Any, client: Any, monkeypatch: Any) -> None:
+def test_long_tables_are_cut_short(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview_module, "MOST_ROWS", 2)
     for name in "abcde":
         client.open(name)
@@ -236,12 +241,12 @@ def test_names_cannot_pretend(name: str, shown: str) -> None:
     assert printable(name) == shown
 
 
-def test_names_of_files_cannot_pretend(server: Any, client: Any) -> None:
+def test_names_of_files_cannot_pretend(server: Server, client: Client) -> None:
     client.open("a\u2028alice  read")
     assert lines(server, "USER")[0][-2:] == ["a\\u2028alice", "read"]
 
 
-def test_the_overview_shows_a_bounded_number_of_rows(server: Any, client: Any) -> None:
+def test_the_overview_shows_a_bounded_number_of_rows(server: Server, client: Client) -> None:
     for number in range(1500):
         client.open(f"{number}")
     assert 1000 < len(overview(server, 0).splitlines()) < 1200

@@ -17,6 +17,7 @@ from filesvc.fscc.file_information import (
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
 from filesvc.server.notify.watch import BUFFER_LIMIT, Memory, Watch
+from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
@@ -27,6 +28,8 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 
+from .dialogue import Answer, Client
+
 NAME = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
 ALL = 0xFFF
 ADDED, REMOVED, MODIFIED = NotifyAction.ADDED, NotifyAction.REMOVED, NotifyAction.MODIFIED
@@ -35,29 +38,29 @@ OLD, NEW = NotifyAction.RENAMED_OLD_NAME, NotifyAction.RENAMED_NEW_NAME
 Changes = list[tuple[int, str]]
 
 
-def ask(client: Any, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> Any:
+def ask(client: Client, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> Any:
     request = ChangeNotifyRequest(file_id, completion_filter, length, ChangeNotifyFlags.WATCH_TREE if tree else 0)
     return client.ask(Command.CHANGE_NOTIFY, request.encode(), charge=-(-length // 65536))
 
 
-def changes_in(answer: Any) -> Changes:
+def changes_in(answer: Answer) -> Changes:
     assert answer.status is Status.SUCCESS, answer.status
     return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
 
 
-def cancel(client: Any, pending: Any) -> None:
+def cancel(client: Client, pending: Answer) -> None:
     client.send(
         client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
     )
 
 
-def start(client: Any, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> None:
+def start(client: Client, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> None:
     """Begin to watch: what happens from now on is kept."""
     cancel(client, ask(client, file_id, completion_filter, tree, length))
     assert [answer.status for answer in client.receive()] == [Status.CANCELLED]
 
 
-def heard(client: Any, file_id: FileId) -> Changes:
+def heard(client: Client, file_id: FileId) -> Changes:
     """What was kept, if anything."""
     answer = ask(client, file_id)
     if answer.status is not Status.PENDING:
@@ -67,38 +70,38 @@ def heard(client: Any, file_id: FileId) -> Changes:
     return []
 
 
-def set_info(client: Any, file_id: FileId, what: int, information: Any) -> None:
+def set_info(client: Client, file_id: FileId, what: int, information: Any) -> None:
     request = SetInfoRequest(file_id, InfoType.FILE, what, information.encode())
     assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
 
 
-def rename(client: Any, file_id: FileId, name: str) -> None:
+def rename(client: Client, file_id: FileId, name: str) -> None:
     set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, name))
 
 
-def make(client: Any, name: str, directory: bool = False) -> None:
+def make(client: Client, name: str, directory: bool = False) -> None:
     options = CreateOptions.DIRECTORY_FILE if directory else 0
     client.close(client.open(name, disposition=CreateDisposition.CREATE, create_options=options))
 
 
-def look(client: Any, name: str) -> FileId:
+def look(client: Client, name: str) -> FileId:
     """A directory, open as watchers open it: not in the way of renames in it."""
     file_id: FileId = client.open(name, access=AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_WRITE_ATTRIBUTES)
     return file_id
 
 
-def delete(client: Any, name: str) -> None:
+def delete(client: Client, name: str) -> None:
     client.close(client.open(name, disposition=CreateDisposition.OPEN, create_options=CreateOptions.DELETE_ON_CLOSE))
 
 
 @pytest.fixture
-def directory(client: Any) -> Any:
+def directory(client: Client) -> FileId:
     """The directory C{d}, open."""
     make(client, "d", directory=True)
     return look(client, "d")
 
 
-def test_a_change_answers_who_waits(client: Any, another: Any, directory: FileId) -> None:
+def test_a_change_answers_who_waits(client: Client, another: Client, directory: FileId) -> None:
     pending = ask(client, directory)
     assert pending.status is Status.PENDING
     make(another, "d\\f")
@@ -107,7 +110,7 @@ def test_a_change_answers_who_waits(client: Any, another: Any, directory: FileId
     assert changes_in(answer) == [(ADDED, "f")]
 
 
-def test_changes_are_kept_between_requests_and_told_in_order(client: Any, directory: FileId) -> None:
+def test_changes_are_kept_between_requests_and_told_in_order(client: Client, directory: FileId) -> None:
     make(client, "d\\before")
     start(client, directory)
     make(client, "d\\f")
@@ -117,7 +120,7 @@ def test_changes_are_kept_between_requests_and_told_in_order(client: Any, direct
     assert heard(client, directory) == []
 
 
-def test_requests_are_answered_one_by_one(client: Any, directory: FileId) -> None:
+def test_requests_are_answered_one_by_one(client: Client, directory: FileId) -> None:
     first, second = ask(client, directory), ask(client, directory)
     make(client, "d\\1")
     make(client, "d\\2")
@@ -127,7 +130,7 @@ def test_requests_are_answered_one_by_one(client: Any, directory: FileId) -> Non
     ]
 
 
-def test_each_open_is_told(client: Any, another: Any, directory: FileId) -> None:
+def test_each_open_is_told(client: Client, another: Client, directory: FileId) -> None:
     theirs = look(another, "d")
     start(client, directory)
     start(another, theirs, CompletionFilter.DIR_NAME)
@@ -137,7 +140,7 @@ def test_each_open_is_told(client: Any, another: Any, directory: FileId) -> None
     assert heard(another, theirs) == [(ADDED, "e")]
 
 
-def test_only_a_tree_is_told_of_what_is_below(client: Any, directory: FileId) -> None:
+def test_only_a_tree_is_told_of_what_is_below(client: Client, directory: FileId) -> None:
     tree = look(client, "d")
     root = look(client, "")
     make(client, "d\\e", directory=True)
@@ -151,7 +154,7 @@ def test_only_a_tree_is_told_of_what_is_below(client: Any, directory: FileId) ->
     assert heard(client, root) == [(ADDED, "d\\e\\f"), (ADDED, "beside")]
 
 
-def test_the_first_request_says_what_is_watched(client: Any, directory: FileId) -> None:
+def test_the_first_request_says_what_is_watched(client: Client, directory: FileId) -> None:
     start(client, directory, CompletionFilter.DIR_NAME)
     assert ask(client, directory, CompletionFilter.FILE_NAME, tree=True).status is Status.PENDING
     make(client, "d\\f")
@@ -161,7 +164,7 @@ def test_the_first_request_says_what_is_watched(client: Any, directory: FileId) 
     assert changes_in(answer) == [(ADDED, "e")]
 
 
-def test_a_rename_is_told_as_a_pair(client: Any, directory: FileId) -> None:
+def test_a_rename_is_told_as_a_pair(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
     assert ask(client, directory).status is Status.PENDING
     rename(client, file_id, "d\\g")
@@ -169,7 +172,7 @@ def test_a_rename_is_told_as_a_pair(client: Any, directory: FileId) -> None:
     assert changes_in(answer) == [(OLD, "f"), (NEW, "g")]
 
 
-def test_a_move_is_told_as_going_and_coming(client: Any, directory: FileId) -> None:
+def test_a_move_is_told_as_going_and_coming(client: Client, directory: FileId) -> None:
     make(client, "d\\e", directory=True)
     tree, inner = look(client, "d"), look(client, "d\\e")
     start(client, directory)
@@ -182,7 +185,7 @@ def test_a_move_is_told_as_going_and_coming(client: Any, directory: FileId) -> N
     assert heard(client, inner) == [(ADDED, "g")]
 
 
-def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Any, directory: FileId) -> None:
+def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
     start(client, directory, CompletionFilter.ATTRIBUTES)
     rename(client, file_id, "d\\g")
@@ -191,7 +194,7 @@ def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Any,
     assert heard(client, directory) == [(MODIFIED, "g")]
 
 
-def test_a_watch_follows_its_directory(client: Any, directory: FileId) -> None:
+def test_a_watch_follows_its_directory(client: Client, directory: FileId) -> None:
     start(client, directory)
     rename(client, client.open("d"), "moved")
     make(client, "moved\\f")
@@ -216,7 +219,7 @@ def basic(**fields: int) -> FileBasicInformation:
         ({}, 0),
     ],
 )
-def test_which_filter_lets_what_through(client: Any, directory: FileId, fields: Any, expected: int) -> None:
+def test_which_filter_lets_what_through(client: Client, directory: FileId, fields: Any, expected: int) -> None:
     file_id = client.open("d\\f")
     watches = {}
     for completion_filter in CompletionFilter:
@@ -227,13 +230,13 @@ def test_which_filter_lets_what_through(client: Any, directory: FileId, fields: 
         assert heard(client, watch) == ([(MODIFIED, "f")] if completion_filter & expected else [])
 
 
-def test_the_directory_itself_is_not_in_it(client: Any, directory: FileId) -> None:
+def test_the_directory_itself_is_not_in_it(client: Client, directory: FileId) -> None:
     start(client, directory, ALL, tree=True)
     set_info(client, directory, FileInformationClass.BASIC, basic(file_attributes=2))
     assert heard(client, directory) == []
 
 
-def test_writes_are_told_once_when_the_file_is_closed(client: Any, directory: FileId) -> None:
+def test_writes_are_told_once_when_the_file_is_closed(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
     start(client, directory, CompletionFilter.SIZE)
     for offset in range(3):
@@ -244,7 +247,7 @@ def test_writes_are_told_once_when_the_file_is_closed(client: Any, directory: Fi
     assert heard(client, directory) == [(MODIFIED, "f")]
 
 
-def test_what_is_written_and_deleted_is_only_told_to_be_gone(client: Any, directory: FileId) -> None:
+def test_what_is_written_and_deleted_is_only_told_to_be_gone(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f", create_options=CreateOptions.DELETE_ON_CLOSE)
     start(client, directory, ALL)
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
@@ -252,7 +255,7 @@ def test_what_is_written_and_deleted_is_only_told_to_be_gone(client: Any, direct
     assert heard(client, directory) == [(REMOVED, "f")]
 
 
-def test_overwriting_and_linking_are_told(client: Any, directory: FileId) -> None:
+def test_overwriting_and_linking_are_told(client: Client, directory: FileId) -> None:
     make(client, "d\\f")
     start(client, directory, ALL)
     file_id = client.open("d\\f", disposition=CreateDisposition.OVERWRITE)
@@ -261,7 +264,7 @@ def test_overwriting_and_linking_are_told(client: Any, directory: FileId) -> Non
     assert heard(client, directory) == [(MODIFIED, "f"), (ADDED, "g")]
 
 
-def test_the_same_change_is_not_kept_twice(client: Any, directory: FileId) -> None:
+def test_the_same_change_is_not_kept_twice(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
     start(client, directory, ALL)
     for _ in range(3):
@@ -269,7 +272,7 @@ def test_the_same_change_is_not_kept_twice(client: Any, directory: FileId) -> No
     assert heard(client, directory) == [(MODIFIED, "f")]
 
 
-def test_more_than_fits_is_not_kept(client: Any, directory: FileId) -> None:
+def test_more_than_fits_is_not_kept(client: Client, directory: FileId) -> None:
     start(client, directory, length=2 * 16)
     for name in "123":
         make(client, f"d\\{name}")
@@ -279,7 +282,7 @@ def test_more_than_fits_is_not_kept(client: Any, directory: FileId) -> None:
     assert heard(client, directory) == [(ADDED, "4"), (ADDED, "5")]
 
 
-def test_what_does_not_fit_into_an_answer_is_lost(client: Any, directory: FileId) -> None:
+def test_what_does_not_fit_into_an_answer_is_lost(client: Client, directory: FileId) -> None:
     assert ask(client, directory, length=13).status is Status.PENDING
     make(client, "d\\1")
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_ENUM_DIR]
@@ -287,7 +290,7 @@ def test_what_does_not_fit_into_an_answer_is_lost(client: Any, directory: FileId
     assert ask(client, directory).status is Status.NOTIFY_ENUM_DIR, "the first request's buffer counts"
 
 
-def test_memory_is_bounded_whatever_the_client_offers(client: Any, server: Any, directory: FileId) -> None:
+def test_memory_is_bounded_whatever_the_client_offers(client: Client, server: Server, directory: FileId) -> None:
     start(client, directory, length=BUFFER_LIMIT)
     server.notifier._memory.limit = 16
     make(client, "d\\1")
@@ -300,7 +303,7 @@ def test_memory_is_bounded_whatever_the_client_offers(client: Any, server: Any, 
     assert server.notifier._memory.used == 0
 
 
-def test_waiting_ends_by_close(client: Any, directory: FileId) -> None:
+def test_waiting_ends_by_close(client: Client, directory: FileId) -> None:
     ask(client, directory)
     ask(client, directory)
     client.close(directory)
@@ -311,13 +314,13 @@ def test_waiting_ends_by_close(client: Any, directory: FileId) -> None:
     ("command", "body"),
     [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
 )
-def test_waiting_ends_by_leaving(client: Any, directory: FileId, command: int, body: bytes) -> None:
+def test_waiting_ends_by_leaving(client: Client, directory: FileId, command: int, body: bytes) -> None:
     ask(client, directory)
     assert client.ask(command, body).status is Status.SUCCESS
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP]
 
 
-def test_waiting_ends_with_the_connection(server: Any, client: Any, another: Any, directory: FileId) -> None:
+def test_waiting_ends_with_the_connection(server: Server, client: Client, another: Client, directory: FileId) -> None:
     ask(another, look(another, "d"))
     another.transport.loseConnection()
     make(client, "d\\f")
@@ -326,7 +329,7 @@ def test_waiting_ends_with_the_connection(server: Any, client: Any, another: Any
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_a_directory_that_will_go_is_watched_no_more(client: Any, another: Any, directory: FileId, at_once: bool) -> None:
+def test_a_directory_that_will_go_is_watched_no_more(client: Client, another: Client, directory: FileId, at_once: bool) -> None:
     ask(client, directory)
     if at_once:
         theirs = another.open("d")
@@ -340,7 +343,7 @@ def test_a_directory_that_will_go_is_watched_no_more(client: Any, another: Any, 
         assert ask(client, directory).status is Status.PENDING
 
 
-def test_what_is_refused(client: Any, directory: FileId) -> None:
+def test_what_is_refused(client: Client, directory: FileId) -> None:
     assert ask(client, client.open("f")).status is Status.INVALID_PARAMETER
     assert ask(client, directory, length=client.connection.max_transfer + 1).status is Status.INVALID_PARAMETER
     without = client.open("d", access=AccessMask.FILE_READ_ATTRIBUTES)
@@ -356,7 +359,7 @@ def test_a_watch_that_has_ended_keeps_nothing() -> None:
     assert memory.used == 0
 
 
-def test_streams_are_told_of_by_their_full_names(client: Any, directory: FileId) -> None:
+def test_streams_are_told_of_by_their_full_names(client: Client, directory: FileId) -> None:
     streams = CompletionFilter.STREAM_NAME | CompletionFilter.STREAM_SIZE
     start(client, directory, streams | NAME)
     file_id = client.open("d\\f:s")

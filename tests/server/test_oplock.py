@@ -18,43 +18,47 @@ from filesvc.smb2.messages.oplock_break import OplockBreak
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeClient
+from .standing_reactor import FakeReactor
 
 NONE, II, EXCLUSIVE, BATCH = OplockLevel.NONE, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH
 
 
-def create(client: Any, level: int, **fields: Any) -> Any:
+def create(client: Client, level: int, **fields: Any) -> Any:
     return client.create("f", requested_oplock_level=level, **fields)
 
 
-def granted(client: Any, level: int, **fields: Any) -> tuple[FileId, int]:
+def granted(client: Client, level: int, **fields: Any) -> tuple[FileId, int]:
     answer = create(client, level, **fields)
     assert answer.status is Status.SUCCESS
     response = CreateResponse.parse(answer.message)
     return response.file_id, response.oplock_level
 
 
-def acknowledge(client: Any, file_id: FileId, level: int) -> Any:
+def acknowledge(client: Client, file_id: FileId, level: int) -> Any:
     return client.ask(Command.OPLOCK_BREAK, OplockBreak(file_id, level).encode())
 
 
-def last(client: Any) -> Any:
+def last(client: Client) -> Any:
     """The answer that a request which waited got."""
     client.unasked += client.receive()
     return client.unasked.pop()
 
 
 @pytest.mark.parametrize("level", [NONE, II, EXCLUSIVE, BATCH])
-def test_the_only_open_gets_what_it_asks_for(client: Any, level: int) -> None:
+def test_the_only_open_gets_what_it_asks_for(client: Client, level: int) -> None:
     assert granted(client, level)[1] == level
 
 
 @pytest.mark.parametrize("level", [II, EXCLUSIVE, BATCH])
-def test_a_second_open_gets_level_ii_at_most(client: Any, another: Any, level: int) -> None:
+def test_a_second_open_gets_level_ii_at_most(client: Client, another: Client, level: int) -> None:
     granted(client, NONE)
     assert granted(another, level)[1] == II
 
 
-def test_directories_have_no_oplocks(client: Any, store: Any) -> None:
+def test_directories_have_no_oplocks(client: Client, store: MemoryStore) -> None:
     answer = client.create("", requested_oplock_level=BATCH)
     assert CreateResponse.parse(answer.message).oplock_level == NONE
 
@@ -65,7 +69,7 @@ def test_directories_have_no_oplocks(client: Any, store: Any) -> None:
     (EXCLUSIVE, CreateDisposition.OVERWRITE, NONE),
     (BATCH, CreateDisposition.SUPERSEDE, NONE),
 ])  # fmt: skip
-def test_another_open_waits_for_the_break(client: Any, another: Any, held: int, disposition: int, to: int) -> None:
+def test_another_open_waits_for_the_break(client: Client, another: Client, held: int, disposition: int, to: int) -> None:
     file_id, _ = granted(client, held)
     assert create(another, BATCH, disposition=disposition).status is Status.PENDING
     assert client.breaks() == [OplockBreak(file_id, to)]
@@ -77,40 +81,40 @@ def test_another_open_waits_for_the_break(client: Any, another: Any, held: int, 
     assert CreateResponse.parse(opened.message).oplock_level == II
 
 
-def test_looking_at_attributes_breaks_nothing(client: Any, another: Any) -> None:
+def test_looking_at_attributes_breaks_nothing(client: Client, another: Client) -> None:
     granted(client, BATCH)
     assert granted(another, NONE, access=AccessMask.FILE_READ_ATTRIBUTES | AccessMask.SYNCHRONIZE)[1] == NONE
     assert not client.breaks()
 
 
-def test_a_close_answers_too(client: Any, another: Any) -> None:
+def test_a_close_answers_too(client: Client, another: Client) -> None:
     file_id, _ = granted(client, BATCH, share=0)
     assert create(another, BATCH).status is Status.PENDING
     client.close(file_id)
     assert CreateResponse.parse(last(another).message).oplock_level == BATCH
 
 
-def test_a_lost_connection_answers_too(client: Any, another: Any) -> None:
+def test_a_lost_connection_answers_too(client: Client, another: Client) -> None:
     granted(client, BATCH)
     assert create(another, BATCH).status is Status.PENDING
     client.transport.loseConnection()
     assert last(another).status is Status.SUCCESS
 
 
-def test_share_modes_are_looked_at_when_a_batch_oplock_has_broken(client: Any, another: Any) -> None:
+def test_share_modes_are_looked_at_when_a_batch_oplock_has_broken(client: Client, another: Client) -> None:
     file_id, _ = granted(client, BATCH, share=0)
     assert create(another, NONE).status is Status.PENDING
     acknowledge(client, file_id, II)
     assert last(another).status is Status.SHARING_VIOLATION
 
 
-def test_an_exclusive_oplock_does_not_break_for_what_share_modes_forbid(client: Any, another: Any) -> None:
+def test_an_exclusive_oplock_does_not_break_for_what_share_modes_forbid(client: Client, another: Client) -> None:
     granted(client, EXCLUSIVE, share=0)
     assert create(another, NONE).status is Status.SHARING_VIOLATION
     assert not client.breaks()
 
 
-def test_who_does_not_answer_loses_the_oplock(client: Any, another: Any, reactor: Any) -> None:
+def test_who_does_not_answer_loses_the_oplock(client: Client, another: Client, reactor: FakeReactor) -> None:
     file_id, _ = granted(client, BATCH)
     create(another, NONE)
     reactor.advance(BREAK_TIMEOUT - 1)
@@ -120,7 +124,7 @@ def test_who_does_not_answer_loses_the_oplock(client: Any, another: Any, reactor
     assert acknowledge(client, file_id, II).status is Status.INVALID_OPLOCK_PROTOCOL
 
 
-def test_waiting_can_be_cancelled(client: Any, another: Any) -> None:
+def test_waiting_can_be_cancelled(client: Client, another: Client) -> None:
     granted(client, BATCH)
     pending = create(another, NONE)
     header = another.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id)
@@ -128,7 +132,7 @@ def test_waiting_can_be_cancelled(client: Any, another: Any) -> None:
     assert last(another).status is Status.CANCELLED
 
 
-def test_more_is_taken_while_the_answer_is_awaited(client: Any, another: Any, make_client: Any, reactor: Any) -> None:
+def test_more_is_taken_while_the_answer_is_awaited(client: Client, another: Client, make_client: MakeClient, reactor: FakeReactor) -> None:
     """The client is first told to keep level II, and when it does, to give that up as well."""
     file_id, _ = granted(client, BATCH)
     create(another, NONE)
@@ -141,22 +145,22 @@ def test_more_is_taken_while_the_answer_is_awaited(client: Any, another: Any, ma
     assert last(another).status is last(overwriting).status is Status.SUCCESS
 
 
-def write(client: Any, file_id: FileId) -> Any:
+def write(client: Client, file_id: FileId) -> Any:
     return client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
 
 
-def lock(client: Any, file_id: FileId) -> Any:
+def lock(client: Client, file_id: FileId) -> Any:
     element = LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
     return client.ask(Command.LOCK, LockRequest(file_id, [element]).encode())
 
 
-def set_size(client: Any, file_id: FileId) -> Any:
+def set_size(client: Client, file_id: FileId) -> Any:
     size = FileEndOfFileInformation(7).encode()
     return client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, FileInformationClass.END_OF_FILE, size).encode())
 
 
 @pytest.mark.parametrize("change", [write, lock, set_size])
-def test_changes_take_level_ii_from_all(client: Any, another: Any, change: Any) -> None:
+def test_changes_take_level_ii_from_all(client: Client, another: Client, change: Any) -> None:
     mine, _ = granted(client, II)
     theirs, _ = granted(another, II)
     assert change(another, theirs).status is Status.SUCCESS
@@ -166,33 +170,33 @@ def test_changes_take_level_ii_from_all(client: Any, another: Any, change: Any) 
     assert not client.breaks()
 
 
-def test_own_changes_leave_an_exclusive_oplock(client: Any) -> None:
+def test_own_changes_leave_an_exclusive_oplock(client: Client) -> None:
     file_id, _ = granted(client, EXCLUSIVE)
     write(client, file_id)
     assert not client.breaks()
 
 
-def test_an_answer_that_nobody_asked_for(client: Any) -> None:
+def test_an_answer_that_nobody_asked_for(client: Client) -> None:
     file_id, _ = granted(client, BATCH)
     assert acknowledge(client, file_id, II).status is Status.INVALID_OPLOCK_PROTOCOL
     without = client.open("g")
     assert acknowledge(client, without, II).status is Status.INVALID_DEVICE_STATE
 
 
-def test_an_answer_that_keeps_too_much_keeps_nothing(client: Any, another: Any) -> None:
+def test_an_answer_that_keeps_too_much_keeps_nothing(client: Client, another: Client) -> None:
     file_id, _ = granted(client, EXCLUSIVE)
     create(another, NONE)
     assert acknowledge(client, file_id, BATCH).status is Status.INVALID_OPLOCK_PROTOCOL
     assert last(another).status is Status.SUCCESS
 
 
-def test_no_shared_oplock_beside_byte_range_locks(client: Any, another: Any) -> None:
+def test_no_shared_oplock_beside_byte_range_locks(client: Client, another: Client) -> None:
     file_id, _ = granted(client, NONE)
     lock(client, file_id)
     assert granted(another, II)[1] == NONE
 
 
-def test_a_notification_is_encrypted_if_the_session_is(client: Any, another: Any) -> None:
+def test_a_notification_is_encrypted_if_the_session_is(client: Client, another: Client) -> None:
     granted(client, BATCH)
     session = client.connection.channels[client.session_id].session
     assert session.sealer is not None

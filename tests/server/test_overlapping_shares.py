@@ -18,6 +18,7 @@ from filesvc.fscc.file_information import FileDispositionInformation, FileInform
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.fscc.notify_information import NotifyAction, parse_notify_information
 from filesvc.interfaces import FileIdentity, TakesLong
+from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.file_id import FileId
@@ -31,6 +32,8 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeClient, MakeServer, Serve
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
@@ -52,17 +55,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(serve: Any, folder: Path) -> Any:
+def server(serve: Serve, folder: Path) -> Server:
     """One of a folder, the same again and read-only, a folder in it, and one with a hard link to a file in that."""
     where = {"files": folder, "again": folder, "readonly": folder, "sub": folder / "sub", "link": folder / "elsewhere"}
     return serve(**{name: LocalStore(path, read_only=name == "readonly") for name, path in where.items()})
 
 
 @pytest.fixture
-def enter(make_client: Any) -> Callable[[str], Any]:
+def enter(make_client: MakeClient) -> Callable[[str], Client]:
     """Makes a client in a share, another than C{client}."""
 
-    def enter(share: str) -> Any:
+    def enter(share: str) -> Callable[[str], Client]:
         client = make_client(client_guid=UUID(int=2))
         assert client.enter(share).status is Status.SUCCESS
         return client
@@ -74,21 +77,21 @@ def setting(file_id: FileId, what: int, information: Any) -> bytes:
     return SetInfoRequest(file_id, InfoType.FILE, what, information.encode()).encode()
 
 
-def set_info(client: Any, file_id: FileId, what: int, information: Any) -> Status:
+def set_info(client: Client, file_id: FileId, what: int, information: Any) -> Status:
     status: Status = client.ask(Command.SET_INFO, setting(file_id, what, information)).status
     return status
 
 
-def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> Status:
+def rename(client: Client, file_id: FileId, name: str, replace: bool = False) -> Status:
     return set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
 
 
-def begin_rename(client: Any, file_id: FileId, name: str) -> None:
+def begin_rename(client: Client, file_id: FileId, name: str) -> None:
     """A rename, of a file over another if there is one, that has to wait."""
     client.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(True, name)))
 
 
-def delete(client: Any, file_id: FileId) -> Status:
+def delete(client: Client, file_id: FileId) -> Status:
     return set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
 
 
@@ -96,12 +99,12 @@ def delete(client: Any, file_id: FileId) -> Status:
 
 
 @WAYS
-def test_share_modes(client: Any, enter: Any, share: str, name: str) -> None:
+def test_share_modes(client: Client, enter: Callable[[str], Client], share: str, name: str) -> None:
     client.open(r"sub\f", access=READ, share=0)
     assert enter(share).create(name, access=READ).status is Status.SHARING_VIOLATION
 
 
-def test_files_of_other_stores_are_others_whatever_their_identities(make_server: Any, make_client: Any, folder: Path) -> None:
+def test_files_of_other_stores_are_others_whatever_their_identities(make_server: MakeServer, make_client: MakeClient, folder: Path) -> None:
     found = (folder / "sub" / "f").stat()
 
     class Alike(MemoryStore):
@@ -127,8 +130,8 @@ def test_files_of_other_stores_are_others_whatever_their_identities(make_server:
 
 
 @WAYS
-def test_locks(client: Any, enter: Any, share: str, name: str) -> None:
-    def lock(client: Any, file_id: FileId) -> Status:
+def test_locks(client: Client, enter: Callable[[str], Client], share: str, name: str) -> None:
+    def lock(client: Client, file_id: FileId) -> Status:
         elements = [LockElement(2, 4, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)]
         status: Status = client.ask(Command.LOCK, LockRequest(file_id, elements).encode()).status
         return status
@@ -141,20 +144,22 @@ def test_locks(client: Any, enter: Any, share: str, name: str) -> None:
 
 
 @WAYS
-def test_oplocks(client: Any, enter: Any, share: str, name: str) -> None:
+def test_oplocks(client: Client, enter: Callable[[str], Client], share: str, name: str) -> None:
     file_id = client.open(r"sub\f", requested_oplock_level=OplockLevel.EXCLUSIVE)
     assert enter(share).create(name).status is Status.PENDING
     assert client.breaks() == [OplockBreak(file_id, OplockLevel.II)]
 
 
 @WAYS
-def test_leases(client: Any, enter: Any, share: str, name: str) -> None:
+def test_leases(client: Client, enter: Callable[[str], Client], share: str, name: str) -> None:
     client.lease(r"sub\f")
     assert enter(share).create(name).status is Status.PENDING
     assert client.kept() == [RH]
 
 
-def test_a_folder_that_is_opened_anew_has_the_same_files(server: Any, client: Any, enter: Any, folder: Path) -> None:
+def test_a_folder_that_is_opened_anew_has_the_same_files(
+    server: Server, client: Client, enter: Callable[[str], Client], folder: Path
+) -> None:
     client.open(r"sub\f", share=0)
     anew = LocalStore(folder)
     server.reload([Share("files", anew)])
@@ -164,7 +169,9 @@ def test_a_folder_that_is_opened_anew_has_the_same_files(server: Any, client: An
     anew.close()
 
 
-def test_local_programs_break_what_is_cached_through_each(client: Any, enter: Any, server: Any, folder: Path) -> None:
+def test_local_programs_break_what_is_cached_through_each(
+    client: Client, enter: Callable[[str], Client], server: Server, folder: Path
+) -> None:
     other = enter("sub")
     client.lease(r"sub\f", R)
     other.lease("f", R, b"o" * 16)
@@ -185,20 +192,26 @@ def test_local_programs_break_what_is_cached_through_each(client: Any, enter: An
         ("again", r"elsewhere\linked", Status.SUCCESS),
     ],
 )
-def test_nobody_opens_what_is_to_be_deleted_by_that_name(client: Any, enter: Any, share: str, name: str, status: Status) -> None:
+def test_nobody_opens_what_is_to_be_deleted_by_that_name(
+    client: Client, enter: Callable[[str], Client], share: str, name: str, status: Status
+) -> None:
     assert delete(client, client.open(r"sub\f")) is Status.SUCCESS
     assert enter(share).create(name).status is status
 
 
 @pytest.mark.parametrize(("share", "new"), [("again", r"SUB\new"), ("sub", "new")])
-def test_nothing_new_comes_into_a_folder_that_is_to_be_deleted(client: Any, enter: Any, folder: Path, share: str, new: str) -> None:
+def test_nothing_new_comes_into_a_folder_that_is_to_be_deleted(
+    client: Client, enter: Callable[[str], Client], folder: Path, share: str, new: str
+) -> None:
     (folder / "sub" / "f").unlink()
     assert delete(client, client.open("sub", **DIRECTORY)) is Status.SUCCESS
     assert enter(share).create(new).status is Status.DELETE_PENDING
 
 
 @pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("readonly", r"sub\f"), ("sub", "f"), ("link", "linked")])
-def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(
+    client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str
+) -> None:
     other = enter(share)
     here, there = client.open(r"sub\f"), other.open(name, access=READ)
     delete(client, here)
@@ -209,7 +222,7 @@ def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(client: Any, 
     assert (folder / "elsewhere" / "linked").exists()
 
 
-def test_a_stream_goes_too(client: Any, enter: Any, folder: Path) -> None:
+def test_a_stream_goes_too(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     client.close(client.open(r"sub\f:stream"))
     other = enter("readonly")
     here, there = client.open(r"sub\f:stream"), other.open(r"sub\f:stream", access=READ)
@@ -220,7 +233,7 @@ def test_a_stream_goes_too(client: Any, enter: Any, folder: Path) -> None:
     assert (folder / "sub" / "f").read_bytes() == b"0123456789"
 
 
-def test_a_file_that_took_the_name_stays(client: Any, enter: Any, folder: Path) -> None:
+def test_a_file_that_took_the_name_stays(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     here, there = client.open(r"sub\f"), other.open("f")
     delete(client, here)
@@ -231,7 +244,9 @@ def test_a_file_that_took_the_name_stays(client: Any, enter: Any, folder: Path) 
     assert (folder / "sub" / "f").read_bytes() == b"new"
 
 
-def test_a_file_is_deleted_whose_folder_cannot_be_looked_for(client: Any, server: Any, folder: Path, monkeypatch: Any) -> None:
+def test_a_file_is_deleted_whose_folder_cannot_be_looked_for(
+    client: Client, server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(self: Any, path: Any) -> None:
         ready: Future[None] = Future()
         ready.set_exception(OSError(errno.EIO, "broken"))
@@ -244,7 +259,9 @@ def test_a_file_is_deleted_whose_folder_cannot_be_looked_for(client: Any, server
     assert not server.nodes
 
 
-def test_the_deleter_whose_share_is_gone_is_remembered(client: Any, enter: Any, server: Any, folder: Path) -> None:
+def test_the_deleter_whose_share_is_gone_is_remembered(
+    client: Client, enter: Callable[[str], Client], server: Server, folder: Path
+) -> None:
     other = enter("readonly")
     here, there = client.open(r"sub\f"), other.open(r"sub\f", access=READ)
     delete(client, here)
@@ -257,7 +274,9 @@ def test_the_deleter_whose_share_is_gone_is_remembered(client: Any, enter: Any, 
 
 
 @pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f"), ("sub", "")])
-def test_a_directory_stays_where_something_in_it_is_open(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_a_directory_stays_where_something_in_it_is_open(
+    client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str
+) -> None:
     (folder / "top").mkdir()
     os.rename(folder / "sub", folder / "top" / "sub")
     enter(share).open(rf"top\{name}" if share == "again" else name, access=READ)
@@ -265,7 +284,7 @@ def test_a_directory_stays_where_something_in_it_is_open(client: Any, enter: Any
     assert rename(client, client.open("elsewhere", **DIRECTORY), "other") is Status.SUCCESS
 
 
-def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Any, enter: Any, folder: Path) -> None:
+def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     there = other.lease("f", RH)
     begin_rename(client, client.open("sub", **DIRECTORY), "other")
@@ -276,7 +295,7 @@ def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Any, ent
 
 
 @pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f")])
-def test_the_other_opens_follow_a_rename(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_the_other_opens_follow_a_rename(client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str) -> None:
     other = enter(share)
     there = other.open(name)
     assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
@@ -286,7 +305,7 @@ def test_the_other_opens_follow_a_rename(client: Any, enter: Any, folder: Path, 
     assert not (folder / "sub" / "g").exists()
 
 
-def test_what_was_opened_by_another_link_keeps_its_name(client: Any, enter: Any, folder: Path) -> None:
+def test_what_was_opened_by_another_link_keeps_its_name(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("link")
     there = other.open("linked")
     assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
@@ -297,7 +316,7 @@ def test_what_was_opened_by_another_link_keeps_its_name(client: Any, enter: Any,
     assert not (folder / "elsewhere" / "linked").exists()
 
 
-def test_what_left_a_share_has_no_name_there(client: Any, enter: Any, folder: Path) -> None:
+def test_what_left_a_share_has_no_name_there(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     there = other.open("f")
     assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
@@ -306,7 +325,7 @@ def test_what_left_a_share_has_no_name_there(client: Any, enter: Any, folder: Pa
     assert (folder / "sub" / "f").read_bytes() == b"new"
 
 
-def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Any, enter: Any, folder: Path) -> None:
+def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     here, there = client.open(r"sub\f"), other.open("f")
     delete(client, here)
@@ -317,14 +336,16 @@ def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Any, enter: Any, fol
 
 
 @WAYS
-def test_what_is_open_is_not_replaced(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_what_is_open_is_not_replaced(client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str) -> None:
     (folder / "new").write_bytes(b"new")
     enter(share).open(name)
     assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.ACCESS_DENIED
 
 
 @WAYS
-def test_what_only_a_cache_keeps_open_is_replaced(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_what_only_a_cache_keeps_open_is_replaced(
+    client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str
+) -> None:
     (folder / "new").write_bytes(b"new")
     other = enter(share)
     there = other.lease(name, RH)
@@ -336,7 +357,9 @@ def test_what_only_a_cache_keeps_open_is_replaced(client: Any, enter: Any, folde
 
 
 @pytest.mark.parametrize(("share", "name"), [("again", "sub"), ("sub", "")])
-def test_nobody_renames_into_a_directory_whose_deletion_is_not_shared(client: Any, enter: Any, folder: Path, share: str, name: str) -> None:
+def test_nobody_renames_into_a_directory_whose_deletion_is_not_shared(
+    client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str
+) -> None:
     (folder / "new").write_bytes(b"new")
     enter(share).open(name, access=AccessMask.DELETE, share=3, **DIRECTORY)
     assert rename(client, client.open("new"), r"sub\new") is Status.SHARING_VIOLATION
@@ -346,7 +369,7 @@ def test_nobody_renames_into_a_directory_whose_deletion_is_not_shared(client: An
 
 
 @pytest.fixture(params=[("again", "sub"), ("sub", "")])
-def holder(request: Any, enter: Any) -> Any:
+def holder(request: pytest.FixtureRequest, enter: Callable[[str], Client]) -> Client:
     """A client that caches what is in the directory that the share C{files} has as C{sub}."""
     share, name = request.param
     client = enter(share)
@@ -354,37 +377,37 @@ def holder(request: Any, enter: Any) -> Any:
     return client
 
 
-def test_a_new_name_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+def test_a_new_name_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     client.open(r"sub\new")
     assert holder.kept() == [0]
 
 
-def test_a_write_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+def test_a_write_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     file_id = client.open(r"sub\f", access=WRITE)
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     client.close(file_id)
     assert holder.kept() == [0]
 
 
-def test_a_rename_out_of_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+def test_a_rename_out_of_it_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
     assert holder.kept() == [0]
 
 
-def test_a_link_into_it_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+def test_a_link_into_it_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     link = FileLinkInformation(False, r"sub\link")
     assert set_info(client, client.open("file"), FileInformationClass.LINK, link) is Status.SUCCESS
     assert holder.kept() == [0]
 
 
-def test_a_deletion_breaks_a_directory_lease(client: Any, holder: Any) -> None:
+def test_a_deletion_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     file_id = client.open(r"sub\f")
     delete(client, file_id)
     client.close(file_id)
     assert holder.kept() == [0]
 
 
-def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Any, holder: Any) -> None:
+def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Client, holder: Client) -> None:
     client.open("new")
     client.open(r"elsewhere\new")
     assert holder.kept() == []
@@ -394,7 +417,7 @@ def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Any, hold
 
 
 @pytest.fixture
-def watch(enter: Any) -> Any:
+def watch(enter: Callable[[str], Client]) -> Any:
     """Somebody who watches the directory that the share C{files} has as C{sub}, through a share of that directory."""
     client = enter("sub")
     directory = client.open("", access=LIST)
@@ -410,18 +433,18 @@ def watch(enter: Any) -> Any:
     return client
 
 
-def test_watchers_hear_of_names(client: Any, watch: Any) -> None:
+def test_watchers_hear_of_names(client: Client, watch: Any) -> None:
     client.open(r"sub\new")
     assert watch.told()[0] == (NotifyAction.ADDED, "new")
 
 
-def test_watchers_hear_of_writes(client: Any, watch: Any) -> None:
+def test_watchers_hear_of_writes(client: Client, watch: Any) -> None:
     file_id = client.open(r"sub\f")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert watch.told() == [(NotifyAction.MODIFIED, "f")]
 
 
-def test_watchers_hear_of_writes_to_what_is_open_in_their_share_at_the_next_close(client: Any, watch: Any) -> None:
+def test_watchers_hear_of_writes_to_what_is_open_in_their_share_at_the_next_close(client: Client, watch: Any) -> None:
     there = watch.open("f", access=READ)
     here = client.open(r"sub\f")
     client.ask(Command.WRITE, WriteRequest(here, 0, b"x").encode())

@@ -32,8 +32,11 @@ from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_connect import ShareCapabilities, TreeConnectResponse
 from filesvc.store.local import LocalStore
+from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeServer
 from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, response, rqls
+from .standing_reactor import FakeReactor
 from .test_replay import replay
 
 PERSISTENT = DurableHandleFlags.PERSISTENT
@@ -69,19 +72,19 @@ class Site:
 
 
 @pytest.fixture
-def site(make_server: Any, client: Any, reactor: Any, store: Any, tmp_path: Path) -> Iterator[Site]:
+def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: MemoryStore, tmp_path: Path) -> Iterator[Site]:
     site = Site(make_server, type(client), reactor, store, tmp_path)
     yield site
     site.server.persistence.close()
 
 
-def lock(client: Any, file_id: FileId, flags: int, offset: int = 0, sequence: tuple[int, int] = (0, 0)) -> Status:
+def lock(client: Client, file_id: FileId, flags: int, offset: int = 0, sequence: tuple[int, int] = (0, 0)) -> Status:
     number, index = sequence
     request = LockRequest(file_id, [LockElement(offset, 10, flags)], lock_sequence_number=number, lock_sequence_index=index)
     return Status(client.ask(Command.LOCK, request.encode()).status)
 
 
-def set_info(client: Any, file_id: FileId, kind: int, value: Any) -> Status:
+def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Status:
     return Status(client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()).status)
 
 
@@ -93,7 +96,7 @@ def test_what_is_announced(site: Site, dialect: int, expected: bool) -> None:
     assert share.capabilities == (ShareCapabilities.CONTINUOUS_AVAILABILITY if expected else 0)
 
 
-def test_a_handle_survives_its_server(site: Site, store: Any) -> None:
+def test_a_handle_survives_its_server(site: Site, store: MemoryStore) -> None:
     file_id = response(create(site.client(), ASKED, level=0)).file_id
     site.kill()
     client = site.client()
@@ -118,7 +121,7 @@ def test_one_that_was_closed_does_not(site: Site) -> None:
     assert create(site.client(), BACK(file_id)).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkeypatch: Any) -> None:
+def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     client, other = site.client(), site.client()
     file_id = response(create(client, ASKED, level=0, share=7)).file_id
     closing = response(create(other, dh2q(OTHER_GUID, flags=PERSISTENT), level=0, share=7)).file_id
@@ -254,7 +257,7 @@ def test_nobody_else_has_the_file_meanwhile(site: Site) -> None:
     assert create(other, level=0).status is Status.PENDING
 
 
-def test_it_counts_in_every_share_of_its_folder(make_server: Any, client: Any, reactor: Any, tmp_path: Path) -> None:
+def test_it_counts_in_every_share_of_its_folder(make_server: MakeServer, client: Client, reactor: FakeReactor, tmp_path: Path) -> None:
     folder, state = tmp_path / "folder", tmp_path / "state"
     folder.mkdir()
     state.mkdir()
@@ -294,10 +297,10 @@ def test_a_file_is_found_where_it_was_moved(site: Site) -> None:
 
 
 @pytest.fixture
-def kill_in_rename(site: Site, store: Any, monkeypatch: Any) -> Callable[..., None]:
+def kill_in_rename(site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Kills a server that renames C{f} to C{g}: when it has done so or when it is about to, but before it has said so to anybody."""
 
-    def kill(client: Any, file_id: FileId, done: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def kill(client: Client, file_id: FileId, done: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
         give_name = store.rename
 
         def last(*arguments: Any) -> None:
@@ -317,7 +320,9 @@ def kill_in_rename(site: Site, store: Any, monkeypatch: Any) -> Callable[..., No
 @pytest.mark.parametrize("known_as", ["f", "g"])
 @pytest.mark.parametrize("cached", [[], [rqls()]])
 @pytest.mark.parametrize("done", [True, False])
-def test_a_file_is_found_that_was_being_renamed(site: Site, kill_in_rename: Any, done: bool, cached: Any, known_as: str) -> None:
+def test_a_file_is_found_that_was_being_renamed(
+    site: Site, kill_in_rename: Callable[..., None], done: bool, cached: Any, known_as: str
+) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, *cached)).file_id
     kill_in_rename(client, file_id, done)
@@ -339,7 +344,9 @@ def test_who_knows_only_the_old_name_has_it_back(site: Site) -> None:
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_another_file_is_not_taken_for_the_one_that_was_being_renamed(site: Site, store: Any, kill_in_rename: Any, done: bool) -> None:
+def test_another_file_is_not_taken_for_the_one_that_was_being_renamed(
+    site: Site, store: MemoryStore, kill_in_rename: Callable[..., None], done: bool
+) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, level=0)).file_id
 
@@ -396,7 +403,7 @@ def remove_file(site: Site, store: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [replace_file, remove_file])
-def test_a_file_that_is_gone_is_given_up(site: Site, store: Any, change: Callable[[Site, Any], None]) -> None:
+def test_a_file_that_is_gone_is_given_up(site: Site, store: MemoryStore, change: Callable[[Site, Any], None]) -> None:
     file_id = response(create(site.client(), ASKED)).file_id
     change(site, store)
     site.kill()

@@ -31,12 +31,15 @@ from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryIn
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.tree_connect import ShareType, TreeConnectResponse
 from filesvc.smb2.messages.write import WriteRequest, WriteResponse
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeServer
 
 
 class PipeTransport(DCERPCTransport):  # type: ignore[misc]
     """Impacket's way to a pipe: by WRITE and READ, or in one go."""
 
-    def __init__(self, client: Any, pipe: Any, in_one_go: bool = False) -> None:
+    def __init__(self, client: Client, pipe: Any, in_one_go: bool = False) -> None:
         super().__init__("", 0)
         self.client, self.pipe, self.in_one_go = client, pipe, in_one_go
         self.received = b""
@@ -64,34 +67,34 @@ class PipeTransport(DCERPCTransport):  # type: ignore[misc]
 
 
 @pytest.fixture
-def pipes(client: Any) -> Any:
+def pipes(client: Client) -> Client:
     assert client.enter("IPC$").status is Status.SUCCESS
     return client
 
 
-def bound(client: Any, pipe: Any, interface: Any, **fields: Any) -> Any:
+def bound(client: Client, pipe: Any, interface: Any, **fields: Any) -> Any:
     dce = DCERPC_v5(PipeTransport(client, pipe, **fields))
     dce.bind(interface)
     return dce
 
 
-def read(client: Any, pipe: Any, length: int = 1000) -> Any:
+def read(client: Client, pipe: Any, length: int = 1000) -> Any:
     return client.ask(Command.READ, ReadRequest(pipe, 0, length).encode())
 
 
-def control(client: Any, pipe: Any, code: int, data: bytes = b"", room: int = 4280) -> Any:
+def control(client: Client, pipe: Any, code: int, data: bytes = b"", room: int = 4280) -> Any:
     return client.ask(Command.IOCTL, IoctlRequest(code, pipe, data, room).encode())
 
 
-def test_the_share_is_one_of_pipes(client: Any) -> None:
+def test_the_share_is_one_of_pipes(client: Client) -> None:
     answer = client.enter("ipc$")
     assert TreeConnectResponse.parse(answer.message).share_type == ShareType.PIPE
 
 
 @pytest.mark.parametrize("in_one_go", [False, True])
-def test_shares_are_listed(make_server: Any, client: Any, store: Any, in_one_go: bool) -> None:
+def test_shares_are_listed(make_server: MakeServer, client: Client, store: MemoryStore, in_one_go: bool) -> None:
     shares = [Share("docs", store, comment="Papers"), Share("secret", store, hidden=True)]
-    other = type(client)(make_server(Settings(), shares))
+    other = Client(make_server(Settings(), shares))
     other.negotiate()
     other.log_on()
     other.enter("IPC$")
@@ -103,25 +106,25 @@ def test_shares_are_listed(make_server: Any, client: Any, store: Any, in_one_go:
 
 
 @pytest.mark.parametrize(("name", "interface"), [("wkssvc", wkst.MSRPC_UUID_WKST), ("LSARPC", lsat.MSRPC_UUID_LSAT)])
-def test_other_services(pipes: Any, name: str, interface: Any) -> None:
+def test_other_services(pipes: Client, name: str, interface: Any) -> None:
     bound(pipes, pipes.open(name), interface)
 
 
-def test_a_pipe_that_is_not_there(pipes: Any) -> None:
+def test_a_pipe_that_is_not_there(pipes: Client) -> None:
     assert pipes.create("spoolss").status is Status.OBJECT_NAME_NOT_FOUND
     assert pipes.create("").status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_what_an_open_of_a_pipe_tells(pipes: Any) -> None:
+def test_what_an_open_of_a_pipe_tells(pipes: Client) -> None:
     created = CreateResponse.parse(pipes.create("srvsvc", CreateDisposition.OPEN).message)
     assert (created.create_action, created.end_of_file, created.file_attributes) == (1, 0, 0x80)
 
 
-def test_nothing_to_read_yet(pipes: Any) -> None:
+def test_nothing_to_read_yet(pipes: Client) -> None:
     assert read(pipes, pipes.open("srvsvc")).status is Status.PIPE_EMPTY
 
 
-def test_a_long_message_comes_in_parts(pipes: Any) -> None:
+def test_a_long_message_comes_in_parts(pipes: Client) -> None:
     pipe = pipes.open("srvsvc")
     transport = PipeTransport(pipes, pipe)
     dce = DCERPC_v5(transport)
@@ -138,7 +141,7 @@ def test_a_long_message_comes_in_parts(pipes: Any) -> None:
     assert read(pipes, pipe).status is Status.PIPE_EMPTY
 
 
-def test_peeking_takes_nothing_and_needs_room(pipes: Any) -> None:
+def test_peeking_takes_nothing_and_needs_room(pipes: Client) -> None:
     pipe = pipes.open("srvsvc")
     peeked = PipePeek.parse(memoryview(IoctlResponse.parse(control(pipes, pipe, Fsctl.PIPE_PEEK).message).output))
     assert (peeked.read_data_available, peeked.number_of_messages) == (0, 0)
@@ -146,7 +149,7 @@ def test_peeking_takes_nothing_and_needs_room(pipes: Any) -> None:
 
 
 @pytest.mark.parametrize("in_one_go", [False, True])
-def test_nonsense_breaks_the_pipe_and_nothing_else(pipes: Any, in_one_go: bool) -> None:
+def test_nonsense_breaks_the_pipe_and_nothing_else(pipes: Client, in_one_go: bool) -> None:
     pipe, other = pipes.open("srvsvc"), pipes.open("srvsvc")
     nonsense = bytes(100)
 
@@ -172,7 +175,7 @@ def test_nonsense_breaks_the_pipe_and_nothing_else(pipes: Any, in_one_go: bool) 
         (FileInformationClass.NAME, FileNameInformation.parse, lambda it: it.file_name == "\\srvsvc"),
     ],
 )
-def test_what_can_be_asked(pipes: Any, what: int, parse: Callable[[memoryview], Any], check: Callable[[Any], bool]) -> None:
+def test_what_can_be_asked(pipes: Client, what: int, parse: Callable[[memoryview], Any], check: Callable[[Any], bool]) -> None:
     pipe = pipes.open("SrvSvc")
     answer = pipes.ask(Command.QUERY_INFO, QueryInfoRequest(pipe, InfoType.FILE, what, 1000).encode())
     assert check(parse(memoryview(QueryInfoResponse.parse(answer.message).buffer)))
@@ -186,12 +189,12 @@ def test_what_can_be_asked(pipes: Any, what: int, parse: Callable[[memoryview], 
         (InfoType.FILESYSTEM, 1, 1000, Status.INVALID_DEVICE_REQUEST),
     ],
 )
-def test_what_cannot_be_asked(pipes: Any, kind: int, what: int, room: int, status: Status) -> None:
+def test_what_cannot_be_asked(pipes: Client, kind: int, what: int, room: int, status: Status) -> None:
     answer = pipes.ask(Command.QUERY_INFO, QueryInfoRequest(pipes.open("srvsvc"), kind, what, room).encode())
     assert answer.status is status
 
 
-def test_a_pipe_is_no_file(pipes: Any) -> None:
+def test_a_pipe_is_no_file(pipes: Client) -> None:
     pipe = pipes.open("srvsvc")
     lock = LockRequest(pipe, [LockElement(0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)])
     assert pipes.ask(Command.LOCK, lock.encode()).status is Status.INVALID_DEVICE_REQUEST
@@ -199,15 +202,15 @@ def test_a_pipe_is_no_file(pipes: Any) -> None:
     assert pipes.ask(Command.FLUSH, FlushRequest(pipe).encode()).status is Status.SUCCESS
 
 
-def test_a_file_is_no_pipe(client: Any) -> None:
+def test_a_file_is_no_pipe(client: Client) -> None:
     assert control(client, client.open("a"), Fsctl.PIPE_TRANSCEIVE).status is Status.INVALID_DEVICE_REQUEST
 
 
-def test_pipes_need_not_be_waited_for(pipes: Any) -> None:
+def test_pipes_need_not_be_waited_for(pipes: Client) -> None:
     assert control(pipes, RELATED_FILE_ID, Fsctl.PIPE_WAIT).status is Status.SUCCESS
 
 
-def test_pipes_end_with_their_session(pipes: Any) -> None:
+def test_pipes_end_with_their_session(pipes: Client) -> None:
     pipes.open("srvsvc")
     session = pipes.connection.channels[pipes.session_id].session
     pipes.transport.loseConnection()

@@ -25,7 +25,7 @@ from filesvc.smb2.messages.query_info import QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client
+from .dialogue import Answer, Client
 
 RESTART = QueryDirectoryFlags.RESTART_SCANS
 SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY
@@ -34,22 +34,22 @@ BOTH = FileInformationClass.ID_BOTH_DIRECTORY
 NAMES = FileInformationClass.NAMES
 
 
-def ask(client: Any, folder: Any, pattern: str = "*", flags: int = 0, what: int = NAMES, room: int = 65536, **fields: Any) -> Any:
+def ask(client: Client, folder: Any, pattern: str = "*", flags: int = 0, what: int = NAMES, room: int = 65536, **fields: Any) -> Any:
     request = QueryDirectoryRequest(folder, what, room, pattern, flags)
     return client.ask(Command.QUERY_DIRECTORY, request.encode(), **fields)
 
 
-def entries(answer: Any, what: int = NAMES) -> list[DirectoryEntry]:
+def entries(answer: Answer, what: int = NAMES) -> list[DirectoryEntry]:
     assert answer.status is Status.SUCCESS, answer.status
     return parse_directory(what, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
 
 
-def names(answer: Any, what: int = NAMES) -> list[str]:
+def names(answer: Answer, what: int = NAMES) -> list[str]:
     return [entry.file_name for entry in entries(answer, what)]
 
 
 @pytest.fixture
-def folder(client: Any, store: Any) -> Any:
+def folder(client: Client, store: MemoryStore) -> FileId:
     """An open folder with three files and a folder in it."""
     for name, data in (("a.txt", b"1"), ("b.txt", b"22"), ("c.doc", b"333")):
         store.add(f"dir/{name}", data)
@@ -57,14 +57,14 @@ def folder(client: Any, store: Any) -> Any:
     return client.open("dir", create_options=CreateOptions.DIRECTORY_FILE)
 
 
-def test_everything_then_nothing_more(client: Any, folder: Any) -> None:
+def test_everything_then_nothing_more(client: Client, folder: FileId) -> None:
     assert names(ask(client, folder)) == [".", "..", "a.txt", "b.txt", "c.doc", "inner"]
     assert ask(client, folder).status is Status.NO_MORE_FILES
     assert ask(client, folder).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
-def test_every_class_tells_what_it_has_a_place_for(client: Any, store: Any, folder: Any, what: int) -> None:
+def test_every_class_tells_what_it_has_a_place_for(client: Client, store: MemoryStore, folder: FileId, what: int) -> None:
     file = store.open(("dir", "c.doc"), Creation.EXISTING, Kind.FILE, True)
     file.set_times(Times(10**18, 2 * 10**18, 3 * 10**18 // 2, None))
     file.set_attributes(FileAttributes.HIDDEN)
@@ -91,7 +91,7 @@ def test_every_class_tells_what_it_has_a_place_for(client: Any, store: Any, fold
         assert entry == expected
 
 
-def test_folders_have_no_size_and_dots_no_short_name(client: Any, folder: Any) -> None:
+def test_folders_have_no_size_and_dots_no_short_name(client: Client, folder: FileId) -> None:
     found = {entry.file_name: entry for entry in entries(ask(client, folder, what=BOTH), BOTH)}
     for name in (".", "..", "inner"):
         assert found[name].file_attributes == FileAttributes.DIRECTORY
@@ -113,29 +113,31 @@ def test_folders_have_no_size_and_dots_no_short_name(client: Any, folder: Any) -
         ("..", [".."]),
     ],
 )
-def test_patterns(client: Any, folder: Any, pattern: str, found: list[str]) -> None:
+def test_patterns(client: Client, folder: FileId, pattern: str, found: list[str]) -> None:
     assert names(ask(client, folder, pattern)) == found
     assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("pattern", ["nothing", "*.pdf", "x"])
-def test_nothing_that_matches(client: Any, folder: Any, pattern: str) -> None:
+def test_nothing_that_matches(client: Client, folder: FileId, pattern: str) -> None:
     assert ask(client, folder, pattern).status is Status.NO_SUCH_FILE
     assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("pattern", ["", "..\\dir", "../dir", "inner\\x", "a\0"])
-def test_patterns_that_cannot_be(client: Any, folder: Any, pattern: str) -> None:
+def test_patterns_that_cannot_be(client: Client, folder: FileId, pattern: str) -> None:
     assert ask(client, folder, pattern).status is Status.OBJECT_NAME_INVALID
 
 
-def test_one_name_is_found_without_a_search(client: Any, store: Any, folder: Any, monkeypatch: Any) -> None:
+def test_one_name_is_found_without_a_search(client: Client, store: MemoryStore, folder: FileId, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.list_names", lambda self: pytest.fail("searched"))
     assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
     assert ask(client, folder, "nothing", REOPEN).status is Status.NO_SUCH_FILE
 
 
-def test_one_name_that_cannot_be_opened_is_searched_for(client: Any, store: Any, folder: Any, monkeypatch: Any) -> None:
+def test_one_name_that_cannot_be_opened_is_searched_for(
+    client: Client, store: MemoryStore, folder: FileId, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: Any) -> None:
         raise PermissionError(13, "no")
 
@@ -143,55 +145,55 @@ def test_one_name_that_cannot_be_opened_is_searched_for(client: Any, store: Any,
     assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
 
 
-def test_one_at_a_time(client: Any, folder: Any) -> None:
+def test_one_at_a_time(client: Client, folder: FileId) -> None:
     found = [names(ask(client, folder, "*.txt", SINGLE)) for _ in range(2)]
     assert found == [["a.txt"], ["b.txt"]]
     assert ask(client, folder, "*.txt", SINGLE).status is Status.NO_MORE_FILES
 
 
-def test_the_first_pattern_stays_until_the_listing_is_opened_anew(client: Any, folder: Any) -> None:
+def test_the_first_pattern_stays_until_the_listing_is_opened_anew(client: Client, folder: FileId) -> None:
     assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
     assert names(ask(client, folder, "*.doc")) == ["b.txt"]
     assert names(ask(client, folder, "*.doc", REOPEN)) == ["c.doc"]
 
 
-def test_restart(client: Any, folder: Any) -> None:
+def test_restart(client: Client, folder: FileId) -> None:
     assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
     assert names(ask(client, folder, "", RESTART)) == ["a.txt", "b.txt"]
     assert names(ask(client, folder, "*.doc", RESTART)) == ["c.doc"]
 
 
-def test_a_restart_finds_what_is_new(client: Any, store: Any, folder: Any) -> None:
+def test_a_restart_finds_what_is_new(client: Client, store: MemoryStore, folder: FileId) -> None:
     ask(client, folder, "*.txt")
     store.add("dir/d.txt")
     assert names(ask(client, folder, "*.txt", RESTART)) == ["a.txt", "b.txt", "d.txt"]
 
 
-def test_an_index_means_nothing_here(client: Any, folder: Any) -> None:
+def test_an_index_means_nothing_here(client: Client, folder: FileId) -> None:
     assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
     assert names(ask(client, folder, "*.txt", QueryDirectoryFlags.INDEX_SPECIFIED)) == ["b.txt"]
 
 
-def test_opening_anew_takes_a_pattern(client: Any, folder: Any) -> None:
+def test_opening_anew_takes_a_pattern(client: Client, folder: FileId) -> None:
     ask(client, folder)
     assert ask(client, folder, "", REOPEN).status is Status.OBJECT_NAME_INVALID
 
 
-def test_each_open_is_somewhere_of_its_own(client: Any, folder: Any) -> None:
+def test_each_open_is_somewhere_of_its_own(client: Client, folder: FileId) -> None:
     other = client.open("dir", create_options=CreateOptions.DIRECTORY_FILE)
     assert names(ask(client, folder, flags=SINGLE)) == ["."]
     assert names(ask(client, other, flags=SINGLE)) == ["."]
     assert names(ask(client, folder, flags=SINGLE)) == [".."]
 
 
-def test_what_clients_are_shown_of_open_files_is_shown_in_listings(client: Any, store: Any, folder: Any) -> None:
+def test_what_clients_are_shown_of_open_files_is_shown_in_listings(client: Client, store: MemoryStore, folder: FileId) -> None:
     file_id = client.open("dir\\a.txt")
     client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 19, FileAllocationInformation(5000).encode()).encode())
     (entry,) = entries(ask(client, folder, "a.txt", what=BOTH), BOTH)
     assert entry.allocation_size == 8192
 
 
-def test_extended_attributes_are_counted(client: Any, store: Any, folder: Any) -> None:
+def test_extended_attributes_are_counted(client: Client, store: MemoryStore, folder: FileId) -> None:
     file_id = client.open("dir\\a.txt")
     buffer = encode_full_eas([FullEa("ONE", b"1"), FullEa("TWO", b"22")])
     assert client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 15, buffer).encode()).status is Status.SUCCESS
@@ -207,7 +209,7 @@ def test_extended_attributes_are_counted(client: Any, store: Any, folder: Any) -
 
 
 @pytest.mark.parametrize("room", [100, 130, 300, 1000])
-def test_small_buffers_split_the_listing_and_lose_nothing(client: Any, folder: Any, room: int) -> None:
+def test_small_buffers_split_the_listing_and_lose_nothing(client: Client, folder: FileId, room: int) -> None:
     found = []
     while (answer := ask(client, folder, what=BOTH, room=room + 28)).status is Status.SUCCESS:
         assert len(QueryDirectoryResponse.parse(answer.message).buffer) <= room + 28
@@ -217,14 +219,14 @@ def test_small_buffers_split_the_listing_and_lose_nothing(client: Any, folder: A
 
 
 @pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
-def test_a_buffer_that_holds_no_entry_at_all(client: Any, folder: Any, what: int) -> None:
+def test_a_buffer_that_holds_no_entry_at_all(client: Client, folder: FileId, what: int) -> None:
     least = DIRECTORY_MINIMUM_LENGTH[what]
     assert ask(client, folder, "a.txt", what=what, room=least - 1).status is Status.INFO_LENGTH_MISMATCH
     assert ask(client, folder, "a.txt", what=what, room=least).status is Status.BUFFER_OVERFLOW
     assert names(ask(client, folder, what=what, room=least + 10), what) == ["a.txt"]
 
 
-def test_others_have_their_turn_while_a_large_folder_is_searched(client: Any, another: Any, store: Any) -> None:
+def test_others_have_their_turn_while_a_large_folder_is_searched(client: Client, another: Client, store: MemoryStore) -> None:
     for number in range(3000):
         store.add(f"large/{number}")
     store.add("large/Needle")
@@ -239,7 +241,7 @@ def test_others_have_their_turn_while_a_large_folder_is_searched(client: Any, an
     assert ask(client, folder, "*needle*").status is Status.NO_MORE_FILES
 
 
-def test_a_search_ends_with_its_open(client: Any, store: Any) -> None:
+def test_a_search_ends_with_its_open(client: Client, store: MemoryStore) -> None:
     for number in range(3000):
         store.add(f"large/{number}")
     folder = client.open("large")
@@ -289,7 +291,7 @@ def test_others_have_their_turn_while_a_buffer_is_filled(client: Client, another
     assert not client.transport.value()
 
 
-def test_large_folders_come_in_many_answers(client: Any, store: Any) -> None:
+def test_large_folders_come_in_many_answers(client: Client, store: MemoryStore) -> None:
     expected = {f"file {number:04}" for number in range(3000)}
     for name in expected:
         store.add(f"large/{name}")
@@ -301,13 +303,13 @@ def test_large_folders_come_in_many_answers(client: Any, store: Any) -> None:
     assert set(found) == expected
 
 
-def test_what_is_removed_meanwhile_is_left_out(client: Any, folder: Any) -> None:
+def test_what_is_removed_meanwhile_is_left_out(client: Client, folder: FileId) -> None:
     assert names(ask(client, folder, flags=SINGLE)) == ["."]
     client.close(client.open("dir\\b.txt", create_options=CreateOptions.DELETE_ON_CLOSE))
     assert names(ask(client, folder)) == ["..", "a.txt", "c.doc", "inner"]
 
 
-def test_what_did_not_fit_is_shown_as_it_is(client: Any, store: Any, folder: Any) -> None:
+def test_what_did_not_fit_is_shown_as_it_is(client: Client, store: MemoryStore, folder: FileId) -> None:
     """Change times that clients set are shown until the file changes; to look twice is no change."""
     file_id = client.open("dir\\b.txt")
     times = FileBasicInformation(0, 0, 0, to_filetime(10**18), 0).encode()
@@ -322,38 +324,40 @@ def test_what_did_not_fit_is_shown_as_it_is(client: Any, store: Any, folder: Any
 # Mistakes
 
 
-def test_a_file_is_no_folder(client: Any, store: Any) -> None:
+def test_a_file_is_no_folder(client: Client, store: MemoryStore) -> None:
     assert ask(client, client.open("a")).status is Status.INVALID_PARAMETER
 
 
 @pytest.mark.parametrize("what", [0, 4, 18, 255])
-def test_classes_that_are_none(client: Any, folder: Any, what: int) -> None:
+def test_classes_that_are_none(client: Client, folder: FileId, what: int) -> None:
     assert ask(client, folder, what=what).status is Status.INVALID_INFO_CLASS
 
 
-def test_the_right_to_list(client: Any, folder: Any) -> None:
+def test_the_right_to_list(client: Client, folder: FileId) -> None:
     other = client.open("dir", access=AccessMask.FILE_READ_ATTRIBUTES)
     assert ask(client, other).status is Status.ACCESS_DENIED
 
 
-def test_the_largest_buffer(client: Any, folder: Any) -> None:
+def test_the_largest_buffer(client: Client, folder: FileId) -> None:
     assert ask(client, folder, room=8 << 20, charge=128).status is Status.SUCCESS
     assert ask(client, folder, room=(8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
 
 
-def test_the_buffer_is_paid_for(client: Any, folder: Any) -> None:
+def test_the_buffer_is_paid_for(client: Client, folder: FileId) -> None:
     assert ask(client, folder, room=65537).status is Status.INVALID_PARAMETER
     assert ask(client, folder, room=65537, charge=2).status is Status.SUCCESS
 
 
-def test_a_listing_ends_with_its_open(client: Any, folder: Any) -> None:
+def test_a_listing_ends_with_its_open(client: Client, folder: FileId) -> None:
     ask(client, folder, flags=SINGLE)
     client.close(folder)
     assert ask(client, folder).status is Status.FILE_CLOSED
 
 
 @pytest.mark.parametrize("end", [RESTART, REOPEN, None])
-def test_a_listing_that_is_not_finished_is_given_back_to_the_store(client: Any, folder: Any, monkeypatch: Any, end: int | None) -> None:
+def test_a_listing_that_is_not_finished_is_given_back_to_the_store(
+    client: Client, folder: FileId, monkeypatch: pytest.MonkeyPatch, end: int | None
+) -> None:
     ended: list[bool] = []
 
     def listed(self: Any) -> Iterator[str]:

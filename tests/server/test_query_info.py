@@ -16,32 +16,36 @@ from filesvc.fscc.ea import FullEa, encode_full_eas, encode_get_eas, parse_full_
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.filesystem_information import FileSystemInformationClass
 from filesvc.fscc.name_information import parse_streams
-from filesvc.interfaces import Creation, FileAttributes, Kind, Times
+from filesvc.interfaces import Creation, FileAttributes, Kind, Stat, Times
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.error import ErrorResponse
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateOptions
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.set_info import SetInfoRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Answer, Client, MakeClient, MakeServer
 
 F = FileInformationClass
 V = FileSystemInformationClass
 
 
-def ask(client: Any, file_id: Any, what: int, room: int = 4096, kind: int = InfoType.FILE, given: bytes = b"", **fields: Any) -> Any:
+def ask(client: Client, file_id: FileId, what: int, room: int = 4096, kind: int = InfoType.FILE, given: bytes = b"", **fields: Any) -> Any:
     request = QueryInfoRequest(file_id, kind, what, room, input_buffer=given)
     return client.ask(Command.QUERY_INFO, request.encode(), **fields)
 
 
-def data(answer: Any) -> memoryview:
+def data(answer: Answer) -> memoryview:
     assert answer.status is Status.SUCCESS, answer.status
     return memoryview(QueryInfoResponse.parse(answer.message).buffer)
 
 
 @pytest.fixture
-def file(client: Any, store: Any) -> Any:
+def file(client: Client, store: MemoryStore) -> FileId:
     """A file with times and attributes of its own, open."""
     store.add("d/File.txt", b"12345")
     opened = store.open(("d", "File.txt"), Creation.EXISTING, Kind.FILE, True)
@@ -51,12 +55,12 @@ def file(client: Any, store: Any) -> Any:
 
 
 @pytest.fixture
-def stat(store: Any, file: Any) -> Any:
+def stat(store: MemoryStore, file: FileId) -> Stat:
     return store.open(("d", "File.txt"), Creation.EXISTING, Kind.FILE, False).stat()
 
 
 @pytest.fixture
-def folder(client: Any, store: Any) -> Any:
+def folder(client: Client, store: MemoryStore) -> FileId:
     store.add("d/other")
     return client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
 
@@ -64,47 +68,47 @@ def folder(client: Any, store: Any) -> Any:
 # Files
 
 
-def test_basic(client: Any, file: Any, stat: Any) -> None:
+def test_basic(client: Client, file: FileId, stat: Stat) -> None:
     basic = file_info.FileBasicInformation.parse(data(ask(client, file, F.BASIC)))
     assert (basic.creation_time, basic.last_access_time) == (to_filetime(10**18), to_filetime(11 * 10**17))
     assert (basic.last_write_time, basic.change_time) == (to_filetime(12 * 10**17), to_filetime(stat.changed))
     assert basic.file_attributes == FileAttributes.HIDDEN
 
 
-def test_standard(client: Any, file: Any, folder: Any, stat: Any) -> None:
+def test_standard(client: Client, file: FileId, folder: FileId, stat: Stat) -> None:
     standard = file_info.FileStandardInformation.parse(data(ask(client, file, F.STANDARD)))
     assert standard == file_info.FileStandardInformation(stat.allocation, 5, 1, False, False)
     standard = file_info.FileStandardInformation.parse(data(ask(client, folder, F.STANDARD)))
     assert (standard.directory, standard.end_of_file, standard.allocation_size) == (True, 0, 0)
 
 
-def test_identity(client: Any, file: Any, stat: Any) -> None:
+def test_identity(client: Client, file: FileId, stat: Stat) -> None:
     identity = stat.identity
     assert file_info.FileInternalInformation.parse(data(ask(client, file, F.INTERNAL))).index_number == identity.inode
     told = file_info.FileIdInformation.parse(data(ask(client, file, F.ID)))
     assert (told.volume_serial_number, int.from_bytes(told.file_id, "little")) == (identity.device, identity.inode)
 
 
-def test_names(client: Any, file: Any) -> None:
+def test_names(client: Client, file: FileId) -> None:
     assert name_info.FileNameInformation.parse(data(ask(client, file, F.NAME))).file_name == "\\d\\File.txt"
     assert name_info.FileNormalizedNameInformation.parse(data(ask(client, file, F.NORMALIZED_NAME))).file_name == "d\\File.txt"
     assert name_info.FileAlternateNameInformation.parse(data(ask(client, file, F.ALTERNATE_NAME))).file_name == "FILE.TXT"
 
 
-def test_names_of_the_share_itself(client: Any) -> None:
+def test_names_of_the_share_itself(client: Client) -> None:
     root = client.open("")
     assert name_info.FileNameInformation.parse(data(ask(client, root, F.NAME))).file_name == "\\"
     assert ask(client, root, F.ALTERNATE_NAME).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_normalized_names_came_with_the_newest_dialect(make_client: Any) -> None:
+def test_normalized_names_came_with_the_newest_dialect(make_client: MakeClient) -> None:
     old = make_client(Dialect.SMB_3_0_2)
     file_id = old.open("a")
     assert ask(old, file_id, F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
     assert ask(old, file_id, F.NAME).status is Status.SUCCESS
 
 
-def test_what_the_open_is_like(client: Any, store: Any) -> None:
+def test_what_the_open_is_like(client: Client, store: MemoryStore) -> None:
     store.add("a", b"12345")
     rights = AccessMask.FILE_READ_DATA | AccessMask.FILE_READ_ATTRIBUTES
     file_id = client.open("a", access=rights)
@@ -116,36 +120,36 @@ def test_what_the_open_is_like(client: Any, store: Any) -> None:
     assert file_info.FilePositionInformation.parse(data(ask(client, file_id, F.POSITION))).current_byte_offset == 4
 
 
-def test_all_is_all_of_them(client: Any, file: Any) -> None:
+def test_all_is_all_of_them(client: Client, file: FileId) -> None:
     whole = name_info.FileAllInformation.parse(data(ask(client, file, F.ALL)))
     parts = b"".join(bytes(data(ask(client, file, what))) for what in (F.BASIC, F.STANDARD, F.INTERNAL, F.EA, F.ACCESS))
     parts += b"".join(bytes(data(ask(client, file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT, F.NAME))
     assert whole.encode() == parts
 
 
-def test_network_open(client: Any, file: Any, stat: Any) -> None:
+def test_network_open(client: Client, file: FileId, stat: Stat) -> None:
     told = file_info.FileNetworkOpenInformation.parse(data(ask(client, file, F.NETWORK_OPEN)))
     assert (told.end_of_file, told.allocation_size, told.file_attributes) == (5, stat.allocation, FileAttributes.HIDDEN)
     assert (told.creation_time, told.last_write_time) == (to_filetime(10**18), to_filetime(12 * 10**17))
 
 
-def test_attributes_with_the_reparse_tag_that_there_is_none_of(client: Any, file: Any) -> None:
+def test_attributes_with_the_reparse_tag_that_there_is_none_of(client: Client, file: FileId) -> None:
     told = file_info.FileAttributeTagInformation.parse(data(ask(client, file, F.ATTRIBUTE_TAG)))
     assert (told.file_attributes, told.reparse_tag) == (FileAttributes.HIDDEN, 0)
 
 
-def test_streams(client: Any, file: Any, folder: Any, stat: Any) -> None:
+def test_streams(client: Client, file: FileId, folder: FileId, stat: Stat) -> None:
     (stream,) = parse_streams(data(ask(client, file, F.STREAM)))
     assert (stream.stream_name, stream.stream_size, stream.stream_allocation_size) == ("::$DATA", 5, stat.allocation)
     assert parse_streams(data(ask(client, folder, F.STREAM))) == []
 
 
-def test_nothing_is_compressed(client: Any, file: Any) -> None:
+def test_nothing_is_compressed(client: Client, file: FileId) -> None:
     told = file_info.FileCompressionInformation.parse(data(ask(client, file, F.COMPRESSION)))
     assert (told.compressed_file_size, told.compression_format) == (5, 0)
 
 
-def test_extended_attributes(client: Any, file: Any) -> None:
+def test_extended_attributes(client: Client, file: FileId) -> None:
     assert ask(client, file, F.FULL_EA).status is Status.NO_EAS_ON_FILE
     assert file_info.FileEaInformation.parse(data(ask(client, file, F.EA))).ea_size == 0
     attributes = [FullEa("ONE", b"1"), FullEa("TWO", b"22")]
@@ -173,13 +177,13 @@ VARIABLE = {F.NAME: 8, F.ALL: 104, F.ALTERNATE_NAME: 8, F.STREAM: 32, F.NORMALIZ
 
 
 @pytest.mark.parametrize(("what", "length"), FIXED.items())
-def test_classes_of_fixed_length(client: Any, file: Any, what: int, length: int) -> None:
+def test_classes_of_fixed_length(client: Client, file: FileId, what: int, length: int) -> None:
     assert ask(client, file, what, length - 1).status is Status.INFO_LENGTH_MISMATCH
     assert len(data(ask(client, file, what, length))) == length
 
 
 @pytest.mark.parametrize(("what", "least"), VARIABLE.items())
-def test_classes_that_may_be_cut(client: Any, file: Any, what: int, least: int) -> None:
+def test_classes_that_may_be_cut(client: Client, file: FileId, what: int, least: int) -> None:
     whole = bytes(data(ask(client, file, what)))
     assert ask(client, file, what, least - 1).status is Status.INFO_LENGTH_MISMATCH
     cut = ask(client, file, what, least)
@@ -199,14 +203,14 @@ def test_classes_that_may_be_cut(client: Any, file: Any, what: int, least: int) 
         (F.FULL_EA, AccessMask.FILE_READ_EA),
     ],
 )
-def test_rights(client: Any, store: Any, what: int, right: int) -> None:
+def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> None:
     store.add("a")
     without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
     assert ask(client, without, what).status is Status.ACCESS_DENIED
     assert ask(client, client.open("a", access=right), what).status is not Status.ACCESS_DENIED
 
 
-def test_what_takes_no_right(client: Any, store: Any) -> None:
+def test_what_takes_no_right(client: Client, store: MemoryStore) -> None:
     store.add("a")
     file_id = client.open("a", access=AccessMask.DELETE)
     for what in (F.STANDARD, F.INTERNAL, F.EA, F.ACCESS, F.NAME, F.POSITION, F.MODE, F.ALIGNMENT, F.STREAM, F.COMPRESSION, F.ID):
@@ -216,11 +220,11 @@ def test_what_takes_no_right(client: Any, store: Any) -> None:
 # Volumes
 
 
-def volume(client: Any, file_id: Any, what: int, room: int = 4096) -> memoryview:
+def volume(client: Client, file_id: FileId, what: int, room: int = 4096) -> memoryview:
     return data(ask(client, file_id, what, room, InfoType.FILESYSTEM))
 
 
-def test_sizes(client: Any, store: Any, file: Any) -> None:
+def test_sizes(client: Client, store: MemoryStore, file: FileId) -> None:
     there = store.volume()
     size = fs_info.FileFsSizeInformation.parse(volume(client, file, V.SIZE))
     unit = size.sectors_per_allocation_unit * size.bytes_per_sector
@@ -233,7 +237,9 @@ def test_sizes(client: Any, store: Any, file: Any) -> None:
     assert (sectors.logical_bytes_per_sector, sectors.physical_bytes_per_sector_for_performance) == (size.bytes_per_sector, there.block)
 
 
-def test_the_label_is_the_volumes_or_the_shares(make_server: Any, client: Any, store: Any, file: Any, monkeypatch: Any) -> None:
+def test_the_label_is_the_volumes_or_the_shares(
+    make_server: MakeServer, client: Client, store: MemoryStore, file: FileId, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = fs_info.FileFsVolumeInformation.parse(volume(client, file, V.VOLUME))
     there = store.volume()
     assert (told.volume_label, told.volume_serial_number) == (there.label, there.serial)
@@ -244,8 +250,8 @@ def test_the_label_is_the_volumes_or_the_shares(make_server: Any, client: Any, s
     assert (told.volume_label, told.volume_serial_number) == ("files", 7)
 
 
-def test_a_read_only_share_says_so(make_server: Any, client: Any, store: Any, file: Any) -> None:
-    other = type(client)(make_server(Settings(), [Share("files", store, read_only=True)]))
+def test_a_read_only_share_says_so(make_server: MakeServer, client: Client, store: MemoryStore, file: FileId) -> None:
+    other = Client(make_server(Settings(), [Share("files", store, read_only=True)]))
     other.negotiate()
     other.log_on()
     other.enter()
@@ -258,7 +264,7 @@ def test_a_read_only_share_says_so(make_server: Any, client: Any, store: Any, fi
         assert bool(attributes.file_system_attributes & fs_info.FileSystemAttributes.READ_ONLY_VOLUME) is read_only
 
 
-def test_what_the_file_system_can(client: Any, file: Any) -> None:
+def test_what_the_file_system_can(client: Client, file: FileId) -> None:
     told = fs_info.FileFsAttributeInformation.parse(volume(client, file, V.ATTRIBUTE))
     assert (told.file_system_name, told.maximum_component_name_length) == ("NTFS", 255)
     wanted = fs_info.FileSystemAttributes
@@ -266,12 +272,12 @@ def test_what_the_file_system_can(client: Any, file: Any) -> None:
     assert told.file_system_attributes & wanted.SUPPORTS_SPARSE_FILES
 
 
-def test_no_quotas(client: Any, file: Any) -> None:
+def test_no_quotas(client: Client, file: FileId) -> None:
     told = fs_info.FileFsControlInformation.parse(volume(client, file, V.CONTROL))
     assert (told.file_system_control_flags, told.default_quota_limit) == (0, (1 << 64) - 1)
 
 
-def test_the_id_of_the_volume(client: Any, store: Any, file: Any) -> None:
+def test_the_id_of_the_volume(client: Client, store: MemoryStore, file: FileId) -> None:
     told = fs_info.FileFsObjectIdInformation.parse(volume(client, file, V.OBJECT_ID))
     assert int.from_bytes(told.object_id, "little") == store.volume().serial
 
@@ -289,7 +295,7 @@ VOLUME_LENGTHS = {
 
 
 @pytest.mark.parametrize(("what", "least"), VOLUME_LENGTHS.items())
-def test_buffers_for_volumes(client: Any, file: Any, what: int, least: int) -> None:
+def test_buffers_for_volumes(client: Client, file: FileId, what: int, least: int) -> None:
     whole = bytes(volume(client, file, what))
     assert ask(client, file, what, least - 1, InfoType.FILESYSTEM).status is Status.INFO_LENGTH_MISMATCH
     answer = ask(client, file, what, least, InfoType.FILESYSTEM)
@@ -312,11 +318,11 @@ def test_buffers_for_volumes(client: Any, file: Any, what: int, least: int) -> N
         (9, F.BASIC, Status.INVALID_PARAMETER),
     ],
 )
-def test_what_cannot_be_asked(client: Any, file: Any, kind: int, what: int, status: Status) -> None:
+def test_what_cannot_be_asked(client: Client, file: FileId, kind: int, what: int, status: Status) -> None:
     assert ask(client, file, what, kind=kind).status is status
 
 
-def test_the_buffer_is_paid_for_and_bounded(client: Any, file: Any) -> None:
+def test_the_buffer_is_paid_for_and_bounded(client: Client, file: FileId) -> None:
     assert ask(client, file, F.BASIC, 65537).status is Status.INVALID_PARAMETER
     assert ask(client, file, F.BASIC, 65537, charge=2).status is Status.SUCCESS
     assert ask(client, file, F.FULL_EA, given=bytes(65537)).status is Status.INVALID_PARAMETER
@@ -324,7 +330,7 @@ def test_the_buffer_is_paid_for_and_bounded(client: Any, file: Any) -> None:
     assert ask(client, file, F.BASIC, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
 
 
-def test_a_descriptor_fits_or_tells_what_it_needs(client: Any, file: Any) -> None:
+def test_a_descriptor_fits_or_tells_what_it_needs(client: Client, file: FileId) -> None:
     request = QueryInfoRequest(file, InfoType.SECURITY, 0, 4096, additional_information=7)
     whole = len(data(client.ask(Command.QUERY_INFO, request.encode())))
     request.output_buffer_length = whole
@@ -335,6 +341,6 @@ def test_a_descriptor_fits_or_tells_what_it_needs(client: Any, file: Any) -> Non
     assert bytes(ErrorResponse.parse(answer.message).error_data) == whole.to_bytes(4, "little")
 
 
-def test_a_file_that_is_closed(client: Any, file: Any) -> None:
+def test_a_file_that_is_closed(client: Client, file: FileId) -> None:
     client.close(file)
     assert ask(client, file, F.BASIC).status is Status.FILE_CLOSED

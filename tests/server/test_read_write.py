@@ -12,17 +12,21 @@ from hypothesis import strategies as st
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.smb2.messages.flush import FlushRequest
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteFlags, WriteRequest, WriteResponse
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
 
 LAST = 0x7FFFFFFFFFFFFFFF
 LARGEST = 0xFFFFFFF0000
 
 
-def test_reads_what_was_written(client: Any) -> None:
+def test_reads_what_was_written(client: Client) -> None:
     file_id = client.open("hello.txt")
     assert client.ask(Command.WRITE, WriteRequest(file_id, 3, b"hello").encode()).status is Status.SUCCESS
     answer = client.ask(Command.READ, ReadRequest(file_id, 0, 100).encode())
@@ -31,22 +35,22 @@ def test_reads_what_was_written(client: Any) -> None:
 
 
 @pytest.mark.parametrize(("offset", "minimum", "status"), [(5, 0, Status.END_OF_FILE), (0, 6, Status.END_OF_FILE), (0, 5, Status.SUCCESS)])
-def test_the_end_of_the_file(client: Any, store: Any, offset: int, minimum: int, status: Status) -> None:
+def test_the_end_of_the_file(client: Client, store: MemoryStore, offset: int, minimum: int, status: Status) -> None:
     store.add("five", b"12345")
     file_id = client.open("five")
     assert client.ask(Command.READ, ReadRequest(file_id, offset, 10, minimum).encode()).status is status
 
 
-def read(client: Any, file_id: Any, offset: int, length: int, minimum: int = 0, **fields: Any) -> Any:
+def read(client: Client, file_id: FileId, offset: int, length: int, minimum: int = 0, **fields: Any) -> Any:
     return client.ask(Command.READ, ReadRequest(file_id, offset, length, minimum).encode(), **fields)
 
 
-def write(client: Any, file_id: Any, offset: int, data: bytes, flags: int = 0, **fields: Any) -> Any:
+def write(client: Client, file_id: FileId, offset: int, data: bytes, flags: int = 0, **fields: Any) -> Any:
     return client.ask(Command.WRITE, WriteRequest(file_id, offset, data, flags=flags).encode(), **fields)
 
 
 @pytest.mark.parametrize(("minimum", "status"), [(0, Status.SUCCESS), (1, Status.END_OF_FILE)])
-def test_a_read_of_nothing(client: Any, store: Any, minimum: int, status: Status) -> None:
+def test_a_read_of_nothing(client: Client, store: MemoryStore, minimum: int, status: Status) -> None:
     store.add("a", b"12345")
     answer = read(client, client.open("a"), 0, 0, minimum)
     assert answer.status is status
@@ -61,7 +65,7 @@ def test_a_read_of_nothing(client: Any, store: Any, minimum: int, status: Status
         (AccessMask.FILE_READ_ATTRIBUTES, Status.ACCESS_DENIED),
     ],
 )
-def test_the_right_to_read(client: Any, store: Any, right: int, status: Status) -> None:
+def test_the_right_to_read(client: Client, store: MemoryStore, right: int, status: Status) -> None:
     store.add("a", b"12345")
     assert read(client, client.open("a", access=right), 0, 5).status is status
 
@@ -75,13 +79,13 @@ def test_the_right_to_read(client: Any, store: Any, right: int, status: Status) 
         (AccessMask.FILE_WRITE_ATTRIBUTES, Status.ACCESS_DENIED),
     ],
 )
-def test_the_right_to_write(client: Any, store: Any, right: int, status: Status) -> None:
+def test_the_right_to_write(client: Client, store: MemoryStore, right: int, status: Status) -> None:
     store.add("a", b"12345")
     assert write(client, client.open("a", access=right), 0, b"x").status is status
 
 
 @pytest.mark.parametrize("do", [lambda client, folder: read(client, folder, 0, 1), lambda client, folder: write(client, folder, 0, b"x")])
-def test_a_folder_has_no_data(client: Any, do: Any) -> None:
+def test_a_folder_has_no_data(client: Client, do: Any) -> None:
     folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     assert do(client, folder).status is Status.INVALID_DEVICE_REQUEST
 
@@ -96,7 +100,7 @@ def test_a_folder_has_no_data(client: Any, do: Any) -> None:
         (1 << 64, -1, Status.INVALID_PARAMETER),
     ],
 )
-def test_offsets_to_read_from(client: Any, offset: int, length: int, status: Status) -> None:
+def test_offsets_to_read_from(client: Client, offset: int, length: int, status: Status) -> None:
     assert read(client, client.open("a"), min(offset, (1 << 64) - 1), max(length, 0)).status is status
 
 
@@ -109,25 +113,25 @@ def test_offsets_to_read_from(client: Any, offset: int, length: int, status: Sta
         (LAST + 1, b"", Status.INVALID_PARAMETER),
     ],
 )
-def test_offsets_to_write_to(client: Any, offset: int, data: bytes, status: Status) -> None:
+def test_offsets_to_write_to(client: Client, offset: int, data: bytes, status: Status) -> None:
     assert write(client, client.open("a"), offset, data).status is status
 
 
-def test_a_write_of_nothing_changes_nothing(client: Any, store: Any) -> None:
+def test_a_write_of_nothing_changes_nothing(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a")
     answer = write(client, file_id, 100, b"")
     assert WriteResponse.parse(answer.message).count == 0
     assert store.open(("a",), Creation.EXISTING, None, False).stat().size == 0
 
 
-def test_more_than_a_transfer(client: Any, store: Any) -> None:
+def test_more_than_a_transfer(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a")
     assert read(client, file_id, 0, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
     assert write(client, file_id, 0, bytes((8 << 20) + 1), charge=129).status is Status.INVALID_PARAMETER
 
 
 @pytest.mark.parametrize(("flags", "flushed"), [(0, 0), (WriteFlags.WRITE_THROUGH, 1)])
-def test_a_write_that_goes_through_is_flushed(client: Any, monkeypatch: Any, flags: int, flushed: int) -> None:
+def test_a_write_that_goes_through_is_flushed(client: Client, monkeypatch: pytest.MonkeyPatch, flags: int, flushed: int) -> None:
     calls: list[Any] = []
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.flush", lambda file: calls.append(file))
     assert write(client, client.open("a"), 0, b"x", flags).status is Status.SUCCESS
@@ -137,7 +141,7 @@ def test_a_write_that_goes_through_is_flushed(client: Any, monkeypatch: Any, fla
 @pytest.mark.parametrize(
     ("right", "status"), [(AccessMask.FILE_APPEND_DATA, Status.SUCCESS), (AccessMask.FILE_READ_DATA, Status.ACCESS_DENIED)]
 )
-def test_flush(client: Any, store: Any, monkeypatch: Any, right: int, status: Status) -> None:
+def test_flush(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, right: int, status: Status) -> None:
     store.add("a")
     calls: list[Any] = []
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.flush", lambda file: calls.append(file))
@@ -146,7 +150,7 @@ def test_flush(client: Any, store: Any, monkeypatch: Any, right: int, status: St
     assert len(calls) == (status is Status.SUCCESS)
 
 
-def test_a_full_store(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_full_store(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     file_id = client.open("a")
 
     def fail(self: Any, *call: Any) -> None:
@@ -159,7 +163,7 @@ def test_a_full_store(client: Any, store: Any, monkeypatch: Any) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=200)), max_size=8), st.integers(0, 400), st.integers(1, 500))
-def test_against_a_plain_buffer(client: Any, writes: list[tuple[int, bytes]], offset: int, length: int) -> None:
+def test_against_a_plain_buffer(client: Client, writes: list[tuple[int, bytes]], offset: int, length: int) -> None:
     file_id = client.open("a", disposition=CreateDisposition.OVERWRITE_IF)
     expected = bytearray()
     for at, data in writes:

@@ -22,13 +22,14 @@ from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.write import WriteRequest
 
+from .dialogue import Client, MakeClient
 from .durability import BATCH, GUID, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2q, names, response, rqls
 from .test_session import bind, connect
 
 REPLAY = HeaderFlags.REPLAY_OPERATION
 
 
-def replay(client: Any, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
+def replay(client: Client, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
     if any(context.name == rqls().name for context in contexts):
         level = OplockLevel.LEASE
     request = CreateRequest(
@@ -37,13 +38,13 @@ def replay(client: Any, *contexts: CreateContext, level: int = BATCH, name: str 
     return client.ask(Command.CREATE, request.encode(), flags=REPLAY)
 
 
-def write(client: Any, file_id: FileId, sequence: int, flags: int = 0) -> Status:
+def write(client: Client, file_id: FileId, sequence: int, flags: int = 0) -> Status:
     answer = client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode(), status=sequence, flags=flags)
     return Status(answer.status)
 
 
 @pytest.mark.parametrize("flags", [0, REPLAY])
-def test_late_writes_are_refused(client: Any, flags: int) -> None:
+def test_late_writes_are_refused(client: Client, flags: int) -> None:
     file_id = client.open("f")
     assert write(client, file_id, 1, flags) is Status.SUCCESS
     assert write(client, file_id, 0, flags) is Status.FILE_NOT_AVAILABLE
@@ -53,18 +54,18 @@ def test_late_writes_are_refused(client: Any, flags: int) -> None:
     assert write(client, file_id, 0, flags) is Status.SUCCESS
 
 
-def test_late_reads_are_not(client: Any) -> None:
+def test_late_reads_are_not(client: Client) -> None:
     file_id = client.open("f")
     assert write(client, file_id, 5) is Status.SUCCESS
     assert client.ask(Command.READ, ReadRequest(file_id, 0, 1).encode(), status=4).status is Status.SUCCESS
 
 
-def test_the_sequence_starts_with_that_of_the_create(client: Any) -> None:
+def test_the_sequence_starts_with_that_of_the_create(client: Client) -> None:
     answer = client.ask(Command.CREATE, CreateRequest("f", 0x1F01FF, CreateDisposition.OPEN_IF).encode(), status=9)
     assert write(client, response(answer).file_id, 8) is Status.FILE_NOT_AVAILABLE
 
 
-def test_before_3_0_there_is_no_sequence(make_client: Any) -> None:
+def test_before_3_0_there_is_no_sequence(make_client: MakeClient) -> None:
     client = make_client(Dialect.SMB_2_1)
     file_id = client.open("f")
     assert [write(client, file_id, number) for number in (9, 8, 7)] == [Status.SUCCESS] * 3
@@ -91,7 +92,7 @@ def test_when_all_are_answered_every_replay_is_let_in(requests: list[tuple[int, 
     assert sequence.admit(Header(Command.WRITE, 0, status=sequence.number, flags=REPLAY)) is not None
 
 
-def test_a_create_is_answered_again(client: Any) -> None:
+def test_a_create_is_answered_again(client: Client) -> None:
     first = response(create(client, dh2q()))
     again = response(replay(client, dh2q()))
     assert again == first
@@ -99,34 +100,34 @@ def test_a_create_is_answered_again(client: Any) -> None:
     assert len(client.connection.server.reclaimable) == 1
 
 
-def test_a_create_guid_is_used_once(client: Any) -> None:
+def test_a_create_guid_is_used_once(client: Client) -> None:
     create(client, dh2q())
     assert create(client, dh2q(), name="g").status is Status.DUPLICATE_OBJECTID
 
 
-def test_create_guids_are_a_clients_own(client: Any, make_client: Any) -> None:
+def test_create_guids_are_a_clients_own(client: Client, make_client: MakeClient) -> None:
     first = response(create(client, dh2q()))
     assert response(create(make_client(client_guid=STRANGER), dh2q(), name="g")).file_id != first.file_id
 
 
-def test_a_create_without_a_guid_is_no_replay(client: Any) -> None:
+def test_a_create_without_a_guid_is_no_replay(client: Client) -> None:
     first = response(create(client, level=0)).file_id
     assert response(replay(client, level=0)).file_id != first
 
 
-def test_a_replay_gets_no_more_than_it_asks_for(client: Any) -> None:
+def test_a_replay_gets_no_more_than_it_asks_for(client: Client) -> None:
     first = response(create(client, dh2q()))
     answer = replay(client, dh2q(), level=OplockLevel.NONE)
     assert (response(answer).file_id, response(answer).oplock_level, names(answer)) == (first.file_id, OplockLevel.NONE, set())
 
 
-def test_a_replay_gets_no_more_than_there_is(client: Any) -> None:
+def test_a_replay_gets_no_more_than_there_is(client: Client) -> None:
     create(client, dh2q(), level=OplockLevel.II)
     answer = replay(client, dh2q())
     assert (response(answer).oplock_level, names(answer)) == (OplockLevel.II, set())
 
 
-def test_a_replay_gets_the_lease_as_it_is_now(client: Any) -> None:
+def test_a_replay_gets_the_lease_as_it_is_now(client: Client) -> None:
     first = response(create(client, dh2q(), rqls(RH)))
     upgraded = create(client, dh2q(OTHER_GUID), rqls(RWH))
     answer = replay(client, dh2q(), rqls(RH))
@@ -136,12 +137,12 @@ def test_a_replay_gets_the_lease_as_it_is_now(client: Any) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [([], [rqls()]), ([rqls()], []), ([rqls(key=KEY)], [rqls(key=OTHER_KEY)])])
-def test_a_replay_means_the_same_lease(client: Any, first: list[CreateContext], second: list[CreateContext]) -> None:
+def test_a_replay_means_the_same_lease(client: Client, first: list[CreateContext], second: list[CreateContext]) -> None:
     create(client, dh2q(), *first)
     assert replay(client, dh2q(), *second).status is Status.ACCESS_DENIED
 
 
-def test_who_knows_an_open_replays_no_create(client: Any) -> None:
+def test_who_knows_an_open_replays_no_create(client: Client) -> None:
     first = response(create(client, dh2q()))
     query = QueryInfoRequest(first.file_id, InfoType.FILE, FileInformationClass.POSITION, 8)
     assert client.ask(Command.QUERY_INFO, query.encode()).status is Status.SUCCESS
@@ -149,17 +150,17 @@ def test_who_knows_an_open_replays_no_create(client: Any) -> None:
     assert pending.status is Status.PENDING
 
 
-def test_a_closed_open_is_not_found(client: Any) -> None:
+def test_a_closed_open_is_not_found(client: Client) -> None:
     client.close(response(create(client, dh2q())).file_id)
     assert response(replay(client, dh2q())).create_action == CreateAction.OPENED
 
 
-def test_another_session_gets_nothing(client: Any, make_client: Any) -> None:
+def test_another_session_gets_nothing(client: Client, make_client: MakeClient) -> None:
     create(client, dh2q())
     assert replay(make_client(), dh2q()).status is Status.DUPLICATE_OBJECTID
 
 
-def test_a_replay_has_an_open_back_whose_client_was_away(client: Any, make_client: Any) -> None:
+def test_a_replay_has_an_open_back_whose_client_was_away(client: Client, make_client: MakeClient) -> None:
     first = response(create(client, dh2q()))
     client.transport.loseConnection()
     again = make_client()
@@ -168,7 +169,7 @@ def test_a_replay_has_an_open_back_whose_client_was_away(client: Any, make_clien
     assert again.close(first.file_id).status is Status.SUCCESS
 
 
-def test_a_replay_on_another_channel(client: Any) -> None:
+def test_a_replay_on_another_channel(client: Client) -> None:
     first = response(create(client, dh2q()))
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
@@ -178,13 +179,13 @@ def test_a_replay_on_another_channel(client: Any) -> None:
 
 
 @pytest.fixture
-def holder(make_client: Any) -> tuple[Any, FileId]:
+def holder(make_client: MakeClient) -> tuple[Client, FileId]:
     """A client of another machine that holds a batch oplock, and the open."""
     holder = make_client(client_guid=STRANGER)
     return holder, response(create(holder)).file_id
 
 
-def test_a_create_that_waits_is_not_begun_again(client: Any, holder: tuple[Any, FileId]) -> None:
+def test_a_create_that_waits_is_not_begun_again(client: Client, holder: tuple[Any, FileId]) -> None:
     pending = create(client, dh2q())
     assert pending.status is Status.PENDING
     assert replay(client, dh2q()).status is Status.ACCESS_DENIED
@@ -194,7 +195,7 @@ def test_a_create_that_waits_is_not_begun_again(client: Any, holder: tuple[Any, 
     assert response(replay(client, dh2q())).file_id == CreateResponse.parse(final.message).file_id
 
 
-def test_a_create_that_waits_for_others_to_share_is_begun_again(client: Any, make_client: Any) -> None:
+def test_a_create_that_waits_for_others_to_share_is_begun_again(client: Client, make_client: MakeClient) -> None:
     holder = make_client(client_guid=STRANGER)
     held = response(create(holder, rqls(), share=0)).file_id
     waiting = [create(client, dh2q(GUID), level=0, share=0), create(client, dh2q(GUID), level=0, share=0)]
@@ -203,7 +204,7 @@ def test_a_create_that_waits_for_others_to_share_is_begun_again(client: Any, mak
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS, Status.SHARING_VIOLATION]
 
 
-def test_a_create_goes_on_without_its_channel(client: Any, holder: tuple[Any, FileId]) -> None:
+def test_a_create_goes_on_without_its_channel(client: Client, holder: tuple[Any, FileId]) -> None:
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
     other.tree_id, other.sign = client.tree_id, False

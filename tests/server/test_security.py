@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,6 +27,7 @@ from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.interfaces import Creation, Kind
 from filesvc.server.access.rights import ALL
 from filesvc.server.operations.descriptors import XATTR
+from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import (
     QUERY_MAXIMAL_ACCESS,
@@ -45,6 +45,8 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
 
+from .dialogue import Answer, Client, MakeClient, MakeServer
+
 OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
 PRESENT = SecurityControl.DACL_PRESENT
 READ, WRITE = AccessMask.FILE_GENERIC_READ, AccessMask.FILE_GENERIC_WRITE
@@ -60,19 +62,19 @@ def listing(*aces: Ace) -> SecurityDescriptor:
     return SecurityDescriptor(dacl=Acl(list(aces)), control=PRESENT)
 
 
-def ask(client: Any, file_id: FileId, parts: int = OWNER | GROUP | DACL) -> SecurityDescriptor:
+def ask(client: Client, file_id: FileId, parts: int = OWNER | GROUP | DACL) -> SecurityDescriptor:
     answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.SECURITY, 0, 4096, parts).encode())
     assert answer.status is Status.SUCCESS
     return SecurityDescriptor.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
 
 
-def put(client: Any, file_id: FileId, descriptor: SecurityDescriptor, parts: int = DACL) -> Status:
+def put(client: Client, file_id: FileId, descriptor: SecurityDescriptor, parts: int = DACL) -> Status:
     status = client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor.encode(), parts).encode()).status
     assert isinstance(status, Status)
     return status
 
 
-def owner_of(client: Any, file_id: FileId) -> Sid:
+def owner_of(client: Client, file_id: FileId) -> Sid:
     owner = ask(client, file_id, OWNER).owner
     assert owner is not None
     return owner
@@ -84,22 +86,22 @@ def entries(descriptor: SecurityDescriptor) -> list[tuple[Sid, int, int]]:
 
 
 @pytest.fixture
-def alice(client: Any) -> Any:
+def alice(client: Client) -> Client:
     return client
 
 
 @pytest.fixture
-def carol(make_client: Any) -> Any:
+def carol(make_client: MakeClient) -> Client:
     return make_client(user="carol")
 
 
-def folder(client: Any, name: str, *aces: Ace) -> None:
+def folder(client: Client, name: str, *aces: Ace) -> None:
     file_id = client.open(name, create_options=CreateOptions.DIRECTORY_FILE)
     assert put(client, file_id, listing(*aces)) is Status.SUCCESS
     client.close(file_id)
 
 
-def test_users_are_told_apart(alice: Any, carol: Any) -> None:
+def test_users_are_told_apart(alice: Client, carol: Client) -> None:
     mine = owner_of(alice, alice.open("a"))
     hers = owner_of(carol, carol.open("b"))
     assert mine != hers
@@ -110,7 +112,7 @@ def test_users_are_told_apart(alice: Any, carol: Any) -> None:
     assert principals.principal_by_name("filesvc", "ALICE") == found
 
 
-def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Any, carol: Any, store: Any) -> None:
+def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Client, carol: Client, store: MemoryStore) -> None:
     store.add("plain", b"data")
     file_id = carol.open("plain")
     aces = entries(ask(carol, file_id))
@@ -119,7 +121,7 @@ def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Any, c
     assert store.open(("plain",), Creation.EXISTING, Kind.FILE, False).list_xattrs() == []
 
 
-def test_what_is_set_is_kept_and_enforced(alice: Any, carol: Any) -> None:
+def test_what_is_set_is_kept_and_enforced(alice: Client, carol: Client) -> None:
     file_id = alice.open("secret")
     owner = owner_of(alice, file_id)
     assert put(alice, file_id, listing(allow(owner, AccessMask.GENERIC_ALL), allow(EVERYONE, AccessMask.GENERIC_READ))) is Status.SUCCESS
@@ -135,7 +137,7 @@ def test_what_is_set_is_kept_and_enforced(alice: Any, carol: Any) -> None:
     assert put(carol, hers, listing()) is Status.ACCESS_DENIED
 
 
-def test_only_the_parts_that_are_asked_for(alice: Any) -> None:
+def test_only_the_parts_that_are_asked_for(alice: Client) -> None:
     file_id = alice.open("a")
     put(alice, file_id, listing(allow(EVERYONE, READ)))
     owner = ask(alice, file_id, OWNER)
@@ -144,7 +146,7 @@ def test_only_the_parts_that_are_asked_for(alice: Any) -> None:
     assert (dacl.owner, dacl.control) == (None, SecurityControl.SELF_RELATIVE | PRESENT)
 
 
-def test_rights_to_ask_and_to_set(alice: Any) -> None:
+def test_rights_to_ask_and_to_set(alice: Client) -> None:
     alice.close(alice.open("a"))
     nothing = alice.open("a", access=AccessMask.FILE_READ_ATTRIBUTES)
     query = QueryInfoRequest(nothing, InfoType.SECURITY, 0, 4096, DACL).encode()
@@ -159,7 +161,7 @@ def test_rights_to_ask_and_to_set(alice: Any) -> None:
     assert alice.ask(Command.QUERY_INFO, query).status is Status.ACCESS_DENIED
 
 
-def test_ownership_is_taken_not_given(alice: Any, carol: Any) -> None:
+def test_ownership_is_taken_not_given(alice: Client, carol: Client) -> None:
     file_id = alice.open("a")
     put(alice, file_id, listing(allow(EVERYONE, AccessMask.GENERIC_ALL)))
     hers = carol.open("a")
@@ -171,7 +173,7 @@ def test_ownership_is_taken_not_given(alice: Any, carol: Any) -> None:
     assert put(alice, file_id, SecurityDescriptor(EVERYONE), OWNER) is Status.SUCCESS
 
 
-def test_entries_that_nothing_could_go_by_are_refused(alice: Any) -> None:
+def test_entries_that_nothing_could_go_by_are_refused(alice: Client) -> None:
     file_id = alice.open("a")
     conditional = SecurityDescriptor(dacl=Acl([OpaqueAce(AceType.ACCESS_DENIED_CALLBACK, bytes(24))]), control=PRESENT)
     assert put(alice, file_id, conditional) is Status.INVALID_ACL
@@ -189,7 +191,7 @@ def test_entries_that_nothing_could_go_by_are_refused(alice: Any) -> None:
         (SecurityControl.DACL_PROTECTED, PRESENT | SecurityControl.DACL_PROTECTED),
     ],
 )
-def test_control_bits(alice: Any, given: int, kept: int) -> None:
+def test_control_bits(alice: Client, given: int, kept: int) -> None:
     file_id = alice.open("a")
     descriptor = listing(allow(EVERYONE, ALL))
     descriptor.control |= given
@@ -198,7 +200,7 @@ def test_control_bits(alice: Any, given: int, kept: int) -> None:
 
 
 @pytest.mark.parametrize("control", [PRESENT, 0])
-def test_a_null_list_lets_everybody_in(alice: Any, carol: Any, control: int) -> None:
+def test_a_null_list_lets_everybody_in(alice: Client, carol: Client, control: int) -> None:
     file_id = alice.open("a")
     put(alice, file_id, listing())
     assert carol.create("a", OPEN, READ).status is Status.ACCESS_DENIED
@@ -207,7 +209,7 @@ def test_a_null_list_lets_everybody_in(alice: Any, carol: Any, control: int) -> 
     assert ask(alice, file_id, DACL).control & PRESENT
 
 
-def test_new_files_inherit(alice: Any, carol: Any) -> None:
+def test_new_files_inherit(alice: Client, carol: Client) -> None:
     folder(alice, "f", allow(CREATOR_OWNER, AccessMask.GENERIC_ALL, INHERIT), allow(EVERYONE, READ | AccessMask.FILE_ADD_FILE, INHERIT))
     hers = carol.open(r"f\hers", disposition=CREATE)
     owner = owner_of(carol, hers)
@@ -218,20 +220,20 @@ def test_new_files_inherit(alice: Any, carol: Any) -> None:
     assert directory.status is Status.ACCESS_DENIED
 
 
-def test_a_new_file_that_inherits_nothing_is_its_makers(alice: Any, carol: Any) -> None:
+def test_a_new_file_that_inherits_nothing_is_its_makers(alice: Client, carol: Client) -> None:
     folder(alice, "f", allow(EVERYONE, ALL))
     file_id = carol.open(r"f\hers", disposition=CREATE)
     owner = owner_of(carol, file_id)
     assert entries(ask(carol, file_id)) == [(owner, ALL, 0), (LOCAL_SYSTEM, ALL, 0)]
 
 
-def test_who_makes_a_file_may_use_it_whatever_it_inherits(alice: Any) -> None:
+def test_who_makes_a_file_may_use_it_whatever_it_inherits(alice: Client) -> None:
     folder(alice, "f", allow(EVERYONE, AccessMask.FILE_ADD_FILE, INHERIT))
     assert alice.create(r"f\a", CREATE, ALL).status is Status.SUCCESS
     assert alice.create(r"f\a", OPEN, ALL).status is Status.ACCESS_DENIED
 
 
-def test_a_file_put_there_by_others_has_what_the_folder_gives(alice: Any, carol: Any, store: Any) -> None:
+def test_a_file_put_there_by_others_has_what_the_folder_gives(alice: Client, carol: Client, store: MemoryStore) -> None:
     folder(alice, "f", allow(CREATOR_OWNER, ALL, INHERIT))
     store.add("f/below/local", b"data")
     assert carol.create(r"f\below\local", OPEN, READ).status is Status.ACCESS_DENIED
@@ -245,7 +247,7 @@ def test_a_file_put_there_by_others_has_what_the_folder_gives(alice: Any, carol:
     [(FileInformationClass.RENAME, AccessMask.DELETE), (FileInformationClass.LINK, AccessMask.FILE_READ_ATTRIBUTES)],
 )
 @pytest.mark.parametrize("target", ["mine", r"open\mine"])
-def test_another_folder_gives_nobody_more(alice: Any, carol: Any, store: Any, kind: int, right: int, target: str) -> None:
+def test_another_folder_gives_nobody_more(alice: Client, carol: Client, store: MemoryStore, kind: int, right: int, target: str) -> None:
     folder(alice, "f", allow(CREATOR_OWNER, ALL, INHERIT), allow(EVERYONE, AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_DELETE_CHILD))
     folder(alice, "open", allow(EVERYONE, ALL, INHERIT))
     store.add("f/local", b"data")
@@ -257,7 +259,7 @@ def test_another_folder_gives_nobody_more(alice: Any, carol: Any, store: Any, ki
     assert alice.create(target, OPEN, READ).status is Status.SUCCESS
 
 
-def test_the_folder_may_let_one_delete_and_read_attributes(alice: Any, carol: Any) -> None:
+def test_the_folder_may_let_one_delete_and_read_attributes(alice: Client, carol: Client) -> None:
     folder(alice, "f", allow(EVERYONE, AccessMask.FILE_ADD_FILE))
     alice.close(alice.open(r"f\a"))
     for right in (AccessMask.DELETE, AccessMask.FILE_READ_ATTRIBUTES):
@@ -269,7 +271,7 @@ def test_the_folder_may_let_one_delete_and_read_attributes(alice: Any, carol: An
     assert carol.create(r"f\a", OPEN, READ).status is Status.ACCESS_DENIED
 
 
-def test_no_name_comes_into_a_folder_that_one_may_not_add_to(alice: Any, carol: Any) -> None:
+def test_no_name_comes_into_a_folder_that_one_may_not_add_to(alice: Client, carol: Client) -> None:
     folder(alice, "f", allow(EVERYONE, READ))
     file_id = carol.open("mine")
     rename = FileRenameInformation(False, r"f\mine").encode()
@@ -284,7 +286,9 @@ def test_no_name_comes_into_a_folder_that_one_may_not_add_to(alice: Any, carol: 
     (READ | WRITE, READ | AccessMask.FILE_DELETE_CHILD, Status.SUCCESS),
     (0, READ | AccessMask.FILE_DELETE_CHILD, Status.SUCCESS),
 ])  # fmt: skip
-def test_only_what_one_may_delete_is_replaced(alice: Any, carol: Any, kind: int, of_file: int, of_folder: int, status: Status) -> None:
+def test_only_what_one_may_delete_is_replaced(
+    alice: Client, carol: Client, kind: int, of_file: int, of_folder: int, status: Status
+) -> None:
     folder(alice, "f", allow(EVERYONE, of_folder | AccessMask.FILE_ADD_FILE))
     theirs = alice.open(r"f\theirs")
     alice.ask(Command.WRITE, WriteRequest(theirs, 0, b"old").encode())
@@ -296,12 +300,12 @@ def test_only_what_one_may_delete_is_replaced(alice: Any, carol: Any, kind: int,
     assert left == (0 if status is Status.SUCCESS else 3)
 
 
-def maximal(answer: Any) -> QueryMaximalAccessResponse:
+def maximal(answer: Answer) -> QueryMaximalAccessResponse:
     contexts = {context.name: context.data for context in CreateResponse.parse(answer.message).create_contexts}
     return QueryMaximalAccessResponse.parse(contexts[QUERY_MAXIMAL_ACCESS])
 
 
-def test_maximal_access(alice: Any, carol: Any) -> None:
+def test_maximal_access(alice: Client, carol: Client) -> None:
     file_id = alice.open("a")
     put(alice, file_id, listing(allow(EVERYONE, READ)))
     ask_for = [CreateContext(QUERY_MAXIMAL_ACCESS)]
@@ -316,13 +320,13 @@ def given(descriptor: SecurityDescriptor) -> list[CreateContext]:
     return [CreateContext(SD_BUFFER, descriptor.encode())]
 
 
-def test_a_descriptor_comes_with_the_request(alice: Any, carol: Any) -> None:
+def test_a_descriptor_comes_with_the_request(alice: Client, carol: Client) -> None:
     file_id = alice.open("a", disposition=CREATE, contexts=given(listing(allow(EVERYONE, AccessMask.GENERIC_READ))))
     assert entries(ask(alice, file_id)) == [(EVERYONE, READ, 0)]
     assert carol.create("a", OPEN, WRITE).status is Status.ACCESS_DENIED
 
 
-def test_a_descriptor_that_one_may_not_give(alice: Any, carol: Any) -> None:
+def test_a_descriptor_that_one_may_not_give(alice: Client, carol: Client) -> None:
     carols = owner_of(carol, carol.open("hers"))
     assert alice.create("a", CREATE, contexts=given(SecurityDescriptor(carols))).status is Status.INVALID_OWNER
     assert alice.create("a", CREATE, contexts=given(SecurityDescriptor(sacl=Acl()))).status is Status.PRIVILEGE_NOT_HELD
@@ -330,15 +334,15 @@ def test_a_descriptor_that_one_may_not_give(alice: Any, carol: Any) -> None:
     assert alice.create("a", OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_descriptor_that_makes_no_sense_lets_nobody_in(alice: Any, store: Any) -> None:
+def test_a_descriptor_that_makes_no_sense_lets_nobody_in(alice: Client, store: MemoryStore) -> None:
     store.add("a", b"")
     store.open(("a",), Creation.EXISTING, Kind.FILE, True).set_xattr(XATTR, b"junk")
     assert alice.create("a", OPEN).status is Status.FILE_CORRUPT_ERROR
 
 
-def test_guests_decide_about_nobody(make_server: Any, client: Any, store: Any) -> None:
+def test_guests_decide_about_nobody(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     server = make_server(Settings(guest=True), [Share("files", store, guest=True)])
-    guest = type(client)(server)
+    guest = Client(server)
     guest.negotiate()
     assert guest.log_on("whoever", "whatever").status is Status.SUCCESS
     assert guest.enter().status is Status.SUCCESS
@@ -354,7 +358,7 @@ class TestOnDisk:
     """What becomes of mode and owner."""
 
     @pytest.fixture
-    def server(self, server_on_disk: Any) -> Any:
+    def server(self, server_on_disk: Server) -> Server:
         return server_on_disk
 
     @pytest.mark.parametrize(
@@ -367,18 +371,18 @@ class TestOnDisk:
             ([allow(EVERYONE, ALL, AceFlags.INHERIT_ONLY)], 0o600, 0o700),
         ],
     )
-    def test_the_mode_follows(self, client: Any, tmp_path: Path, aces: list[Ace], file_mode: int, folder_mode: int) -> None:
+    def test_the_mode_follows(self, client: Client, tmp_path: Path, aces: list[Ace], file_mode: int, folder_mode: int) -> None:
         for name, options, mode in (("a", 0, file_mode), ("d", CreateOptions.DIRECTORY_FILE, folder_mode)):
             file_id = client.open(name, create_options=options)
             assert put(client, file_id, listing(*aces)) is Status.SUCCESS
             assert (tmp_path / name).stat().st_mode & 0o7777 == mode
 
-    def test_executables_stay_so(self, client: Any, tmp_path: Path) -> None:
+    def test_executables_stay_so(self, client: Client, tmp_path: Path) -> None:
         (tmp_path / "program").touch(0o755)
         assert put(client, client.open("program"), listing(allow(EVERYONE, READ))) is Status.SUCCESS
         assert (tmp_path / "program").stat().st_mode & 0o777 == 0o755
 
-    def test_new_files_have_the_mode_of_what_they_inherit(self, client: Any, tmp_path: Path) -> None:
+    def test_new_files_have_the_mode_of_what_they_inherit(self, client: Client, tmp_path: Path) -> None:
         folder(
             client, "f", allow(CREATOR_OWNER, ALL, INHERIT), allow(EVERYONE, AccessMask.FILE_ADD_FILE | AccessMask.FILE_ADD_SUBDIRECTORY)
         )
@@ -387,13 +391,13 @@ class TestOnDisk:
         assert (tmp_path / "f" / "a").stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "f" / "d").stat().st_mode & 0o777 == 0o700
 
-    def test_the_descriptor_is_kept_as_it_is(self, client: Any, tmp_path: Path) -> None:
+    def test_the_descriptor_is_kept_as_it_is(self, client: Client, tmp_path: Path) -> None:
         file_id = client.open("a")
         put(client, file_id, listing(allow(EVERYONE, READ)))
         kept = SecurityDescriptor.parse(memoryview(os.getxattr(tmp_path / "a", "user.filesvc.sd")))
         assert kept == ask(client, file_id)
 
-    def test_no_room_leaves_all_as_it_was(self, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_room_leaves_all_as_it_was(self, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file_id = client.open("a")
         before = ask(client, file_id)
         mode = (tmp_path / "a").stat().st_mode
@@ -407,12 +411,12 @@ class TestOnDisk:
         assert (tmp_path / "a").stat().st_mode == mode
 
 
-def test_folders_may_be_deep(make_server: Any, client: Any) -> None:
+def test_folders_may_be_deep(make_server: MakeServer, client: Client) -> None:
     store = MemoryStore()
     names = ("d",) * 600
     for depth in range(len(names)):
         store.open(names[: depth + 1], Creation.NEW, Kind.DIRECTORY, False).close()
-    other = type(client)(make_server(shares=[Share("files", store)]))
+    other = Client(make_server(shares=[Share("files", store)]))
     other.negotiate()
     other.log_on()
     other.enter()

@@ -36,19 +36,22 @@ from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.protection.keys import signing_key
 from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeClient, MakeServer
 
 DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
 
 
-def connect(client: Any, **fields: Any) -> Any:
+def connect(client: Client, **fields: Any) -> Any:
     """Another client of the same server, after NEGOTIATE."""
-    other = type(client)(client.server, **fields)
+    other = Client(client.server, **fields)
     assert other.negotiate().status is Status.SUCCESS
     return other
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_last_word_of_a_logon_is_signed(client: Any, dialect: int) -> None:
+def test_the_last_word_of_a_logon_is_signed(client: Client, dialect: int) -> None:
     other = connect(client, dialect=dialect)
     answer = other.log_on()
     assert answer.status is Status.SUCCESS
@@ -57,7 +60,7 @@ def test_the_last_word_of_a_logon_is_signed(client: Any, dialect: int) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_signed_requests_get_signed_answers(client: Any, dialect: int) -> None:
+def test_signed_requests_get_signed_answers(client: Client, dialect: int) -> None:
     other = connect(client, dialect=dialect)
     other.log_on()
     other.sign = True
@@ -67,11 +70,11 @@ def test_signed_requests_get_signed_answers(client: Any, dialect: int) -> None:
 
 
 @pytest.mark.parametrize(("user", "password"), [("alice", "wrong"), ("nobody", "secret"), ("nobody", "")])
-def test_who_is_not_known_is_refused_alike(client: Any, user: str, password: str) -> None:
+def test_who_is_not_known_is_refused_alike(client: Client, user: str, password: str) -> None:
     assert connect(client).log_on(user, password).status is Status.LOGON_FAILURE
 
 
-def test_what_strangers_call_themselves_stays_in_its_line(client: Any) -> None:
+def test_what_strangers_call_themselves_stays_in_its_line(client: Client) -> None:
     other = connect(client)
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
@@ -83,8 +86,8 @@ def test_what_strangers_call_themselves_stays_in_its_line(client: Any) -> None:
     assert line.endswith(r": logon refused: eve\r\x1b[2J\u202e")
 
 
-def test_requests_must_be_signed_where_signing_is_required(make_server: Any, client: Any) -> None:
-    other = type(client)(make_server(Settings(signing=Signing.REQUIRED)))
+def test_requests_must_be_signed_where_signing_is_required(make_server: MakeServer, client: Client) -> None:
+    other = Client(make_server(Settings(signing=Signing.REQUIRED)))
     other.negotiate()
     other.log_on()
     assert other.enter().status is Status.ACCESS_DENIED
@@ -92,9 +95,9 @@ def test_requests_must_be_signed_where_signing_is_required(make_server: Any, cli
     assert other.enter().status is Status.SUCCESS
 
 
-def test_guests_enter_where_they_are_let_in(make_server: Any, client: Any, store: Any) -> None:
+def test_guests_enter_where_they_are_let_in(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     shares = [Share("open", store, guest=True), Share("closed", store)]
-    other = type(client)(make_server(Settings(guest=True), shares))
+    other = Client(make_server(Settings(guest=True), shares))
     other.negotiate()
     answer = other.log_on("whoever", "whatever")
     assert answer.status is Status.SUCCESS
@@ -103,7 +106,7 @@ def test_guests_enter_where_they_are_let_in(make_server: Any, client: Any, store
     assert other.enter("closed").status is Status.ACCESS_DENIED
 
 
-def test_who_does_not_say_who_it_is_sees_no_more_than_guests(client: Any) -> None:
+def test_who_does_not_say_who_it_is_sees_no_more_than_guests(client: Client) -> None:
     other = connect(client)
     answer = other.log_on_anonymously()
     assert SessionSetupResponse.parse(answer.message).session_flags == SessionFlags.IS_NULL
@@ -113,22 +116,22 @@ def test_who_does_not_say_who_it_is_sees_no_more_than_guests(client: Any) -> Non
     assert [share.name for share in client.server.facts.shares(Caller("alice"))] == ["files"]
 
 
-def test_guests_cannot_enter_a_server_that_encrypts(make_server: Any, client: Any, store: Any) -> None:
+def test_guests_cannot_enter_a_server_that_encrypts(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     settings = Settings(guest=True, encryption=Encryption.REQUIRED)
-    other = type(client)(make_server(settings, [Share("open", store, guest=True)]))
+    other = Client(make_server(settings, [Share("open", store, guest=True)]))
     other.negotiate()
     assert other.log_on("whoever", "whatever").status is Status.ACCESS_DENIED
     assert not other.server.sessions
 
 
-def test_logoff_closes_what_was_open(client: Any) -> None:
+def test_logoff_closes_what_was_open(client: Client) -> None:
     client.open("a")
     assert client.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.SUCCESS
     assert len(client.server.nodes) == 0
     assert client.ask(Command.TREE_CONNECT, TreeConnectRequest(r"\\s\files").encode()).status is Status.USER_SESSION_DELETED
 
 
-def test_a_previous_session_of_the_same_user_ends(client: Any) -> None:
+def test_a_previous_session_of_the_same_user_ends(client: Client) -> None:
     client.open("a")
     other = connect(client)
     other.log_on(previous_session_id=client.session_id)
@@ -136,7 +139,7 @@ def test_a_previous_session_of_the_same_user_ends(client: Any) -> None:
     assert client.create("a").status is Status.USER_SESSION_DELETED
 
 
-def test_authenticating_again_keeps_what_is_open(client: Any) -> None:
+def test_authenticating_again_keeps_what_is_open(client: Client) -> None:
     file_id = client.open("a")
     session_id = client.session_id
     signer = client.signer
@@ -147,9 +150,9 @@ def test_authenticating_again_keeps_what_is_open(client: Any) -> None:
 
 
 @pytest.mark.parametrize("guest", [False, True])
-def test_a_session_without_a_key_is_not_renewed_by_a_user(make_server: Any, client: Any, guest: bool) -> None:
+def test_a_session_without_a_key_is_not_renewed_by_a_user(make_server: MakeServer, client: Client, guest: bool) -> None:
     """It could not be signed, however much the server requires it."""
-    other = type(client)(make_server(Settings(signing=Signing.REQUIRED, guest=guest)))
+    other = Client(make_server(Settings(signing=Signing.REQUIRED, guest=guest)))
     other.negotiate()
     assert (other.log_on("whoever", "whatever") if guest else other.log_on_anonymously()).status is Status.SUCCESS
     assert other.log_on().status is Status.ACCESS_DENIED
@@ -157,13 +160,13 @@ def test_a_session_without_a_key_is_not_renewed_by_a_user(make_server: Any, clie
     assert other.enter().status is Status.USER_SESSION_DELETED
 
 
-def test_who_does_not_say_who_it_is_may_do_so_again(client: Any) -> None:
+def test_who_does_not_say_who_it_is_may_do_so_again(client: Client) -> None:
     other = connect(client)
     other.log_on_anonymously()
     assert other.log_on_anonymously().status is Status.SUCCESS
 
 
-def bind(client: Any, other: Any, sign: bool = True, user: str = "alice") -> Any:
+def bind(client: Client, other: Client, sign: bool = True, user: str = "alice") -> Any:
     """Ask for C{client}'s session on C{other}'s connection; the last answer."""
     other.session_id, other.signer, other.sign = client.session_id, client.signer, sign
     context = spnego.client(user, "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
@@ -187,14 +190,14 @@ def bind(client: Any, other: Any, sign: bool = True, user: str = "alice") -> Any
         preauth.update(answer.message)
 
 
-def begin_binding(client: Any, other: Any) -> Any:
+def begin_binding(client: Client, other: Client) -> Any:
     """The first step of that."""
     other.session_id, other.signer, other.sign = client.session_id, client.signer, True
     token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
     return other.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
 
 
-def test_a_session_spans_connections(client: Any) -> None:
+def test_a_session_spans_connections(client: Client) -> None:
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
     file_id = client.open("a")
@@ -212,20 +215,20 @@ def test_a_session_spans_connections(client: Any) -> None:
         (Dialect.SMB_3_1_1, False, Status.INVALID_PARAMETER),
     ],
 )
-def test_what_cannot_be_bound(client: Any, dialect: int, sign: bool, status: Status) -> None:
+def test_what_cannot_be_bound(client: Client, dialect: int, sign: bool, status: Status) -> None:
     other = connect(client, dialect=dialect)
     assert bind(client, other, sign).status is status
     assert client.create("a").status is Status.SUCCESS
 
 
-def test_a_session_is_not_bound_twice_to_one_connection(client: Any) -> None:
+def test_a_session_is_not_bound_twice_to_one_connection(client: Client) -> None:
     other = connect(client)
     assert bind(client, other).status is Status.SUCCESS
     # Signed with the session's key, where the channel has one of its own.
     assert bind(client, other).status is Status.ACCESS_DENIED
 
 
-def test_a_signed_request_for_a_session_that_ended_gets_a_signed_refusal(client: Any) -> None:
+def test_a_signed_request_for_a_session_that_ended_gets_a_signed_refusal(client: Client) -> None:
     client.sign = True
     client.ask(Command.LOGOFF, LogoffRequest().encode())
     answer = client.create("a")
@@ -234,7 +237,7 @@ def test_a_signed_request_for_a_session_that_ended_gets_a_signed_refusal(client:
 
 
 @pytest.mark.parametrize("algorithm", [SigningAlgorithm.HMAC_SHA256, SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
-def test_a_signed_request_for_a_session_elsewhere_gets_a_signed_refusal(make_client: Any, algorithm: int) -> None:
+def test_a_signed_request_for_a_session_elsewhere_gets_a_signed_refusal(make_client: MakeClient, algorithm: int) -> None:
     """With GMAC it only looks so, as with Windows: the key must not sign here, where message ids are those of other messages."""
     client = make_client(signing=[algorithm])
     other = connect(client)
@@ -287,7 +290,7 @@ def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_what_was_heard_is_sent_again_on_other_connections(tap: Tap, client: Any, ends: bool) -> None:
+def test_what_was_heard_is_sent_again_on_other_connections(tap: Tap, client: Client, ends: bool) -> None:
     """With two messages that have one id, the key that signed them could be had, and with it any message changed."""
     client.sign = True
     other = connect(client)
@@ -308,7 +311,7 @@ def test_what_was_heard_is_sent_again_on_other_connections(tap: Tap, client: Any
     tap.check()
 
 
-def test_a_binding_is_sent_again_where_the_session_logged_on(tap: Tap, client: Any) -> None:
+def test_a_binding_is_sent_again_where_the_session_logged_on(tap: Tap, client: Client) -> None:
     other = connect(client)
     other.message_id = client.message_id + 5
     assert begin_binding(client, other).status is Status.MORE_PROCESSING_REQUIRED
@@ -318,7 +321,7 @@ def test_a_binding_is_sent_again_where_the_session_logged_on(tap: Tap, client: A
     tap.check()
 
 
-def test_many_connections_are_bound_with_the_same_message_ids(tap: Tap, client: Any) -> None:
+def test_many_connections_are_bound_with_the_same_message_ids(tap: Tap, client: Client) -> None:
     """Clients begin all with the same message, and want a signed answer: it is the same then, to the last bit."""
     answers = [begin_binding(client, connect(client)) for _ in range(3)]
     assert all(client.verifies(answer) for answer in answers)
@@ -327,7 +330,7 @@ def test_many_connections_are_bound_with_the_same_message_ids(tap: Tap, client: 
     assert [bind(client, connect(client)).status for _ in range(5)] == [Status.SUCCESS] * 5
 
 
-def test_an_answer_that_would_be_another_is_not_signed(tap: Tap, client: Any) -> None:
+def test_an_answer_that_would_be_another_is_not_signed(tap: Tap, client: Client) -> None:
     first, second = connect(client), connect(client)
     begin_binding(client, first)
     second.connection.window.limit = second.connection.window.available
@@ -338,7 +341,7 @@ def test_an_answer_that_would_be_another_is_not_signed(tap: Tap, client: Any) ->
     tap.check()
 
 
-def test_nobody_is_bound_by_what_another_connection_was_bound_by(tap: Tap, client: Any) -> None:
+def test_nobody_is_bound_by_what_another_connection_was_bound_by(tap: Tap, client: Client) -> None:
     assert bind(client, connect(client)).status is Status.SUCCESS
     heard = tap.frames[-2:]
     other = connect(client)
@@ -348,7 +351,7 @@ def test_nobody_is_bound_by_what_another_connection_was_bound_by(tap: Tap, clien
     assert len(client.server.sessions[client.session_id].channels) == 2
 
 
-def test_the_id_of_the_logons_last_message(tap: Tap, client: Any) -> None:
+def test_the_id_of_the_logons_last_message(tap: Tap, client: Client) -> None:
     """The answer to that is signed, but not the message."""
     other = connect(client)
     other.message_id += 1
@@ -358,14 +361,14 @@ def test_the_id_of_the_logons_last_message(tap: Tap, client: Any) -> None:
     tap.check()
 
 
-def log_on_again(client: Any) -> Any:
+def log_on_again(client: Client) -> Any:
     signer = client.signer
     answer = client.log_on()
     client.signer = signer
     return answer
 
 
-def test_the_id_of_the_message_by_which_a_session_was_renewed(tap: Tap, client: Any) -> None:
+def test_the_id_of_the_message_by_which_a_session_was_renewed(tap: Tap, client: Client) -> None:
     """Clients want the answer to that signed even if they sign nothing."""
     answer = log_on_again(client)
     assert client.verifies(answer)
@@ -375,7 +378,7 @@ def test_the_id_of_the_message_by_which_a_session_was_renewed(tap: Tap, client: 
     tap.check()
 
 
-def test_a_session_is_renewed_with_an_id_by_which_another_connection_was_bound(tap: Tap, client: Any) -> None:
+def test_a_session_is_renewed_with_an_id_by_which_another_connection_was_bound(tap: Tap, client: Client) -> None:
     other = connect(client)
     other.message_id = client.message_id + 1
     assert client.verifies(begin_binding(client, other))
@@ -385,7 +388,7 @@ def test_a_session_is_renewed_with_an_id_by_which_another_connection_was_bound(t
     tap.check()
 
 
-def test_a_renewal_on_another_connection_is_signed_with_the_key_of_that(tap: Tap, client: Any) -> None:
+def test_a_renewal_on_another_connection_is_signed_with_the_key_of_that(tap: Tap, client: Client) -> None:
     other = connect(client)
     bind(client, other)
     other.sign = False
@@ -393,7 +396,7 @@ def test_a_renewal_on_another_connection_is_signed_with_the_key_of_that(tap: Tap
     tap.check()
 
 
-def test_a_key_that_its_client_gave_away_signs_all(client: Any) -> None:
+def test_a_key_that_its_client_gave_away_signs_all(client: Client) -> None:
     """The second messages of several bindings are different, and have one id."""
     for _ in range(2):
         bind(client, connect(client))
@@ -402,7 +405,7 @@ def test_a_key_that_its_client_gave_away_signs_all(client: Any) -> None:
     assert client.verifies(begin_binding(client, other))
 
 
-def test_little_is_kept_of_bindings(client: Any) -> None:
+def test_little_is_kept_of_bindings(client: Client) -> None:
     """Even after the session has ended, and that for some time."""
     first = ntlm.getNTLMSSPType1().getData() + bytes(60_000)
     tracemalloc.start()
@@ -421,7 +424,7 @@ def test_little_is_kept_of_bindings(client: Any) -> None:
     assert kept < 1 << 20
 
 
-def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: Any) -> None:
+def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: Client) -> None:
     assert bind(client, connect(client), user="carol").status is Status.ACCESS_DENIED
     client.sign = True
     client.open("a")
@@ -429,7 +432,7 @@ def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: A
 
 
 @pytest.mark.parametrize("algorithm", [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
-def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: Any, algorithm: int) -> None:
+def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: MakeClient, algorithm: int) -> None:
     client = make_client(signing=[algorithm])
     client.server.sessions[client.session_id].signing_required = True
     answer = client.ask(Command.ECHO, EchoRequest().encode())
@@ -440,7 +443,7 @@ def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: Any, algori
     assert client.verifies(answer) is (algorithm == SigningAlgorithm.AES_CMAC)
 
 
-def test_a_signed_cancel_is_understood(client: Any) -> None:
+def test_a_signed_cancel_is_understood(client: Client) -> None:
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     client.sign = True
     request = ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000)
@@ -453,19 +456,19 @@ def test_a_signed_cancel_is_understood(client: Any) -> None:
     assert answer.status is Status.CANCELLED
 
 
-def test_a_session_has_so_many_channels(make_server: Any, client: Any) -> None:
-    other = type(client)(make_server(Settings(limits=Limits(channels=2))))
+def test_a_session_has_so_many_channels(make_server: MakeServer, client: Client) -> None:
+    other = Client(make_server(Settings(limits=Limits(channels=2))))
     other.negotiate()
     other.log_on()
     assert bind(other, connect(other)).status is Status.SUCCESS
     assert bind(other, connect(other)).status is Status.INSUFFICIENT_RESOURCES
 
 
-def test_another_machine_may_carry_a_session_as_well(client: Any) -> None:
+def test_another_machine_may_carry_a_session_as_well(client: Client) -> None:
     assert bind(client, connect(client, client_guid=UUID(int=2))).status is Status.SUCCESS
 
 
-def test_a_break_is_told_where_the_session_still_is(client: Any, make_client: Any) -> None:
+def test_a_break_is_told_where_the_session_still_is(client: Client, make_client: MakeClient) -> None:
     other = connect(client, client_guid=UUID(int=2))
     bind(client, other)
     context = CreateContext(REQUEST_LEASE, Lease(b"k" * 16, LeaseState.READ_CACHING | LeaseState.WRITE_CACHING).encode())
@@ -475,7 +478,7 @@ def test_a_break_is_told_where_the_session_still_is(client: Any, make_client: An
     assert [told.new_lease_state for told in other.breaks()] == [LeaseState.READ_CACHING]
 
 
-def test_interim_answers_are_not_signed(client: Any) -> None:
+def test_interim_answers_are_not_signed(client: Client) -> None:
     """Two messages of one id must not be signed: with GMAC that would give the key away."""
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     client.sign = True
@@ -486,7 +489,7 @@ def test_interim_answers_are_not_signed(client: Any) -> None:
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_nobody_gets_signatures_of_a_session_whose_key_he_has_not(client: Any, ended: bool) -> None:
+def test_nobody_gets_signatures_of_a_session_whose_key_he_has_not(client: Client, ended: bool) -> None:
     if ended:
         client.ask(Command.LOGOFF, LogoffRequest().encode())
     other = connect(client)
@@ -497,7 +500,7 @@ def test_nobody_gets_signatures_of_a_session_whose_key_he_has_not(client: Any, e
         assert not answer.header.flags & HeaderFlags.SIGNED
 
 
-def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Any) -> None:
+def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Client) -> None:
     """Who sends the first step of somebody's binding again does not have the session."""
     other = connect(client)
     assert begin_binding(client, other).status is Status.MORE_PROCESSING_REQUIRED
@@ -508,28 +511,28 @@ def test_a_channel_that_is_being_bound_carries_nothing_yet(client: Any) -> None:
 # Mistakes of those who log on
 
 
-def first_step(client: Any, **fields: Any) -> Any:
+def first_step(client: Client, **fields: Any) -> Any:
     token = spnego.client("alice", "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm).step()
     return client.ask(Command.SESSION_SETUP, SessionSetupRequest(token or b"").encode(), tree_id=0, **fields)
 
 
-def test_a_session_that_is_none(client: Any) -> None:
+def test_a_session_that_is_none(client: Client) -> None:
     other = connect(client)
     assert first_step(other, session_id=0x1234567).status is Status.USER_SESSION_DELETED
 
 
-def test_a_session_of_another_connection_is_not_logged_on_to(client: Any) -> None:
+def test_a_session_of_another_connection_is_not_logged_on_to(client: Client) -> None:
     other = connect(client)
     assert first_step(other, session_id=client.session_id).status is Status.USER_SESSION_DELETED
 
 
-def test_binding_names_a_session(client: Any) -> None:
+def test_binding_names_a_session(client: Client) -> None:
     other = connect(client)
     request = SessionSetupRequest(b"", flags=SessionSetupFlags.BINDING)
     assert other.ask(Command.SESSION_SETUP, request.encode()).status is Status.INVALID_PARAMETER
 
 
-def test_a_token_that_is_none(client: Any) -> None:
+def test_a_token_that_is_none(client: Client) -> None:
     other = connect(client)
     answer = other.ask(Command.SESSION_SETUP, SessionSetupRequest(b"no token").encode())
     assert answer.status is Status.INVALID_PARAMETER
@@ -537,7 +540,7 @@ def test_a_token_that_is_none(client: Any) -> None:
     assert other.log_on().status is Status.SUCCESS
 
 
-def test_a_failed_logon_ends_its_session_and_nothing_else(client: Any) -> None:
+def test_a_failed_logon_ends_its_session_and_nothing_else(client: Client) -> None:
     other = connect(client)
     assert other.log_on(password="wrong").status is Status.LOGON_FAILURE
     session_id, other.session_id = other.session_id, 0
@@ -546,14 +549,14 @@ def test_a_failed_logon_ends_its_session_and_nothing_else(client: Any) -> None:
     assert len(client.server.sessions) == 2
 
 
-def test_an_unfinished_logon_opens_nothing(client: Any) -> None:
+def test_an_unfinished_logon_opens_nothing(client: Client) -> None:
     other = connect(client)
     other.session_id = first_step(other).header.session_id
     assert other.enter().status is Status.USER_SESSION_DELETED
     assert other.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.USER_SESSION_DELETED
 
 
-def test_sessions_on_one_connection_are_apart(client: Any) -> None:
+def test_sessions_on_one_connection_are_apart(client: Client) -> None:
     file_id, first, tree = client.open("a"), client.session_id, client.tree_id
     client.session_id = 0
     client.log_on("carol")
@@ -566,57 +569,57 @@ def test_sessions_on_one_connection_are_apart(client: Any) -> None:
 
 
 @pytest.mark.parametrize("user", ["alice", "carol"])
-def test_a_previous_session_is_ended_by_its_user_only(client: Any, user: str) -> None:
+def test_a_previous_session_is_ended_by_its_user_only(client: Client, user: str) -> None:
     other = connect(client)
     other.log_on(user, previous_session_id=client.session_id)
     assert client.create("a").status is (Status.USER_SESSION_DELETED if user == "alice" else Status.SUCCESS)
 
 
-def test_a_previous_session_that_is_the_same_goes_on(client: Any) -> None:
+def test_a_previous_session_that_is_the_same_goes_on(client: Client) -> None:
     assert client.log_on(previous_session_id=client.session_id).status is Status.SUCCESS
     assert client.create("a").status is Status.SUCCESS
 
 
-def test_authenticating_again_with_a_wrong_password_ends_the_session(client: Any) -> None:
+def test_authenticating_again_with_a_wrong_password_ends_the_session(client: Client) -> None:
     client.open("a")
     assert client.log_on(password="wrong").status is Status.LOGON_FAILURE
     assert client.create("a").status is Status.USER_SESSION_DELETED
     assert len(client.server.nodes) == 0
 
 
-def test_a_binding_takes_the_same_user(client: Any) -> None:
+def test_a_binding_takes_the_same_user(client: Client) -> None:
     other = connect(client)
     assert bind(client, other, user="carol").status is Status.ACCESS_DENIED
     assert bind(client, connect(client), user="nobody").status is Status.LOGON_FAILURE
     assert client.create("a").status is Status.SUCCESS
 
 
-def test_who_has_bound_a_session_is_no_stranger(client: Any) -> None:
+def test_who_has_bound_a_session_is_no_stranger(client: Client) -> None:
     other = connect(client)
     assert list(client.server.strangers) == [other.connection]
     assert bind(client, other).status is Status.SUCCESS
     assert not client.server.strangers
 
 
-def test_a_binding_is_signed_with_the_sessions_key(client: Any, another: Any) -> None:
+def test_a_binding_is_signed_with_the_sessions_key(client: Client, another: Client) -> None:
     other = connect(client)
     other.session_id, other.signer, other.sign = client.session_id, another.signer, True
     answer = first_step_of_binding(other)
     assert answer.status is Status.ACCESS_DENIED
 
 
-def first_step_of_binding(client: Any) -> Any:
+def first_step_of_binding(client: Client) -> Any:
     return client.ask(Command.SESSION_SETUP, SessionSetupRequest(b"", flags=SessionSetupFlags.BINDING).encode(), tree_id=0)
 
 
 @pytest.mark.parametrize("fields", [{"dialect": Dialect.SMB_3_0}, {"ciphers": [1]}])
-def test_a_binding_takes_the_same_dialect_and_cipher(client: Any, fields: dict[str, Any]) -> None:
+def test_a_binding_takes_the_same_dialect_and_cipher(client: Client, fields: dict[str, Any]) -> None:
     other = connect(client, **fields)
     assert bind(client, other).status in (Status.INVALID_PARAMETER, Status.REQUEST_OUT_OF_SEQUENCE)
 
 
-def test_guests_sessions_are_not_bound(make_server: Any, client: Any, store: Any) -> None:
-    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+def test_guests_sessions_are_not_bound(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
+    guest = Client(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
     guest.negotiate()
     guest.log_on("whoever", "whatever")
     other = connect(guest)
@@ -624,15 +627,15 @@ def test_guests_sessions_are_not_bound(make_server: Any, client: Any, store: Any
     assert first_step_of_binding(other).status is Status.NOT_SUPPORTED
 
 
-def test_a_guest_who_signs_has_no_key_to_sign_with(make_server: Any, client: Any, store: Any) -> None:
-    guest = type(client)(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
+def test_a_guest_who_signs_has_no_key_to_sign_with(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
+    guest = Client(make_server(Settings(guest=True), [Share("files", store, guest=True)]))
     guest.negotiate()
     guest.log_on("whoever", "whatever")
     guest.sign = True
     assert guest.enter().status is Status.ACCESS_DENIED
 
 
-def test_who_says_that_it_requires_signing_must_sign(client: Any) -> None:
+def test_who_says_that_it_requires_signing_must_sign(client: Client) -> None:
     other = connect(client)
     other.log_on(security_mode=SecurityMode.SIGNING_REQUIRED)
     assert other.enter().status is Status.ACCESS_DENIED
@@ -641,7 +644,7 @@ def test_who_says_that_it_requires_signing_must_sign(client: Any) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_logon_that_ends_after_its_connection_leaves_nothing(client: Any, monkeypatch: Any, again: bool) -> None:
+def test_a_logon_that_ends_after_its_connection_leaves_nothing(client: Client, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
     """Checkers may take their time."""
     asked: list[Deferred[None]] = []
     logged_off: list[Any] = []
@@ -668,7 +671,7 @@ def test_a_logon_that_ends_after_its_connection_leaves_nothing(client: Any, monk
     assert len(logged_off) == 1
 
 
-def test_who_has_gone_does_not_log_on(client: Any, another: Any, monkeypatch: Any) -> None:
+def test_who_has_gone_does_not_log_on(client: Client, another: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands behind a request that waits is not worked on when the connection is lost meanwhile."""
     asked: list[bytes] = []
 
@@ -688,7 +691,7 @@ def test_who_has_gone_does_not_log_on(client: Any, another: Any, monkeypatch: An
 
 
 @pytest.mark.parametrize("tree_only", [False, True])
-def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Any, monkeypatch: Any, tree_only: bool) -> None:
+def test_an_open_that_cannot_be_closed_leaves_no_other_open(client: Client, monkeypatch: pytest.MonkeyPatch, tree_only: bool) -> None:
     for name in "abc":
         client.open(name)
     close, nodes = Open.close, client.server.nodes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,8 @@ from filesvc.fscc.name_information import FileAlternateNameInformation
 from filesvc.server.files.short_names import ShortNames
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+
+from .dialogue import Client
 
 
 @given(st.text(min_size=1, max_size=40))
@@ -39,7 +40,7 @@ def test_only_the_latest_are_kept() -> None:
     assert kept == [False, False, True, True, True, True]
 
 
-def test_a_file_is_found_by_the_short_name_that_was_told(client: Any) -> None:
+def test_a_file_is_found_by_the_short_name_that_was_told(client: Client) -> None:
     file_id = client.open("a name that is long")
     request = QueryInfoRequest(file_id, InfoType.FILE, FileInformationClass.ALTERNATE_NAME, 100)
     answer = client.ask(Command.QUERY_INFO, request.encode())

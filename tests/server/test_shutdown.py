@@ -9,11 +9,17 @@ from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.status import Status
 from filesvc.server.commands import read as read_module
+from filesvc.server.server import Server
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, CompletionFilter
 from filesvc.smb2.messages.create import CreateOptions
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.read import ReadRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
+from .standing_reactor import FakeReactor
 
 ECHO = EchoRequest().encode()
 LARGE = 4 << 20
@@ -39,7 +45,7 @@ class Work:
 
 
 @pytest.fixture
-def work(monkeypatch: Any) -> Work:
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
     monkeypatch.setattr(read_module, "_read_store", work.read)
     return work
@@ -52,22 +58,22 @@ def end(server: Any) -> list[None]:
     return done
 
 
-def start_read(client: Any, file_id: Any) -> None:
+def start_read(client: Client, file_id: FileId) -> None:
     client.send(client.encode(client.header(Command.READ), ReadRequest(file_id, 0, 10).encode()))
 
 
-def test_without_clients_it_ends_at_once(server: Any, reactor: Any) -> None:
+def test_without_clients_it_ends_at_once(server: Server, reactor: FakeReactor) -> None:
     assert end(server) == [None]
     assert not reactor.getDelayedCalls()
 
 
-def test_idle_clients_are_closed_at_once(client: Any, another: Any) -> None:
+def test_idle_clients_are_closed_at_once(client: Client, another: Client) -> None:
     assert end(client.server) == [None]
     assert client.closed
     assert another.closed
 
 
-def test_a_request_that_is_worked_on_is_answered_first(client: Any, another: Any, work: Work) -> None:
+def test_a_request_that_is_worked_on_is_answered_first(client: Client, another: Client, work: Work) -> None:
     file_id = client.open("a")
     start_read(client, file_id)
     done = end(client.server)
@@ -79,7 +85,7 @@ def test_a_request_that_is_worked_on_is_answered_first(client: Any, another: Any
     assert done == [None]
 
 
-def test_requests_that_wait_for_something_are_not_waited_for(client: Any) -> None:
+def test_requests_that_wait_for_something_are_not_waited_for(client: Client) -> None:
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     assert (
         client.ask(Command.CHANGE_NOTIFY, ChangeNotifyRequest(directory, CompletionFilter.FILE_NAME, 1000).encode()).status
@@ -89,7 +95,7 @@ def test_requests_that_wait_for_something_are_not_waited_for(client: Any) -> Non
     assert client.closed
 
 
-def test_nor_are_those_that_begin_to_wait_meanwhile(client: Any, work: Work) -> None:
+def test_nor_are_those_that_begin_to_wait_meanwhile(client: Client, work: Work) -> None:
     start_read(client, client.open("a"))
     done = end(client.server)
     work.then_for = Deferred()
@@ -99,7 +105,7 @@ def test_nor_are_those_that_begin_to_wait_meanwhile(client: Any, work: Work) -> 
     assert done == [None]
 
 
-def test_a_reply_that_the_client_has_not_taken_is_waited_for(client: Any, store: Any) -> None:
+def test_a_reply_that_the_client_has_not_taken_is_waited_for(client: Client, store: MemoryStore) -> None:
     store.add("a", bytes(LARGE))
     file_id = client.open("a")
     client.send(client.encode(client.header(Command.READ, charge=64), ReadRequest(file_id, 0, LARGE).encode()))
@@ -111,7 +117,7 @@ def test_a_reply_that_the_client_has_not_taken_is_waited_for(client: Any, store:
     assert done == [None]
 
 
-def test_when_the_time_is_over_it_ends(client: Any, reactor: Any, work: Work) -> None:
+def test_when_the_time_is_over_it_ends(client: Client, reactor: FakeReactor, work: Work) -> None:
     start_read(client, client.open("a"))
     done = end(client.server)
     reactor.advance(client.server.settings.limits.shutdown_timeout - 0.1)
@@ -121,16 +127,16 @@ def test_when_the_time_is_over_it_ends(client: Any, reactor: Any, work: Work) ->
     work.finish()
 
 
-def test_who_comes_when_it_ends_is_turned_away(client: Any, work: Work) -> None:
+def test_who_comes_when_it_ends_is_turned_away(client: Client, work: Work) -> None:
     start_read(client, client.open("a"))
     done = end(client.server)
-    late = type(client)(client.server)
+    late = Client(client.server)
     assert late.closed
     work.finish()
     assert done == [None]
 
 
-def test_it_does_not_look_again_and_again(client: Any, reactor: Any, work: Work) -> None:
+def test_it_does_not_look_again_and_again(client: Client, reactor: FakeReactor, work: Work) -> None:
     start_read(client, client.open("a"))
     before = len(reactor.getDelayedCalls())
     end(client.server)

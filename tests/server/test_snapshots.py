@@ -19,6 +19,9 @@ from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateResponse
 from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client, MakeServer
 
 PATTERN = ".snapshots/%Y-%m-%d_%H%M/files"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -26,13 +29,13 @@ READ = AccessMask.FILE_GENERIC_READ
 
 
 @pytest.fixture
-def versions(make_server: Any, client: Any, store: Any) -> Any:
+def versions(make_server: MakeServer, client: Client, store: MemoryStore) -> Client:
     """A client of a share with two snapshots."""
     store.add(".snapshots/2026-11-22_1200/files/a", b"old")
     store.add(".snapshots/2026-11-23_0600/files/a", b"newer")
     store.add(".snapshots/latest/files/a", b"no date")
     store.add("a", b"now")
-    other = type(client)(make_server(shares=[Share("files", store, snapshots=PATTERN)]))
+    other = Client(make_server(shares=[Share("files", store, snapshots=PATTERN)]))
     other.negotiate()
     other.log_on()
     other.enter()
@@ -43,7 +46,7 @@ def token(taken: datetime) -> list[CreateContext]:
     return [CreateContext(TIMEWARP_TOKEN, TimewarpToken(to_filetime(int(taken.timestamp()) * 1_000_000_000)).encode())]
 
 
-def test_lists_the_latest_first(versions: Any) -> None:
+def test_lists_the_latest_first(versions: Client) -> None:
     request = IoctlRequest(Fsctl.SRV_ENUMERATE_SNAPSHOTS, versions.open(""), max_output_response=1000)
     answer = IoctlResponse.parse(versions.ask(Command.IOCTL, request.encode()).message)
     assert SrvSnapshotArray.parse(memoryview(answer.output)) == SrvSnapshotArray(
@@ -51,7 +54,7 @@ def test_lists_the_latest_first(versions: Any) -> None:
     )
 
 
-def test_opens_an_earlier_version(versions: Any) -> None:
+def test_opens_an_earlier_version(versions: Client) -> None:
     answer = versions.create("a", access=READ, disposition=CreateDisposition.OPEN, contexts=token(NOON))
     file_id = CreateResponse.parse(answer.message).file_id
     read = versions.ask(Command.READ, ReadRequest(file_id, 0, 10).encode())
@@ -66,11 +69,11 @@ def test_opens_an_earlier_version(versions: Any) -> None:
         ({"disposition": CreateDisposition.OPEN, "contexts": token(NOON)}, Status.ACCESS_DENIED),
     ],
 )
-def test_earlier_versions_are_as_they_were(versions: Any, fields: dict[str, Any], status: Status) -> None:
+def test_earlier_versions_are_as_they_were(versions: Client, fields: dict[str, Any], status: Status) -> None:
     assert versions.create("a", **fields).status is status
 
 
-def test_a_share_without_a_pattern_has_none(client: Any, store: Any) -> None:
+def test_a_share_without_a_pattern_has_none(client: Client, store: MemoryStore) -> None:
     assert list_snapshots(store, "") == []
     assert list_snapshots(store, "missing/%Y") == []
     assert client.create("", access=READ, disposition=1, contexts=token(NOON)).status is Status.OBJECT_NAME_NOT_FOUND
@@ -82,6 +85,6 @@ def test_patterns_that_find_nothing_are_refused(pattern: str) -> None:
         check_pattern(pattern)
 
 
-def test_a_year_that_no_snapshot_can_have(versions: Any) -> None:
+def test_a_year_that_no_snapshot_can_have(versions: Client) -> None:
     context = CreateContext(TIMEWARP_TOKEN, TimewarpToken((1 << 63) - 1).encode())
     assert versions.create("f", contexts=[context]).status is Status.OBJECT_NAME_NOT_FOUND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 from filesvc.auth.acceptor import Conversation
 from filesvc.auth.errors import LogonFailure
 from filesvc.dtyp.status import Status
+from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
@@ -19,27 +21,29 @@ from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
 from filesvc.smb2.messages.session_setup import SessionSetupRequest
 
+from .dialogue import Client, MakeServer
+
 LONGEST = HEADER_LENGTH + 24 + 0xFFFF
 """A SESSION_SETUP with the longest token that its 16 bits can tell the length of (MS-SMB2 2.2.5)."""
 
 
 @pytest.fixture
-def stranger(make_server: Any, client: Any) -> Any:
+def stranger(make_server: MakeServer, client: Client) -> Callable[..., Client]:
     """Makes clients of one server that have only connected."""
     servers: dict[str, Any] = {}
 
     def make(**settings: Any) -> Any:
         server = servers.setdefault(repr(settings), make_server(Settings(**settings)))
-        return type(client)(server)
+        return Client(server)
 
     return make
 
 
-def longest_setup(client: Any) -> bytes:
+def longest_setup(client: Client) -> bytes:
     return client.header(Command.SESSION_SETUP).encode() + SessionSetupRequest(bytes(0xFFFF)).encode()
 
 
-def test_the_longest_logon_is_taken(stranger: Any) -> None:
+def test_the_longest_logon_is_taken(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.negotiate()
     assert len(longest_setup(client)) == LONGEST
@@ -51,7 +55,7 @@ def test_the_longest_logon_is_taken(stranger: Any) -> None:
 
 
 @pytest.mark.parametrize("negotiated", [False, True])
-def test_a_longer_frame_ends_the_connection_before_it_is_kept(stranger: Any, negotiated: bool) -> None:
+def test_a_longer_frame_ends_the_connection_before_it_is_kept(stranger: Callable[..., Client], negotiated: bool) -> None:
     client, bystander = stranger(), stranger()
     if negotiated:
         client.negotiate()
@@ -61,7 +65,7 @@ def test_a_longer_frame_ends_the_connection_before_it_is_kept(stranger: Any, neg
     assert not bystander.closed
 
 
-def test_who_has_logged_on_may_send_more(stranger: Any) -> None:
+def test_who_has_logged_on_may_send_more(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.negotiate()
     client.log_on()
@@ -69,7 +73,7 @@ def test_who_has_logged_on_may_send_more(stranger: Any) -> None:
     assert not client.closed
 
 
-def test_a_failed_logon_changes_nothing(stranger: Any) -> None:
+def test_a_failed_logon_changes_nothing(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.negotiate()
     client.log_on(password="wrong")
@@ -78,7 +82,7 @@ def test_a_failed_logon_changes_nothing(stranger: Any) -> None:
 
 
 @pytest.mark.parametrize("guest", [False, True])
-def test_who_does_not_say_who_it_is_stays_a_stranger_where_guests_are_not_let_in(stranger: Any, guest: bool) -> None:
+def test_who_does_not_say_who_it_is_stays_a_stranger_where_guests_are_not_let_in(stranger: Callable[..., Client], guest: bool) -> None:
     client = stranger(guest=guest)
     client.negotiate()
     assert client.log_on_anonymously().status is Status.SUCCESS
@@ -86,7 +90,7 @@ def test_who_does_not_say_who_it_is_stays_a_stranger_where_guests_are_not_let_in
     assert client.closed is not guest
 
 
-def test_many_strangers_make_the_oldest_go(stranger: Any) -> None:
+def test_many_strangers_make_the_oldest_go(stranger: Callable[..., Client]) -> None:
     limits = Limits(strangers=3)
     known, anonymous = stranger(limits=limits), stranger(limits=limits)
     known.negotiate()
@@ -99,7 +103,7 @@ def test_many_strangers_make_the_oldest_go(stranger: Any) -> None:
     assert [each.closed for each in (known, anonymous, *others)] == [False, True, False, False, False]
 
 
-def test_a_stranger_that_goes_makes_room(stranger: Any) -> None:
+def test_a_stranger_that_goes_makes_room(stranger: Callable[..., Client]) -> None:
     limits = Limits(strangers=1)
     first = stranger(limits=limits)
     first.transport.loseConnection()
@@ -110,14 +114,14 @@ def test_a_stranger_that_goes_makes_room(stranger: Any) -> None:
     assert not second.closed
 
 
-def test_replies_that_a_stranger_does_not_take_are_few(server: Any, client: Any) -> None:
+def test_replies_that_a_stranger_does_not_take_are_few(server: Server, client: Client) -> None:
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)
         here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport = type(client.transport)()
         transport.getHandle = lambda: here
-        other = type(client)(server, Dialect.SMB_2_1, transport)
+        other = Client(server, Dialect.SMB_2_1, transport)
         other.send(other.header(Command.NEGOTIATE).encode() + NegotiateRequest([other.dialect], 1).encode())
         for _ in range(10_000):
             if transport.producerState != "producing":
@@ -128,7 +132,7 @@ def test_replies_that_a_stranger_does_not_take_are_few(server: Any, client: Any)
         assert other.connection.outbox.pending < 70_000
 
 
-def test_a_stranger_is_heard_again_when_it_has_been_answered(stranger: Any, monkeypatch: Any) -> None:
+def test_a_stranger_is_heard_again_when_it_has_been_answered(stranger: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Deferred[None]] = []
 
     async def step(self: Conversation, token: bytes) -> None:
@@ -151,20 +155,20 @@ def test_a_stranger_is_heard_again_when_it_has_been_answered(stranger: Any, monk
     assert client.transport.producerState == "producing"
 
 
-def test_what_was_offered_and_is_not_needed_any_more_is_forgotten(stranger: Any) -> None:
+def test_what_was_offered_and_is_not_needed_any_more_is_forgotten(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.negotiate()
     assert client.connection.negotiate_request.negotiate_contexts == []
 
 
-def test_no_client_speaks_so_many_dialects(stranger: Any) -> None:
+def test_no_client_speaks_so_many_dialects(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.send(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([0x0202] * 1000).encode())
     (answer,) = client.receive()
     assert answer.status is Status.INVALID_PARAMETER
 
 
-def test_few_logons_are_under_way_at_a_time(stranger: Any) -> None:
+def test_few_logons_are_under_way_at_a_time(stranger: Callable[..., Client]) -> None:
     """Each keeps its first token, which may be long."""
     client = stranger()
     client.negotiate()
@@ -174,7 +178,7 @@ def test_few_logons_are_under_way_at_a_time(stranger: Any) -> None:
 
 
 @pytest.mark.parametrize("guest", [False, True])
-def test_few_things_are_opened_without_a_name(stranger: Any, guest: bool) -> None:
+def test_few_things_are_opened_without_a_name(stranger: Callable[..., Client], guest: bool) -> None:
     client = stranger(guest=guest)
     client.negotiate()
     client.log_on_anonymously()

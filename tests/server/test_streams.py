@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +23,7 @@ from filesvc.fscc.filesystem_information import FileFsAttributeInformation, File
 from filesvc.fscc.name_information import FileNameInformation, FileRenameInformation, parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind
 from filesvc.server.files.streams import MAX_SIZE
+from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, CreateResponse
@@ -31,24 +31,27 @@ from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryIn
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
 
 OPEN, CREATE, OVERWRITE = CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OVERWRITE
 INFORMATION = FileInformationClass
 
 
-def put(client: Any, name: str, data: bytes = b"data") -> None:
+def put(client: Client, name: str, data: bytes = b"data") -> None:
     file_id = client.open(name)
     assert write(client, file_id, data) is Status.SUCCESS
     client.close(file_id)
 
 
-def write(client: Any, file_id: FileId, data: bytes, offset: int = 0) -> Status:
+def write(client: Client, file_id: FileId, data: bytes, offset: int = 0) -> Status:
     status = client.ask(Command.WRITE, WriteRequest(file_id, offset, data).encode()).status
     assert isinstance(status, Status)
     return status
 
 
-def get(client: Any, name: str | FileId) -> bytes:
+def get(client: Client, name: str | FileId) -> bytes:
     file_id = name if isinstance(name, FileId) else client.open(name, disposition=OPEN)
     answer = client.ask(Command.READ, ReadRequest(file_id, 0, 65536).encode())
     if file_id is not name:
@@ -56,23 +59,23 @@ def get(client: Any, name: str | FileId) -> bytes:
     return b"" if answer.status is Status.END_OF_FILE else bytes(ReadResponse.parse(answer.message).data)
 
 
-def query(client: Any, file_id: FileId, information: int) -> memoryview:
+def query(client: Client, file_id: FileId, information: int) -> memoryview:
     answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.FILE, information, 65536).encode())
     assert answer.status is Status.SUCCESS
     return memoryview(QueryInfoResponse.parse(answer.message).buffer)
 
 
-def change(client: Any, file_id: FileId, information: int, buffer: bytes) -> Status:
+def change(client: Client, file_id: FileId, information: int, buffer: bytes) -> Status:
     status = client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, information, buffer).encode()).status
     assert isinstance(status, Status)
     return status
 
 
-def rename(client: Any, file_id: FileId, name: str, replace: bool = False) -> Status:
+def rename(client: Client, file_id: FileId, name: str, replace: bool = False) -> Status:
     return change(client, file_id, INFORMATION.RENAME, FileRenameInformation(replace, name).encode())
 
 
-def delete(client: Any, name: str) -> Status:
+def delete(client: Client, name: str) -> Status:
     answer = client.create(name, OPEN, AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE)
     if answer.status is Status.SUCCESS:
         client.close(CreateResponse.parse(answer.message).file_id)
@@ -81,14 +84,14 @@ def delete(client: Any, name: str) -> Status:
     return status
 
 
-def streams(client: Any, name: str) -> dict[str, int]:
+def streams(client: Client, name: str) -> dict[str, int]:
     file_id = client.open(name, disposition=OPEN, access=AccessMask.FILE_READ_ATTRIBUTES)
     found = {stream.stream_name: stream.stream_size for stream in parse_streams(query(client, file_id, INFORMATION.STREAM))}
     client.close(file_id)
     return found
 
 
-def test_data(client: Any) -> None:
+def test_data(client: Client) -> None:
     file_id = client.open("a:s")
     assert write(client, file_id, b"data", 2) is Status.SUCCESS
     assert write(client, file_id, b"ta", 5) is Status.SUCCESS
@@ -101,20 +104,20 @@ def test_data(client: Any) -> None:
     assert get(client, "a:s") == b"\0\0d\0\0"
 
 
-def test_a_stream_makes_its_file(client: Any, store: Any) -> None:
+def test_a_stream_makes_its_file(client: Client, store: MemoryStore) -> None:
     answer = client.create("a:s", CREATE)
     assert CreateResponse.parse(answer.message).create_action == CreateAction.CREATED
     assert store.open(("a",), Creation.EXISTING, Kind.FILE, False).stat().size == 0
 
 
 @pytest.mark.parametrize("name", ["missing", "missing:s", "a:missing"])
-def test_what_is_missing(client: Any, store: Any, name: str) -> None:
+def test_what_is_missing(client: Client, store: MemoryStore, name: str) -> None:
     store.add("a")
     assert client.create(name, OPEN).status is Status.OBJECT_NAME_NOT_FOUND
     assert client.create(r"no\such:s").status is Status.OBJECT_PATH_NOT_FOUND
 
 
-def test_dispositions(client: Any) -> None:
+def test_dispositions(client: Client) -> None:
     put(client, "a:s")
     assert client.create("a:S", CREATE).status is Status.OBJECT_NAME_COLLISION
     answer = client.create("a:s", OVERWRITE)
@@ -123,20 +126,20 @@ def test_dispositions(client: Any) -> None:
 
 
 @pytest.mark.parametrize("disposition", [OVERWRITE, CreateDisposition.OVERWRITE_IF, CreateDisposition.SUPERSEDE])
-def test_overwriting_the_file_removes_its_streams(client: Any, disposition: int) -> None:
+def test_overwriting_the_file_removes_its_streams(client: Client, disposition: int) -> None:
     put(client, "a:s")
     client.close(client.open("a", disposition=disposition))
     assert streams(client, "a") == {"::$DATA": 0}
 
 
-def test_streams_are_listed(client: Any) -> None:
+def test_streams_are_listed(client: Client) -> None:
     put(client, "a", b"12345")
     put(client, "a:One", b"123")
     put(client, "a:two", b"")
     assert streams(client, "a") == streams(client, "a:ONE") == {"::$DATA": 5, ":One:$DATA": 3, ":two:$DATA": 0}
 
 
-def test_streams_of_directories(client: Any, store: Any) -> None:
+def test_streams_of_directories(client: Client, store: MemoryStore) -> None:
     store.add("d/a")
     assert streams(client, "d") == {}
     put(client, "d:s")
@@ -153,11 +156,11 @@ def test_streams_of_directories(client: Any, store: Any) -> None:
 @pytest.mark.parametrize(
     "name", ["a:", "a::", "a:s:", "a:s:$FOO", "a:s:$DATA:", "a:s:$INDEX_ALLOCATION", "a:s/t", "a:s\\t", "a:\ud800", "a:" + 256 * "s"]
 )
-def test_names_that_no_stream_can_have(client: Any, name: str) -> None:
+def test_names_that_no_stream_can_have(client: Client, name: str) -> None:
     assert client.create(name).status is Status.OBJECT_NAME_INVALID
 
 
-def test_what_is_told_of_a_stream(client: Any) -> None:
+def test_what_is_told_of_a_stream(client: Client) -> None:
     put(client, "a:s", b"123")
     file_id = client.open("a:s", disposition=OPEN)
     standard = FileStandardInformation.parse(query(client, file_id, INFORMATION.STANDARD))
@@ -165,7 +168,7 @@ def test_what_is_told_of_a_stream(client: Any) -> None:
     assert FileNameInformation.parse(query(client, file_id, INFORMATION.NAME)).file_name == r"\a:s"
 
 
-def test_attributes_are_the_files(client: Any, store: Any) -> None:
+def test_attributes_are_the_files(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a:s")
     basic = FileBasicInformation(0, 0, 0, 0, FileAttributes.READONLY).encode()
     assert change(client, file_id, INFORMATION.BASIC, basic) is Status.SUCCESS
@@ -176,7 +179,7 @@ def test_attributes_are_the_files(client: Any, store: Any) -> None:
     assert client.create("a:s", OPEN, AccessMask.FILE_READ_DATA).status is Status.SUCCESS
 
 
-def test_the_descriptor_is_the_files(client: Any) -> None:
+def test_the_descriptor_is_the_files(client: Client) -> None:
     file_id = client.open("a:s")
     reads = Acl([Ace(AceType.ACCESS_ALLOWED, EVERYONE, AccessMask.FILE_GENERIC_READ)])
     descriptor = SecurityDescriptor(dacl=reads, control=SecurityControl.DACL_PRESENT).encode()
@@ -188,21 +191,21 @@ def test_the_descriptor_is_the_files(client: Any) -> None:
     assert client.create("a:s", OPEN, AccessMask.FILE_READ_DATA).status is Status.SUCCESS
 
 
-def test_share_modes_are_the_streams_own(client: Any, another: Any) -> None:
+def test_share_modes_are_the_streams_own(client: Client, another: Client) -> None:
     client.open("a:s", share=0)
     assert another.create("a:s", OPEN).status is Status.SHARING_VIOLATION
     assert another.create("a:t").status is Status.SUCCESS
     assert another.create("a", OPEN, AccessMask.FILE_WRITE_DATA, share=0).status is Status.SUCCESS
 
 
-def test_a_stream_keeps_its_file_from_being_deleted(client: Any, another: Any) -> None:
+def test_a_stream_keeps_its_file_from_being_deleted(client: Client, another: Client) -> None:
     file_id = client.open("a:s", share=3)
     assert delete(another, "a") is Status.SHARING_VIOLATION
     client.close(file_id)
     assert delete(another, "a") is Status.SUCCESS
 
 
-def test_a_file_is_there_until_its_streams_are_closed(client: Any, another: Any, store: Any) -> None:
+def test_a_file_is_there_until_its_streams_are_closed(client: Client, another: Client, store: MemoryStore) -> None:
     put(client, "a:s", b"still")
     file_id = client.open("a:s")
     assert delete(another, "a") is Status.SUCCESS
@@ -214,7 +217,7 @@ def test_a_file_is_there_until_its_streams_are_closed(client: Any, another: Any,
     assert client.create("a", CREATE).status is Status.SUCCESS
 
 
-def test_a_stream_is_deleted_alone(client: Any) -> None:
+def test_a_stream_is_deleted_alone(client: Client) -> None:
     put(client, "a:s")
     put(client, "a:t")
     assert delete(client, "a:S") is Status.SUCCESS
@@ -226,7 +229,7 @@ def test_a_stream_is_deleted_alone(client: Any) -> None:
     assert streams(client, "a") == {"::$DATA": 0}
 
 
-def test_a_file_with_open_streams_keeps_its_name(client: Any, another: Any) -> None:
+def test_a_file_with_open_streams_keeps_its_name(client: Client, another: Client) -> None:
     stream = client.open("a:s")
     file_id = another.open("a")
     assert rename(another, file_id, "b") is Status.ACCESS_DENIED
@@ -235,12 +238,12 @@ def test_a_file_with_open_streams_keeps_its_name(client: Any, another: Any) -> N
     assert streams(client, "b") == {"::$DATA": 0, ":s:$DATA": 0}
 
 
-def test_a_file_with_open_streams_is_not_replaced(client: Any, another: Any) -> None:
+def test_a_file_with_open_streams_is_not_replaced(client: Client, another: Client) -> None:
     client.open("a:s")
     assert rename(another, another.open("b"), "a", replace=True) is Status.ACCESS_DENIED
 
 
-def test_renaming_a_stream(client: Any, another: Any) -> None:
+def test_renaming_a_stream(client: Client, another: Client) -> None:
     put(client, "a:s")
     file_id, beside = client.open("a:s"), another.open("a:s")
     assert rename(client, file_id, ":t") is Status.SUCCESS
@@ -252,7 +255,7 @@ def test_renaming_a_stream(client: Any, another: Any) -> None:
     assert another.create("a:s", CREATE, share=0).status is Status.SUCCESS
 
 
-def test_renaming_a_stream_over_another(client: Any, another: Any) -> None:
+def test_renaming_a_stream_over_another(client: Client, another: Client) -> None:
     put(client, "a:s")
     put(client, "a:full")
     put(client, "a:empty", b"")
@@ -266,7 +269,7 @@ def test_renaming_a_stream_over_another(client: Any, another: Any) -> None:
     assert streams(client, "a") == {"::$DATA": 0, ":EMPTY:$DATA": 4, ":full:$DATA": 4}
 
 
-def test_renaming_a_stream_to_the_files_data(client: Any, another: Any) -> None:
+def test_renaming_a_stream_to_the_files_data(client: Client, another: Client) -> None:
     put(client, "a:s")
     file_id = client.open("a:s")
     assert rename(client, file_id, "::$DATA") is Status.OBJECT_NAME_COLLISION
@@ -278,7 +281,7 @@ def test_renaming_a_stream_to_the_files_data(client: Any, another: Any) -> None:
     assert get(client, file_id) == get(another, "a") == b"data"
 
 
-def test_renaming_what_has_to_keep_its_name(client: Any) -> None:
+def test_renaming_what_has_to_keep_its_name(client: Client) -> None:
     stream, file_id = client.open("a:s"), client.open("b")
     assert rename(client, stream, "c") is Status.ACCESS_DENIED
     assert rename(client, file_id, "b:s") is Status.INVALID_PARAMETER
@@ -288,7 +291,7 @@ def test_renaming_what_has_to_keep_its_name(client: Any) -> None:
     assert change(client, directory, INFORMATION.LINK, link) is Status.INVALID_PARAMETER
 
 
-def test_too_large_a_stream(client: Any) -> None:
+def test_too_large_a_stream(client: Client) -> None:
     file_id = client.open("a:s")
     assert write(client, file_id, b"x", MAX_SIZE - 1) is Status.SUCCESS
     for offset in (MAX_SIZE, 1 << 40):
@@ -298,7 +301,7 @@ def test_too_large_a_stream(client: Any) -> None:
     assert streams(client, "a")[":s:$DATA"] == MAX_SIZE
 
 
-def volume_attributes(client: Any) -> FileSystemAttributes:
+def volume_attributes(client: Client) -> FileSystemAttributes:
     request = QueryInfoRequest(client.open("a"), InfoType.FILESYSTEM, FileSystemInformationClass.ATTRIBUTE, 4096)
     answer = client.ask(Command.QUERY_INFO, request.encode())
     told = FileFsAttributeInformation.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
@@ -308,11 +311,11 @@ def volume_attributes(client: Any) -> FileSystemAttributes:
 KEPT = FileSystemAttributes.NAMED_STREAMS | FileSystemAttributes.PERSISTENT_ACLS | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES
 
 
-def test_the_volume_has_streams(client: Any) -> None:
+def test_the_volume_has_streams(client: Client) -> None:
     assert volume_attributes(client) & KEPT == KEPT
 
 
-def test_a_volume_without_streams(client: Any, store: Any, monkeypatch: Any) -> None:
+def test_a_volume_without_streams(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("a")
     bare = replace(store.volume(), xattrs=False)
     monkeypatch.setattr(store, "volume", lambda: bare)
@@ -326,16 +329,16 @@ class TestOnDisk:
     """How streams are kept."""
 
     @pytest.fixture
-    def server(self, server_on_disk: Any) -> Any:
+    def server(self, server_on_disk: Server) -> Server:
         return server_on_disk
 
-    def test_as_samba_does(self, client: Any, tmp_path: Path) -> None:
+    def test_as_samba_does(self, client: Client, tmp_path: Path) -> None:
         put(client, "a:Zone.Identifier", b"[ZoneTransfer]")
         assert os.getxattr(tmp_path / "a", "user.DosStream.Zone.Identifier:$DATA") == b"[ZoneTransfer]\0"
         os.setxattr(tmp_path / "a", "user.DosStream.Other:$DATA", b"12\0")
         assert streams(client, "a") == {"::$DATA": 0, ":Zone.Identifier:$DATA": 14, ":Other:$DATA": 2}
         assert get(client, "a:other") == b"12"
 
-    def test_a_name_that_the_file_system_has_no_room_for(self, client: Any, tmp_path: Path) -> None:
+    def test_a_name_that_the_file_system_has_no_room_for(self, client: Client, tmp_path: Path) -> None:
         assert client.create("a:" + 250 * "s", CREATE).status is Status.OBJECT_NAME_INVALID
         assert not (tmp_path / "a").exists()

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from filesvc.server.server import Server
 from filesvc.server.tcp import GONE_S, LOOK_S, has_vanished, set_tcp_options
+
+from .dialogue import Client
+from .standing_reactor import FakeReactor
 
 
 class Bare:
@@ -43,7 +47,9 @@ def test_silent_connections_are_probed_and_small_replies_are_not_held_back(wrapp
         assert idle + interval * probes == 120
 
 
-def test_clients_that_have_vanished_are_looked_for(server: Any, client: Any, reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_have_vanished_are_looked_for(
+    server: Server, client: Client, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = [(client.transport, GONE_S)]
     monkeypatch.setattr("filesvc.server.connection.connection.has_vanished", lambda transport, silence_s: (transport, silence_s) in gone)
     server.doStart()

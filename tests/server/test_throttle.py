@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.status import Status
@@ -11,11 +12,14 @@ from filesvc.server.commands import read as read_module
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.read import ReadRequest
+from filesvc.store.memory import MemoryStore
+
+from .dialogue import Client
 
 MIB = 1 << 20
 
 
-def test_replies_that_are_not_taken_stop_the_reading(client: Any, store: Any) -> None:
+def test_replies_that_are_not_taken_stop_the_reading(client: Client, store: MemoryStore) -> None:
     store.add("a", bytes(MIB))
     file_id = client.open("a")
     limits = client.server.settings.limits
@@ -34,7 +38,7 @@ def test_replies_that_are_not_taken_stop_the_reading(client: Any, store: Any) ->
     assert client.transport.producerState == "producing"
 
 
-def test_requests_that_take_time_stop_the_reading(client: Any, monkeypatch: Any) -> None:
+def test_requests_that_take_time_stop_the_reading(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     file_id = client.open("a")
     client.ask(Command.ECHO, EchoRequest().encode(), credits=1000)
     waiting: list[Deferred[None]] = []
@@ -57,7 +61,7 @@ def test_requests_that_take_time_stop_the_reading(client: Any, monkeypatch: Any)
     assert len(client.receive()) == parallel + 10
 
 
-def test_requests_that_begin_to_wait_make_room_for_others(client: Any, monkeypatch: Any) -> None:
+def test_requests_that_begin_to_wait_make_room_for_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or what they wait for could never come."""
     file_id = client.open("a")
     begun: list[Deferred[None]] = []

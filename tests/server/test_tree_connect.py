@@ -8,6 +8,7 @@ import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.echo import EchoRequest
@@ -15,12 +16,14 @@ from filesvc.smb2.messages.tree_connect import ShareFlags, ShareType, TreeConnec
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.store.memory import MemoryStore
 
+from .dialogue import Client, MakeServer
 
-def connect(client: Any, path: str) -> Any:
+
+def connect(client: Client, path: str) -> Any:
     return client.ask(Command.TREE_CONNECT, TreeConnectRequest(path).encode())
 
 
-def disconnect(client: Any) -> Status:
+def disconnect(client: Client) -> Status:
     status: Status = client.ask(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()).status
     return status
 
@@ -39,32 +42,32 @@ def disconnect(client: Any) -> Status:
         ("", Status.INVALID_PARAMETER),
     ],
 )
-def test_paths(client: Any, path: str, status: Status) -> None:
+def test_paths(client: Client, path: str, status: Status) -> None:
     assert connect(client, path).status is status
 
 
-def test_what_a_response_tells(client: Any) -> None:
+def test_what_a_response_tells(client: Client) -> None:
     told = TreeConnectResponse.parse(client.enter().message)
     assert (told.share_type, told.share_flags) == (ShareType.DISK, ShareFlags.MANUAL_CACHING)
     assert told.maximal_access == AccessMask.FILE_ALL_ACCESS
 
 
-def test_a_read_only_share_tells_what_is_allowed(make_server: Any, client: Any, store: Any) -> None:
-    other = type(client)(make_server(shares=[Share("files", store, read_only=True)]))
+def test_a_read_only_share_tells_what_is_allowed(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
+    other = Client(make_server(shares=[Share("files", store, read_only=True)]))
     other.negotiate()
     other.log_on()
     told = TreeConnectResponse.parse(other.enter().message)
     assert told.maximal_access == AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE
 
 
-def test_a_hidden_share_can_be_entered(make_server: Any, client: Any, store: Any) -> None:
-    other = type(client)(make_server(shares=[Share("files", store, hidden=True)]))
+def test_a_hidden_share_can_be_entered(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
+    other = Client(make_server(shares=[Share("files", store, hidden=True)]))
     other.negotiate()
     other.log_on()
     assert other.enter().status is Status.SUCCESS
 
 
-def test_every_connect_is_a_tree_of_its_own(client: Any) -> None:
+def test_every_connect_is_a_tree_of_its_own(client: Client) -> None:
     first = client.tree_id
     client.enter()
     assert client.tree_id != first
@@ -73,18 +76,18 @@ def test_every_connect_is_a_tree_of_its_own(client: Any) -> None:
     assert client.close(file_id).status is Status.FILE_CLOSED
 
 
-def test_a_tree_that_is_none(client: Any) -> None:
+def test_a_tree_that_is_none(client: Client) -> None:
     client.tree_id = 999
     assert client.create("a").status is Status.NETWORK_NAME_DELETED
 
 
-def test_trees_are_of_their_session(client: Any, another: Any) -> None:
+def test_trees_are_of_their_session(client: Client, another: Client) -> None:
     another.enter()
     client.tree_id = another.tree_id
     assert client.create("a").status is Status.NETWORK_NAME_DELETED
 
 
-def test_disconnecting_closes_what_was_opened_through_the_tree(client: Any) -> None:
+def test_disconnecting_closes_what_was_opened_through_the_tree(client: Client) -> None:
     kept_tree = client.tree_id
     kept = client.open("kept")
     client.enter()
@@ -97,14 +100,14 @@ def test_disconnecting_closes_what_was_opened_through_the_tree(client: Any) -> N
     assert client.close(kept).status is Status.SUCCESS
 
 
-def test_before_a_logon_there_is_nothing_to_enter(server: Any, client: Any) -> None:
-    other = type(client)(server)
+def test_before_a_logon_there_is_nothing_to_enter(server: Server, client: Client) -> None:
+    other = Client(server)
     other.negotiate()
     assert other.enter().status is Status.USER_SESSION_DELETED
     assert other.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
 
 
-def test_shares_are_reloaded_and_those_in_use_live_on(client: Any, store: Any) -> None:
+def test_shares_are_reloaded_and_those_in_use_live_on(client: Client, store: MemoryStore) -> None:
     new = MemoryStore()
     new.add("only here")
     file_id = client.open("a")
@@ -119,7 +122,7 @@ def test_shares_are_reloaded_and_those_in_use_live_on(client: Any, store: Any) -
     assert client.create("only here", 1).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def test_a_share_may_change_under_the_same_name(client: Any) -> None:
+def test_a_share_may_change_under_the_same_name(client: Client) -> None:
     new = MemoryStore()
     new.add("only here")
     client.server.reload([Share("files", new, read_only=True)])

@@ -39,6 +39,9 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 
+from .dialogue import Client, MakeServer
+from .standing_reactor import FakeReactor
+
 MIB = 1 << 20
 
 
@@ -67,24 +70,24 @@ def server(server_on_disk: Server) -> Server:
 
 
 @pytest.fixture
-def threads(client: Any, another: Any, reactor: Any) -> Threads:
+def threads(client: Client, another: Client, reactor: FakeReactor) -> Threads:
     """From now on: the clients are there."""
     return Threads(reactor)
 
 
-def start(client: Any, command: int, body: bytes) -> int:
+def start(client: Client, command: int, body: bytes) -> int:
     header = client.header(command)
     client.send(client.encode(header, body))
     return int(header.message_id)
 
 
-def answer(client: Any, message_id: int) -> Any:
+def answer(client: Client, message_id: int) -> Any:
     client.unasked += client.receive()
     (found,) = [answer for answer in client.unasked if answer.header.message_id == message_id]
     return found
 
 
-def test_where_a_file_has_data_is_looked_for_in_a_thread(client: Any, threads: Threads, tmp_path: Path) -> None:
+def test_where_a_file_has_data_is_looked_for_in_a_thread(client: Client, threads: Threads, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     file_id = client.open("a")
     client.ask(Command.IOCTL, IoctlRequest(Fsctl.SET_SPARSE, file_id, b"\1", 0).encode())
@@ -98,27 +101,29 @@ def test_where_a_file_has_data_is_looked_for_in_a_thread(client: Any, threads: T
 
 
 @pytest.fixture
-def copied(client: Any, tmp_path: Path) -> tuple[FileId, FileId, bytes]:
+def copied(client: Client, tmp_path: Path) -> tuple[FileId, FileId, bytes]:
     """A source and a target that are open, and what is in the source."""
     data = os.urandom(3 * MIB)
     (tmp_path / "source").write_bytes(data)
     return client.open("source"), client.open("target"), data
 
 
-def start_copy(client: Any, source: FileId, target: FileId) -> int:
+def start_copy(client: Client, source: FileId, target: FileId) -> int:
     key = client.ask(Command.IOCTL, IoctlRequest(Fsctl.SRV_REQUEST_RESUME_KEY, source, b"", 100).encode())
     resume_key = SrvRequestResumeKeyResponse.parse(IoctlResponse.parse(key.message).output).resume_key
     chunks = SrvCopychunkCopy(resume_key, [SrvCopychunk(number * MIB, number * MIB, MIB) for number in range(3)])
     return start(client, Command.IOCTL, IoctlRequest(Fsctl.SRV_COPYCHUNK_WRITE, target, chunks.encode(), 100).encode())
 
 
-def outcome(client: Any, copying: int) -> tuple[Status, int]:
+def outcome(client: Client, copying: int) -> tuple[Status, int]:
     """The status of a copy, and how many chunks it says have been copied."""
     found = answer(client, copying)
     return found.status, SrvCopychunkResponse.parse(memoryview(bytes(IoctlResponse.parse(found.message).output))).chunks_written
 
 
-def test_what_will_be_removed_is_not_opened_while_a_thread_is_in_it(client: Any, another: Any, threads: Threads, tmp_path: Path) -> None:
+def test_what_will_be_removed_is_not_opened_while_a_thread_is_in_it(
+    client: Client, another: Client, threads: Threads, tmp_path: Path
+) -> None:
     (tmp_path / "source").write_bytes(bytes(3 * MIB))
     source, target = client.open("source"), client.open("a", create_options=CreateOptions.DELETE_ON_CLOSE)
     start_copy(client, source, target)
@@ -129,12 +134,12 @@ def test_what_will_be_removed_is_not_opened_while_a_thread_is_in_it(client: Any,
     assert another.create("a", disposition=CreateDisposition.CREATE).status is Status.SUCCESS
 
 
-def lock(client: Any, file_id: FileId, offset: int) -> Status:
+def lock(client: Client, file_id: FileId, offset: int) -> Status:
     element = LockElement(offset, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
     return Status(client.ask(Command.LOCK, LockRequest(file_id, [element]).encode()).status)
 
 
-def test_a_copy_is_made_in_a_thread(client: Any, copied: Any, threads: Threads, tmp_path: Path) -> None:
+def test_a_copy_is_made_in_a_thread(client: Client, copied: tuple[FileId, FileId, bytes], threads: Threads, tmp_path: Path) -> None:
     source, target, data = copied
     copying = start_copy(client, source, target)
     assert not client.receive()
@@ -145,7 +150,9 @@ def test_a_copy_is_made_in_a_thread(client: Any, copied: Any, threads: Threads, 
 
 
 @pytest.mark.parametrize("name", ["source", "target"])
-def test_locks_are_looked_at_before_each_chunk(client: Any, another: Any, copied: Any, threads: Threads, name: str, tmp_path: Path) -> None:
+def test_locks_are_looked_at_before_each_chunk(
+    client: Client, another: Client, copied: tuple[FileId, FileId, bytes], threads: Threads, name: str, tmp_path: Path
+) -> None:
     source, target, data = copied
     copying = start_copy(client, source, target)
     threads.do_one()
@@ -157,7 +164,7 @@ def test_locks_are_looked_at_before_each_chunk(client: Any, another: Any, copied
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_file_that_is_closed_stays_open_for_the_chunk_that_is_copied(
-    client: Any, copied: Any, threads: Threads, which: int, tmp_path: Path
+    client: Client, copied: tuple[FileId, FileId, bytes], threads: Threads, which: int, tmp_path: Path
 ) -> None:
     *opens, data = copied
     copying = start_copy(client, *opens)
@@ -169,7 +176,9 @@ def test_a_file_that_is_closed_stays_open_for_the_chunk_that_is_copied(
     assert (tmp_path / "target").read_bytes() == data[:MIB]
 
 
-def test_a_connection_that_is_lost_ends_its_copy(client: Any, server: Server, copied: Any, threads: Threads, tmp_path: Path) -> None:
+def test_a_connection_that_is_lost_ends_its_copy(
+    client: Client, server: Server, copied: tuple[FileId, FileId, bytes], threads: Threads, tmp_path: Path
+) -> None:
     source, target, data = copied
     start_copy(client, source, target)
     client.transport.loseConnection()
@@ -202,10 +211,10 @@ class UnreadStore(LocalStore):
 
 
 @pytest.fixture
-def unread(make_server: Any, client: Any, tmp_path: Path) -> Iterator[tuple[UnreadStore, Any]]:
+def unread(make_server: MakeServer, client: Client, tmp_path: Path) -> Iterator[tuple[UnreadStore, Client]]:
     """A store of that kind, and a client that is in it."""
     store = UnreadStore(tmp_path)
-    other = type(client)(make_server(shares=[Share("files", store)]))
+    other = Client(make_server(shares=[Share("files", store)]))
     other.negotiate()
     other.log_on()
     other.enter()
@@ -214,7 +223,7 @@ def unread(make_server: Any, client: Any, tmp_path: Path) -> Iterator[tuple[Unre
     store.close()
 
 
-def test_a_request_waits_until_a_folder_is_read(unread: Any) -> None:
+def test_a_request_waits_until_a_folder_is_read(unread: tuple[UnreadStore, Client]) -> None:
     store, client = unread
     creating = start(client, Command.CREATE, CreateRequest("new", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN_IF).encode())
     assert not client.receive()
@@ -223,7 +232,7 @@ def test_a_request_waits_until_a_folder_is_read(unread: Any) -> None:
     assert answer(client, creating).status is Status.SUCCESS
 
 
-def test_a_request_fails_if_a_folder_cannot_be_read(unread: Any) -> None:
+def test_a_request_fails_if_a_folder_cannot_be_read(unread: tuple[UnreadStore, Client]) -> None:
     store, client = unread
     creating = start(client, Command.CREATE, CreateRequest("new", AccessMask.FILE_READ_DATA, CreateDisposition.OPEN).encode())
     store.ready.set_exception(OSError(errno.EIO, "broken"))
@@ -231,12 +240,14 @@ def test_a_request_fails_if_a_folder_cannot_be_read(unread: Any) -> None:
     assert answer(client, creating).status is Status.IO_DEVICE_ERROR
 
 
-def start_listing(client: Any, directory: FileId, pattern: str) -> int:
+def start_listing(client: Client, directory: FileId, pattern: str) -> int:
     request = QueryDirectoryRequest(directory, FileInformationClass.NAMES, 65536, pattern, QueryDirectoryFlags.REOPEN)
     return start(client, Command.QUERY_DIRECTORY, request.encode())
 
 
-def test_who_asks_for_one_name_waits_until_a_folder_is_read(unread: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_who_asks_for_one_name_waits_until_a_folder_is_read(
+    unread: tuple[UnreadStore, Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, client = unread
     (tmp_path / "a.txt").touch()
     directory = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
@@ -249,7 +260,7 @@ def test_who_asks_for_one_name_waits_until_a_folder_is_read(unread: Any, tmp_pat
     assert [entry.file_name for entry in parse_directory(FileInformationClass.NAMES, buffer)] == ["a.txt"]
 
 
-def test_a_listing_that_waits_for_a_folder_ends_with_its_open(unread: Any) -> None:
+def test_a_listing_that_waits_for_a_folder_ends_with_its_open(unread: tuple[UnreadStore, Client]) -> None:
     store, client = unread
     directory = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
     listing = start_listing(client, directory, "A.TXT")
@@ -260,7 +271,9 @@ def test_a_listing_that_waits_for_a_folder_ends_with_its_open(unread: Any) -> No
     assert answer(client, closing).status is Status.SUCCESS
 
 
-def test_what_changes_in_a_folder_that_must_be_read_first_is_told_to_who_caches_it(unread: Any, tmp_path: Path) -> None:
+def test_what_changes_in_a_folder_that_must_be_read_first_is_told_to_who_caches_it(
+    unread: tuple[UnreadStore, Client], tmp_path: Path
+) -> None:
     store, client = unread
     (tmp_path / "d").mkdir()
     store.ready.set_result(None)
@@ -307,12 +320,12 @@ def read_pipe(pipe: FileId) -> tuple[int, bytes]:
 
 
 @pytest.fixture
-def pipes(client: Any) -> Any:
+def pipes(client: Client) -> Client:
     client.enter("IPC$")
     return client
 
 
-def last(client: Any, message_id: int) -> Status:
+def last(client: Client, message_id: int) -> Status:
     """The status of a request that the client was told to wait for."""
     client.unasked += client.receive()
     pending, final = [answer.status for answer in client.unasked if answer.header.message_id == message_id]
@@ -321,7 +334,7 @@ def last(client: Any, message_id: int) -> Status:
 
 
 @ASKING
-def test_who_asks_for_names_waits_in_a_thread(pipes: Any, reactor: Any, asking: Any) -> None:
+def test_who_asks_for_names_waits_in_a_thread(pipes: Client, reactor: FakeReactor, asking: Any) -> None:
     slow, quick = pipes.open("lsarpc"), pipes.open("srvsvc")
     threads = Threads(reactor)
     asked = start(pipes, *asking(slow))
@@ -331,7 +344,7 @@ def test_who_asks_for_names_waits_in_a_thread(pipes: Any, reactor: Any, asking: 
     assert answer(pipes, asked).status is Status.SUCCESS
 
 
-def test_a_long_message_to_a_pipe_is_read_in_a_thread(pipes: Any, reactor: Any) -> None:
+def test_a_long_message_to_a_pipe_is_read_in_a_thread(pipes: Client, reactor: FakeReactor) -> None:
     pipe = pipes.open("srvsvc")
     threads = Threads(reactor)
     pipes.connection.window.grant(2)
@@ -343,7 +356,7 @@ def test_a_long_message_to_a_pipe_is_read_in_a_thread(pipes: Any, reactor: Any) 
 
 
 @ASKING
-def test_a_pipe_answers_in_the_order_of_its_requests(pipes: Any, reactor: Any, asking: Any) -> None:
+def test_a_pipe_answers_in_the_order_of_its_requests(pipes: Client, reactor: FakeReactor, asking: Any) -> None:
     pipe = pipes.open("lsarpc")
     threads = Threads(reactor)
     asked = start(pipes, *in_two_steps(pipe))
@@ -358,7 +371,7 @@ def test_a_pipe_answers_in_the_order_of_its_requests(pipes: Any, reactor: Any, a
     assert last(pipes, nothing_more) is Status.PIPE_DISCONNECTED
 
 
-def test_a_read_that_waits_for_a_pipe_can_be_cancelled(pipes: Any, reactor: Any) -> None:
+def test_a_read_that_waits_for_a_pipe_can_be_cancelled(pipes: Client, reactor: FakeReactor) -> None:
     pipe = pipes.open("lsarpc")
     threads = Threads(reactor)
     start(pipes, *in_two_steps(pipe))
@@ -371,7 +384,7 @@ def test_a_read_that_waits_for_a_pipe_can_be_cancelled(pipes: Any, reactor: Any)
 
 
 @ASKING
-def test_a_pipe_can_be_closed_while_it_is_asked(pipes: Any, reactor: Any, asking: Any) -> None:
+def test_a_pipe_can_be_closed_while_it_is_asked(pipes: Client, reactor: FakeReactor, asking: Any) -> None:
     pipe = pipes.open("lsarpc")
     threads = Threads(reactor)
     asked, reading = start(pipes, *asking(pipe)), start(pipes, *read_pipe(pipe))
@@ -388,7 +401,7 @@ def test_a_pipe_can_be_closed_while_it_is_asked(pipes: Any, reactor: Any, asking
         (Command.WRITE, lambda pipe: WriteRequest(pipe, 0, b"?" * 100)),
     ],
 )
-def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(pipes: Any, reactor: Any, command: int, request_of: Any) -> None:
+def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(pipes: Client, reactor: FakeReactor, command: int, request_of: Any) -> None:
     pipe = pipes.open("lsarpc")
     threads = Threads(reactor)
     asked = start(pipes, command, request_of(pipe).encode())
@@ -398,8 +411,8 @@ def test_what_is_no_rpc_breaks_a_pipe_in_a_thread_too(pipes: Any, reactor: Any, 
     assert pipes.ask(*read_pipe(pipe)).status is Status.PIPE_DISCONNECTED
 
 
-def test_a_user_is_looked_for_in_a_thread(server: Server, client: Any, reactor: Any) -> None:
-    other = type(client)(server)
+def test_a_user_is_looked_for_in_a_thread(server: Server, client: Client, reactor: FakeReactor) -> None:
+    other = Client(server)
     other.negotiate()
     threads = Threads(reactor)
     with pytest.raises(ValueError, match="not enough"):
