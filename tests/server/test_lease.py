@@ -398,7 +398,7 @@ def test_a_break_on_another_connection_is_encrypted_there(make_server: MakeServe
     assert acknowledge(holder, "RH").status is Status.SUCCESS
 
 
-def test_who_gives_way_is_answered_before_who_waited(client: Any, another: Any) -> None:
+def test_who_gives_way_is_answered_before_who_waited(client: Client, another: Client) -> None:
     """The two may be one program, which waits for the first answer before it looks for the second."""
     create(client, "RWH")
     assert create(another, "", OTHER_KEY).status is Status.PENDING
