@@ -25,11 +25,13 @@ from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.messages.cancel import CancelRequest
+from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter
 from filesvc.smb2.messages.close import CloseRequest
 from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
 from filesvc.smb2.messages.lock import LockElement, LockRequest
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
 from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
@@ -46,6 +48,7 @@ USER, PASSWORD = "alice", "secret"
 CLIENT = UUID(int=1)
 ANOTHER_USER = "carol"
 RWH = LeaseState.READ_CACHING | LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING
+NAMES_CHANGE = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
 
 
 class Transport(StringTransport):
@@ -76,6 +79,11 @@ class Encodable(Protocol):
     """A structure of the wire."""
 
     def encode(self) -> bytes: ...
+
+
+def setting(file_id: FileId, what: int, information: Encodable, kind: int = InfoType.FILE) -> bytes:
+    """The body of a SET_INFO request."""
+    return SetInfoRequest(file_id, kind, what, information.encode()).encode()
 
 
 @dataclass
@@ -116,7 +124,9 @@ class Client:
     client_guid: UUID = CLIENT
 
     def __post_init__(self) -> None:
-        self.connection = self.server.buildProtocol(None)
+        connection = self.server.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
+        assert isinstance(connection, Connection)
+        self.connection = connection
         self.transport.protocol = self.connection
         self.connection.makeConnection(self.transport)
 
@@ -190,7 +200,7 @@ class Client:
         """Send a request and return its final answer, or STATUS_PENDING if that is all there is; others go to C{unasked}."""
         header = self.header(command, **fields)
         self.send(self.encode(header, body))
-        mine = []
+        mine: list[Answer] = []
         for answer in self.receive():
             (mine if answer.header.message_id == header.message_id else self.unasked).append(answer)
         assert mine, f"no answer to {Command(command).name}"
@@ -296,6 +306,11 @@ class Client:
         assert response.oplock_level == OplockLevel.LEASE
         return response.file_id
 
+    def last(self) -> Answer:
+        """The answer that came last, of those that C{ask} did not return."""
+        self.unasked += self.receive()
+        return self.unasked.pop()
+
     def breaks(self) -> list[OplockBreak | LeaseBreakNotification]:
         """The oplock and lease breaks that have come since the last time; other answers go to C{unasked}."""
         self.unasked += self.receive()
@@ -326,11 +341,35 @@ class Client:
         request = LockRequest(file_id, [LockElement(*element) for element in elements], number, index)
         return self.ask(Command.LOCK, request.encode(), **fields)
 
-    def query_info(self, file_id: FileId, what: int, kind: int = InfoType.FILE, length: int = 65536, **fields: int) -> Answer:
-        return self.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, kind, what, length).encode(), **fields)
+    def query_info(
+        self,
+        file_id: FileId,
+        what: int,
+        length: int = 65536,
+        kind: int = InfoType.FILE,
+        input_buffer: bytes = b"",
+        **fields: int,
+    ) -> Answer:
+        return self.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, kind, what, length, input_buffer=input_buffer).encode(), **fields)
+
+    def query_directory(
+        self,
+        directory: FileId,
+        pattern: str = "*",
+        flags: int = 0,
+        what: int = FileInformationClass.NAMES,
+        length: int = 65536,
+        **fields: int,
+    ) -> Answer:
+        return self.ask(Command.QUERY_DIRECTORY, QueryDirectoryRequest(directory, what, length, pattern, flags).encode(), **fields)
+
+    def watch(self, directory: FileId, completion_filter: int = NAMES_CHANGE, tree: bool = False, length: int = 1000) -> Answer:
+        """Wait for changes in a directory, by default for new names, names that go and names that change."""
+        request = ChangeNotifyRequest(directory, completion_filter, length, ChangeNotifyFlags.WATCH_TREE if tree else 0)
+        return self.ask(Command.CHANGE_NOTIFY, request.encode(), charge=-(-length // 65536))
 
     def set_info(self, file_id: FileId, what: int, information: Encodable, kind: int = InfoType.FILE, **fields: int) -> Answer:
-        return self.ask(Command.SET_INFO, SetInfoRequest(file_id, kind, what, information.encode()).encode(), **fields)
+        return self.ask(Command.SET_INFO, setting(file_id, what, information, kind), **fields)
 
     def rename(self, file_id: FileId, name: str, replace: bool = False) -> Answer:
         return self.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))

@@ -11,7 +11,7 @@ from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.cancel import CancelRequest
 from filesvc.smb2.messages.echo import EchoRequest
-from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.lock import LockFlags
 
 from .dialogue import Client, MakeClient
 
@@ -23,12 +23,8 @@ ECHO = EchoRequest().encode()
 def file_id(client: Client, another: Client) -> FileId:
     """An open of a file whose first byte C{another} has locked."""
     held = another.open("a")
-    assert lock(another, held, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY).status is Status.SUCCESS
+    assert another.lock(held, (0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)).status is Status.SUCCESS
     return client.open("a")
-
-
-def lock(client: Client, file_id: FileId, flags: int = LockFlags.EXCLUSIVE_LOCK, **fields: Any) -> Any:
-    return client.ask(Command.LOCK, LockRequest(file_id, [LockElement(0, 1, flags)]).encode(), **fields)
 
 
 def cancel(client: Client, **fields: Any) -> list[Any]:
@@ -39,22 +35,22 @@ def cancel(client: Client, **fields: Any) -> list[Any]:
 
 
 def test_an_interim_response_names_the_request_by_an_id(client: Client, file_id: FileId) -> None:
-    interim = lock(client, file_id, process_id=7)
+    interim = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK), process_id=7)
     assert interim.status is Status.PENDING
     assert interim.header.flags & ASYNC
     assert interim.header.async_id
-    other = lock(client, file_id)
+    other = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     assert other.header.async_id not in (0, interim.header.async_id)
 
 
 def test_the_connection_goes_on_meanwhile(client: Client, file_id: FileId) -> None:
-    lock(client, file_id)
+    client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     assert client.ask(Command.ECHO, ECHO).status is Status.SUCCESS
     assert client.create("b").status is Status.SUCCESS
 
 
 def test_cancel_by_the_async_id(client: Client, file_id: FileId) -> None:
-    first, second = lock(client, file_id), lock(client, file_id)
+    first, second = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK)), client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     (answer,) = cancel(client, flags=ASYNC, async_id=second.header.async_id, message_id=0)
     assert (answer.status, answer.header.message_id) == (Status.CANCELLED, second.header.message_id)
     assert answer.header.async_id == second.header.async_id
@@ -63,7 +59,7 @@ def test_cancel_by_the_async_id(client: Client, file_id: FileId) -> None:
 
 
 def test_cancel_by_the_message_id(client: Client, file_id: FileId) -> None:
-    first, second = lock(client, file_id), lock(client, file_id)
+    first, second = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK)), client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     (answer,) = cancel(client, message_id=second.header.message_id)
     assert (answer.status, answer.header.message_id) == (Status.CANCELLED, second.header.message_id)
     (answer,) = cancel(client, message_id=first.header.message_id)
@@ -71,7 +67,7 @@ def test_cancel_by_the_message_id(client: Client, file_id: FileId) -> None:
 
 
 def test_a_cancel_that_comes_too_late_says_nothing(client: Client, another: Client, file_id: FileId) -> None:
-    interim = lock(client, file_id)
+    interim = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     another.transport.loseConnection()
     (answer,) = client.receive()
     assert answer.status is Status.SUCCESS
@@ -81,7 +77,7 @@ def test_a_cancel_that_comes_too_late_says_nothing(client: Client, another: Clie
 
 
 def test_a_cancel_is_of_its_own_connection_only(client: Client, make_client: MakeClient, file_id: FileId) -> None:
-    interim = lock(client, file_id)
+    interim = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     stranger = make_client()
     assert cancel(stranger, flags=ASYNC, async_id=interim.header.async_id, message_id=0) == []
     assert cancel(stranger, message_id=interim.header.message_id) == []
@@ -96,13 +92,13 @@ def test_a_cancel_takes_no_id_and_no_credit(client: Client, file_id: FileId) -> 
 
 def test_the_final_response_is_signed_as_the_request(client: Client, file_id: FileId) -> None:
     client.sign = True
-    interim = lock(client, file_id)
+    interim = client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     (final,) = cancel(client, flags=ASYNC, async_id=interim.header.async_id, message_id=0)
     assert final.header.flags & HeaderFlags.SIGNED
     assert client.verifies(final)
 
 
 def test_a_lost_connection_cancels_what_waits(client: Client, file_id: FileId) -> None:
-    lock(client, file_id)
+    client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK))
     client.transport.loseConnection()
     assert client.receive() == []

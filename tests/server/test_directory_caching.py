@@ -27,11 +27,9 @@ from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, Creat
 from filesvc.smb2.messages.ioctl import IoctlRequest
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
-from filesvc.smb2.messages.query_info import InfoType
-from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .dialogue import ANOTHER_USER, Client, MakeClient
+from .dialogue import ANOTHER_USER, Client, MakeClient, setting
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
@@ -54,14 +52,6 @@ def granted(response: Any) -> int:
     (context,) = response.create_contexts
     state: int = parse_lease(memoryview(context.data)).lease_state
     return state
-
-
-def setting(file_id: FileId, kind: int, value: Any) -> bytes:
-    return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
-
-
-def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Any:
-    return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
 def broken(client: Client) -> list[bytes]:
@@ -113,12 +103,12 @@ def overwrite(client: Client, file_id: FileId) -> None:
 
 
 def resize(client: Client, file_id: FileId) -> None:
-    assert set_info(client, file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3)).status is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3)).status is Status.SUCCESS
 
 
 def set_time(client: Client, file_id: FileId) -> None:
     basic = FileBasicInformation(0, 0, 130_000_000_000_000_000, 0, 0)
-    assert set_info(client, file_id, FileInformationClass.BASIC, basic).status is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.BASIC, basic).status is Status.SUCCESS
 
 
 def mark_sparse(client: Client, file_id: FileId) -> None:
@@ -131,11 +121,11 @@ def write_and_close(client: Client, file_id: FileId) -> None:
 
 
 def rename(client: Client, file_id: FileId) -> None:
-    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "d\\other")).status is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "d\\other")).status is Status.SUCCESS
 
 
 def remove(client: Client, file_id: FileId) -> None:
-    assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("change", [make, make_directory, overwrite, resize, set_time, mark_sparse, write_and_close, rename])
@@ -165,13 +155,13 @@ def test_reading_and_writing_do_not_break_it(holder: Client, another: Client) ->
 
 def test_moving_changes_both_directories(holder: Client, another: Client) -> None:
     moving = FileRenameInformation(False, "e\\file")
-    assert set_info(another, another.open("d\\file"), FileInformationClass.RENAME, moving).status is Status.SUCCESS
+    assert another.set_info(another.open("d\\file"), FileInformationClass.RENAME, moving).status is Status.SUCCESS
     assert broken(holder) == [OF_D, OF_E]
 
 
 def test_a_link_changes_where_it_is_made(holder: Client, another: Client) -> None:
     link = FileLinkInformation(False, "e\\link")
-    assert set_info(another, another.open("d\\file"), FileInformationClass.LINK, link).status is Status.SUCCESS
+    assert another.set_info(another.open("d\\file"), FileInformationClass.LINK, link).status is Status.SUCCESS
     assert broken(holder) == [OF_E]
 
 

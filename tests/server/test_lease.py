@@ -26,7 +26,7 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import ANOTHER_USER, Answer, Client, MakeClient, MakeServer
+from .dialogue import ANOTHER_USER, Answer, Client, MakeClient, MakeServer, setting
 from .standing_reactor import FakeReactor
 
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
@@ -63,19 +63,6 @@ def file_of(answer: Answer) -> FileId:
 
 def acknowledge(client: Client, letters: str, key: bytes = KEY) -> Any:
     return client.ask(Command.OPLOCK_BREAK, LeaseBreak(key, state(letters)).encode())
-
-
-def last(client: Client) -> Any:
-    client.unasked += client.receive()
-    return client.unasked.pop()
-
-
-def setting(file_id: FileId, kind: int, value: Any) -> bytes:
-    return SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()
-
-
-def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Any:
-    return client.ask(Command.SET_INFO, setting(file_id, kind, value))
 
 
 @pytest.fixture
@@ -118,7 +105,7 @@ def test_a_second_client_takes_writes_away(client: Client, another: Client, held
         assert answer.status is Status.PENDING
         assert client.breaks() == [LeaseBreakNotification(KEY, state(held), state(left), LeaseBreakFlags.ACK_REQUIRED)]
         assert LeaseBreak.parse(acknowledge(client, left).message) == LeaseBreak(KEY, state(left))
-        answer = last(another)
+        answer = another.last()
     assert not client.breaks()
     assert lease_of(answer) == Lease(OTHER_KEY, state(granted))
 
@@ -167,7 +154,7 @@ def test_an_answer_may_keep_less_but_not_more(client: Client, another: Client) -
     assert acknowledge(client, "RW").status is Status.REQUEST_NOT_ACCEPTED
     assert acknowledge(client, "").status is Status.SUCCESS
     assert acknowledge(client, "").status is Status.UNSUCCESSFUL
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_handles_are_given_up_for_what_share_modes_forbid(client: Client, another: Client) -> None:
@@ -175,14 +162,14 @@ def test_handles_are_given_up_for_what_share_modes_forbid(client: Client, anothe
     assert create(another, "", OTHER_KEY).status is Status.PENDING
     assert [(one.current_lease_state, one.new_lease_state) for one in client.breaks()] == [(state("RH"), state("R"))]
     client.close(file_id)
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_share_modes_hold_if_the_file_is_in_use(client: Client, another: Client) -> None:
     create(client, "RH", share=0)
     create(another, "", OTHER_KEY)
     acknowledge(client, "R")
-    assert last(another).status is Status.SHARING_VIOLATION
+    assert another.last().status is Status.SHARING_VIOLATION
 
 
 def test_reads_are_taken_without_waiting(client: Client, another: Client) -> None:
@@ -231,7 +218,7 @@ def test_a_lease_is_one_clients_on_all_its_connections(client: Client, make_clie
     create(another, "", OTHER_KEY)
     assert len(client.breaks()) == 1
     assert acknowledge(second, "RH").status is Status.SUCCESS
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("what", ["rename", "delete"])
@@ -244,7 +231,7 @@ def test_names_change_when_handles_are_given_up(client: Client, another: Client,
         another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)))
     assert [one.new_lease_state for one in client.breaks()] == [state("R")]
     acknowledge(client, "R")
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_delete_on_close_takes_handles(client: Client, another: Client) -> None:
@@ -260,7 +247,7 @@ def test_a_directory_moves_when_what_is_in_it_is_closed(client: Client, another:
     another.begin(Command.SET_INFO, setting(directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")))
     assert [one.new_lease_state for one in client.breaks()] == [state("R")]
     client.close(file_id)
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 @pytest.mark.parametrize(("dialect", "asked", "level"), [
@@ -311,7 +298,7 @@ def test_another_user_has_a_lease_of_its_own(client: Client, impostor: Client) -
     assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
     assert not impostor.breaks()
     acknowledge(client, "RH")
-    assert lease_of(last(impostor)).lease_state == state("RH")
+    assert lease_of(impostor.last()).lease_state == state("RH")
 
 
 def test_another_user_is_not_told_of_a_break(make_client: MakeClient, another: Client) -> None:
@@ -331,7 +318,7 @@ def test_another_user_answers_no_break(client: Client, impostor: Client, another
     assert acknowledge(impostor, "").status is (Status.UNSUCCESSFUL if holds else Status.OBJECT_NAME_NOT_FOUND)
     assert not another.receive()
     assert acknowledge(client, "RH").status is Status.SUCCESS
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_another_users_key_may_be_for_another_file(client: Client, impostor: Client, server: Server) -> None:
@@ -356,7 +343,7 @@ def test_users_on_one_connection_are_one_clients(client: Client, another: Client
     create(another, "", OTHER_KEY)
     assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
     assert acknowledge(client, "RH").status is Status.SUCCESS
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_guests_have_nothing_in_common(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
@@ -375,7 +362,7 @@ def test_guests_have_nothing_in_common(make_server: MakeServer, client: Client, 
     assert acknowledge(other, "RH").status is Status.OBJECT_NAME_NOT_FOUND
     assert [each.new_lease_state for each in one.breaks()] == [state("RH")]
     assert acknowledge(one, "RH").status is Status.SUCCESS
-    assert lease_of(last(other)).lease_state == state("RH")
+    assert lease_of(other.last()).lease_state == state("RH")
 
 
 def test_a_break_on_another_connection_is_encrypted_there(make_server: MakeServer, client: Client) -> None:
@@ -405,4 +392,4 @@ def test_who_gives_way_is_answered_before_who_waited(client: Client, another: Cl
     client.send(client.encode(client.header(Command.OPLOCK_BREAK), LeaseBreak(KEY, state("RH")).encode()))
     assert client.transport.value()
     assert not another.transport.value()
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS

@@ -14,7 +14,7 @@ from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
-from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.logoff import LogoffRequest
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.query_info import InfoType
@@ -24,28 +24,12 @@ from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Answer, Client, MakeClient
+from .dialogue import Client, MakeClient
 
 SHARED = LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 WAIT = LockFlags.EXCLUSIVE_LOCK
 UNLOCK = LockFlags.UNLOCK
-
-
-def lock(client: Client, file_id: FileId, *elements: tuple[int, int, int], number: int = 0, index: int = 0) -> Any:
-    request = LockRequest(file_id, [LockElement(*element) for element in elements], number, index)
-    return client.ask(Command.LOCK, request.encode())
-
-
-def status(client: Client, file_id: FileId, *elements: tuple[int, int, int], **fields: int) -> Status:
-    answer: Status = lock(client, file_id, *elements, **fields).status
-    return answer
-
-
-def cancel(client: Client, pending: Answer) -> None:
-    client.send(
-        client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
-    )
 
 
 @pytest.fixture
@@ -71,8 +55,8 @@ def files(client: Client, store: MemoryStore) -> tuple[FileId, FileId]:
 def test_which_locks_go_together(
     client: Client, files: tuple[FileId, FileId], first: int, second: int, same_open: bool, granted: bool
 ) -> None:
-    assert status(client, files[0], (0, 10, first)) is Status.SUCCESS
-    assert status(client, files[not same_open], (5, 10, second)) is (Status.SUCCESS if granted else Status.LOCK_NOT_GRANTED)
+    assert client.lock(files[0], (0, 10, first)).status is Status.SUCCESS
+    assert client.lock(files[not same_open], (5, 10, second)).status is (Status.SUCCESS if granted else Status.LOCK_NOT_GRANTED)
 
 
 @pytest.mark.parametrize(
@@ -99,32 +83,32 @@ def test_which_ranges_meet(one: tuple[int, int], other: tuple[int, int], meet: b
 
 def test_an_exclusive_lock_is_given_back_before_shared_ones_on_top_of_it(client: Client, files: tuple[FileId, FileId]) -> None:
     for mode in (EXCLUSIVE, SHARED):
-        assert status(client, files[0], (0, 10, mode)) is Status.SUCCESS
-    assert status(client, files[0], (0, 10, UNLOCK)) is Status.SUCCESS
-    assert status(client, files[1], (0, 10, SHARED)) is Status.SUCCESS
+        assert client.lock(files[0], (0, 10, mode)).status is Status.SUCCESS
+    assert client.lock(files[0], (0, 10, UNLOCK)).status is Status.SUCCESS
+    assert client.lock(files[1], (0, 10, SHARED)).status is Status.SUCCESS
 
 
 def test_only_what_is_held_is_given_back(client: Client, files: tuple[FileId, FileId]) -> None:
-    assert status(client, files[0], (0, 10, SHARED), (10, 10, SHARED)) is Status.SUCCESS
-    assert status(client, files[0], (0, 20, UNLOCK)) is Status.RANGE_NOT_LOCKED
-    assert status(client, files[1], (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED
+    assert client.lock(files[0], (0, 10, SHARED), (10, 10, SHARED)).status is Status.SUCCESS
+    assert client.lock(files[0], (0, 20, UNLOCK)).status is Status.RANGE_NOT_LOCKED
+    assert client.lock(files[1], (0, 10, UNLOCK)).status is Status.RANGE_NOT_LOCKED
 
 
 def test_all_ranges_are_taken_or_none(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
-    assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS
-    assert status(client, second, (50, 10, EXCLUSIVE)) is Status.SUCCESS
-    assert status(client, first, (0, 10, SHARED), (50, 10, SHARED)) is Status.LOCK_NOT_GRANTED
-    assert status(client, second, (0, 10, SHARED)) is Status.LOCK_NOT_GRANTED, "the roll-back gave back what was held before"
-    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
-    assert status(client, first, (0, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED, "the roll-back left something"
+    assert client.lock(first, (0, 10, EXCLUSIVE)).status is Status.SUCCESS
+    assert client.lock(second, (50, 10, EXCLUSIVE)).status is Status.SUCCESS
+    assert client.lock(first, (0, 10, SHARED), (50, 10, SHARED)).status is Status.LOCK_NOT_GRANTED
+    assert client.lock(second, (0, 10, SHARED)).status is Status.LOCK_NOT_GRANTED, "the roll-back gave back what was held before"
+    assert client.lock(first, (0, 10, UNLOCK)).status is Status.SUCCESS
+    assert client.lock(first, (0, 10, UNLOCK)).status is Status.RANGE_NOT_LOCKED, "the roll-back left something"
 
 
 def test_ranges_given_back_before_a_mistake_stay_so(client: Client, files: tuple[FileId, FileId]) -> None:
-    assert status(client, files[0], (0, 1, EXCLUSIVE), (1, 1, EXCLUSIVE)) is Status.SUCCESS
-    assert status(client, files[0], (0, 1, UNLOCK), (1, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
-    assert status(client, files[1], (0, 1, EXCLUSIVE)) is Status.SUCCESS
-    assert status(client, files[1], (1, 1, EXCLUSIVE)) is Status.LOCK_NOT_GRANTED
+    assert client.lock(files[0], (0, 1, EXCLUSIVE), (1, 1, EXCLUSIVE)).status is Status.SUCCESS
+    assert client.lock(files[0], (0, 1, UNLOCK), (1, 1, EXCLUSIVE)).status is Status.INVALID_PARAMETER
+    assert client.lock(files[1], (0, 1, EXCLUSIVE)).status is Status.SUCCESS
+    assert client.lock(files[1], (1, 1, EXCLUSIVE)).status is Status.LOCK_NOT_GRANTED
 
 
 @pytest.mark.parametrize(
@@ -143,38 +127,38 @@ def test_ranges_given_back_before_a_mistake_stay_so(client: Client, files: tuple
     ],
 )
 def test_what_is_a_lock(client: Client, files: tuple[FileId, FileId], elements: Any, expected: Status) -> None:
-    assert status(client, files[0], *elements) is expected
+    assert client.lock(files[0], *elements).status is expected
 
 
 def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Client, store: MemoryStore) -> None:
     store.add("f")
     directory = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
-    assert status(client, directory, (0, 1, EXCLUSIVE)) is Status.INVALID_PARAMETER
+    assert client.lock(directory, (0, 1, EXCLUSIVE)).status is Status.INVALID_PARAMETER
     attributes = client.open("f", access=AccessMask.FILE_READ_ATTRIBUTES)
-    assert status(client, attributes, (0, 1, EXCLUSIVE)) is Status.ACCESS_DENIED
-    assert status(client, FileId(77, 77), (0, 1, EXCLUSIVE)) is Status.FILE_CLOSED
+    assert client.lock(attributes, (0, 1, EXCLUSIVE)).status is Status.ACCESS_DENIED
+    assert client.lock(FileId(77, 77), (0, 1, EXCLUSIVE)).status is Status.FILE_CLOSED
 
 
 def test_a_lock_is_waited_for(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
-    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
-    pending = lock(client, second, (5, 10, WAIT))
+    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
+    pending = client.lock(second, (5, 10, WAIT))
     assert pending.status is Status.PENDING
     assert pending.header.flags & HeaderFlags.ASYNC_COMMAND
-    assert status(client, second, (5, 10, UNLOCK)) is Status.RANGE_NOT_LOCKED, "it is not held yet"
-    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
+    assert client.lock(second, (5, 10, UNLOCK)).status is Status.RANGE_NOT_LOCKED, "it is not held yet"
+    assert client.lock(first, (0, 10, UNLOCK)).status is Status.SUCCESS
     (granted,) = client.unasked
     assert granted.status is Status.SUCCESS
     assert granted.header.async_id == pending.header.async_id
-    assert status(client, first, (14, 1, SHARED)) is Status.LOCK_NOT_GRANTED
-    assert status(client, second, (5, 10, UNLOCK)) is Status.SUCCESS
+    assert client.lock(first, (14, 1, SHARED)).status is Status.LOCK_NOT_GRANTED
+    assert client.lock(second, (5, 10, UNLOCK)).status is Status.SUCCESS
 
 
 def test_those_who_wait_are_served_in_order(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
     third = client.open("f")
-    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
-    waiting = [lock(client, second, (0, 10, WAIT)), lock(client, third, (0, 10, WAIT))]
+    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
+    waiting = [client.lock(second, (0, 10, WAIT)), client.lock(third, (0, 10, WAIT))]
     client.close(first)
     assert [answer.header.message_id for answer in client.unasked] == [waiting[0].header.message_id]
     client.close(second)
@@ -184,17 +168,17 @@ def test_those_who_wait_are_served_in_order(client: Client, files: tuple[FileId,
 
 def test_waiting_ends_by_cancel(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
-    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
-    cancel(client, lock(client, second, (0, 10, WAIT)))
+    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
+    client.cancel(client.lock(second, (0, 10, WAIT)))
     assert [answer.status for answer in client.receive()] == [Status.CANCELLED]
-    assert status(client, first, (0, 10, UNLOCK)) is Status.SUCCESS
-    assert status(client, first, (0, 10, EXCLUSIVE)) is Status.SUCCESS, "the cancelled request was granted"
+    assert client.lock(first, (0, 10, UNLOCK)).status is Status.SUCCESS
+    assert client.lock(first, (0, 10, EXCLUSIVE)).status is Status.SUCCESS, "the cancelled request was granted"
 
 
 def test_waiting_ends_by_close(client: Client, files: tuple[FileId, FileId]) -> None:
     first, second = files
-    assert status(client, first, (0, 10, WAIT)) is Status.SUCCESS
-    lock(client, second, (0, 10, WAIT))
+    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
+    client.lock(second, (0, 10, WAIT))
     client.close(second)
     assert [answer.status for answer in client.unasked] == [Status.RANGE_NOT_LOCKED]
 
@@ -204,25 +188,25 @@ def test_waiting_ends_by_close(client: Client, files: tuple[FileId, FileId]) -> 
     [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
 )
 def test_waiting_ends_by_leaving(client: Client, files: tuple[FileId, FileId], command: int, body: bytes) -> None:
-    assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
-    lock(client, files[1], (0, 10, WAIT))
+    assert client.lock(files[0], (0, 10, WAIT)).status is Status.SUCCESS
+    client.lock(files[1], (0, 10, WAIT))
     assert client.ask(command, body).status is Status.SUCCESS
     assert len(client.unasked) == 1
 
 
 def test_waiting_ends_with_the_connection(client: Client, another: Client, files: tuple[FileId, FileId]) -> None:
     theirs = another.open("f")
-    assert status(client, files[0], (0, 10, WAIT)) is Status.SUCCESS
-    assert status(another, theirs, (0, 10, WAIT)) is Status.PENDING
+    assert client.lock(files[0], (0, 10, WAIT)).status is Status.SUCCESS
+    assert another.lock(theirs, (0, 10, WAIT)).status is Status.PENDING
     another.transport.loseConnection()
-    assert status(client, files[0], (0, 10, UNLOCK)) is Status.SUCCESS
-    assert status(client, files[1], (0, 10, EXCLUSIVE)) is Status.SUCCESS
+    assert client.lock(files[0], (0, 10, UNLOCK)).status is Status.SUCCESS
+    assert client.lock(files[1], (0, 10, EXCLUSIVE)).status is Status.SUCCESS
 
 
 def test_a_lost_connection_gives_its_locks_to_who_waits(client: Client, another: Client, files: tuple[FileId, FileId]) -> None:
     theirs = another.open("f")
-    assert status(another, theirs, (0, 10, WAIT)) is Status.SUCCESS
-    assert status(client, files[0], (0, 10, WAIT)) is Status.PENDING
+    assert another.lock(theirs, (0, 10, WAIT)).status is Status.SUCCESS
+    assert client.lock(files[0], (0, 10, WAIT)).status is Status.PENDING
     another.transport.loseConnection()
     assert [answer.status for answer in client.receive()] == [Status.SUCCESS]
 
@@ -234,7 +218,7 @@ def test_a_lost_connection_gives_its_locks_to_who_waits(client: Client, another:
 def test_what_a_lock_forbids(
     client: Client, files: tuple[FileId, FileId], mode: int, own_read: bool, own_write: bool, other_read: bool, other_write: bool
 ) -> None:
-    assert status(client, files[0], (10, 10, mode)) is Status.SUCCESS
+    assert client.lock(files[0], (10, 10, mode)).status is Status.SUCCESS
     for file_id, may_read, may_write in ((files[0], own_read, own_write), (files[1], other_read, other_write)):
         read = client.ask(Command.READ, ReadRequest(file_id, 0, 11).encode())
         assert read.status is (Status.SUCCESS if may_read else Status.FILE_LOCK_CONFLICT)
@@ -246,39 +230,39 @@ def test_what_a_lock_forbids(
 
 def test_a_locked_file_is_truncated_and_overwritten(client: Client, store: MemoryStore, files: tuple[FileId, FileId]) -> None:
     """As on Windows: locks guard reads and writes. They outlive the bytes they are on."""
-    assert status(client, files[0], (50, 10, EXCLUSIVE)) is Status.SUCCESS
+    assert client.lock(files[0], (50, 10, EXCLUSIVE)).status is Status.SUCCESS
     body = FileEndOfFileInformation(10).encode()
     request = SetInfoRequest(files[1], InfoType.FILE, FileInformationClass.END_OF_FILE, body)
     assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
     client.close(client.open("f", disposition=CreateDisposition.OVERWRITE))
-    assert status(client, files[1], (50, 10, EXCLUSIVE)) is Status.LOCK_NOT_GRANTED
-    assert status(client, files[0], (50, 10, UNLOCK)) is Status.SUCCESS
+    assert client.lock(files[1], (50, 10, EXCLUSIVE)).status is Status.LOCK_NOT_GRANTED
+    assert client.lock(files[0], (50, 10, UNLOCK)).status is Status.SUCCESS
 
 
 def test_a_request_sent_again_is_not_done_again(client: Client, files: tuple[FileId, FileId]) -> None:
     first = files[0]
     for _ in range(2):
-        assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=1) is Status.SUCCESS
-    assert status(client, first, (0, 10, UNLOCK), index=1, number=1) is Status.SUCCESS, "taken for the same request"
-    assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=2) is Status.LOCK_NOT_GRANTED
-    assert status(client, first, (0, 10, EXCLUSIVE), index=1, number=2) is Status.LOCK_NOT_GRANTED, "failures are not remembered"
+        assert client.lock(first, (0, 10, EXCLUSIVE), index=1, number=1).status is Status.SUCCESS
+    assert client.lock(first, (0, 10, UNLOCK), index=1, number=1).status is Status.SUCCESS, "taken for the same request"
+    assert client.lock(first, (0, 10, EXCLUSIVE), index=1, number=2).status is Status.LOCK_NOT_GRANTED
+    assert client.lock(first, (0, 10, EXCLUSIVE), index=1, number=2).status is Status.LOCK_NOT_GRANTED, "failures are not remembered"
     for _ in range(2):
-        assert status(client, first, (0, 10, UNLOCK), index=64, number=2) is Status.SUCCESS
-    assert status(client, first, (0, 10, UNLOCK), index=64, number=3) is Status.RANGE_NOT_LOCKED
+        assert client.lock(first, (0, 10, UNLOCK), index=64, number=2).status is Status.SUCCESS
+    assert client.lock(first, (0, 10, UNLOCK), index=64, number=3).status is Status.RANGE_NOT_LOCKED
 
 
 @pytest.mark.parametrize("index", [0, 65])
 def test_other_indices_are_not_remembered(client: Client, files: tuple[FileId, FileId], index: int) -> None:
-    assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.SUCCESS
-    assert status(client, files[0], (0, 10, EXCLUSIVE), index=index, number=1) is Status.LOCK_NOT_GRANTED
+    assert client.lock(files[0], (0, 10, EXCLUSIVE), index=index, number=1).status is Status.SUCCESS
+    assert client.lock(files[0], (0, 10, EXCLUSIVE), index=index, number=1).status is Status.LOCK_NOT_GRANTED
 
 
 def test_the_oldest_dialect_has_no_sequences(make_client: MakeClient, store: MemoryStore) -> None:
     client = make_client(Dialect.SMB_2_0_2)
     store.add("f")
     file_id = client.open("f")
-    assert status(client, file_id, (0, 10, EXCLUSIVE), index=1, number=1) is Status.SUCCESS
-    assert status(client, file_id, (0, 10, EXCLUSIVE), index=1, number=1) is Status.LOCK_NOT_GRANTED
+    assert client.lock(file_id, (0, 10, EXCLUSIVE), index=1, number=1).status is Status.SUCCESS
+    assert client.lock(file_id, (0, 10, EXCLUSIVE), index=1, number=1).status is Status.LOCK_NOT_GRANTED
 
 
 def test_who_is_granted_may_come_back_at_once() -> None:
@@ -294,14 +278,14 @@ def test_who_is_granted_may_come_back_at_once() -> None:
 def test_a_request_locks_only_so_much(client: Client) -> None:
     file_id = client.open("a")
     many = [(10 * number, 5, EXCLUSIVE) for number in range(1000)]
-    assert status(client, file_id, *many) is Status.INSUFFICIENT_RESOURCES
-    assert status(client, file_id, many[0]) is Status.SUCCESS
+    assert client.lock(file_id, *many).status is Status.INSUFFICIENT_RESOURCES
+    assert client.lock(file_id, many[0]).status is Status.SUCCESS
 
 
 def test_a_file_has_only_so_many_locks(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "MOST", 3)
     file_id = client.open("a")
-    assert status(client, file_id, *((number, 1, EXCLUSIVE) for number in range(3))) is Status.SUCCESS
-    assert status(client, file_id, (5, 1, EXCLUSIVE)) is Status.INSUFFICIENT_RESOURCES
-    assert status(client, file_id, (0, 1, UNLOCK)) is Status.SUCCESS
-    assert status(client, file_id, (5, 1, EXCLUSIVE)) is Status.SUCCESS
+    assert client.lock(file_id, *((number, 1, EXCLUSIVE) for number in range(3))).status is Status.SUCCESS
+    assert client.lock(file_id, (5, 1, EXCLUSIVE)).status is Status.INSUFFICIENT_RESOURCES
+    assert client.lock(file_id, (0, 1, UNLOCK)).status is Status.SUCCESS
+    assert client.lock(file_id, (5, 1, EXCLUSIVE)).status is Status.SUCCESS

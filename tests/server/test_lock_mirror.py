@@ -10,9 +10,7 @@ from zope.interface import implementer
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, ILockableFile, Kind, Path
 from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
-from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command
-from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.store.memory import MemoryFile, MemoryStore
 
 from .dialogue import Client
@@ -102,25 +100,20 @@ def store() -> LockableStore:
     return LockableStore()
 
 
-def lock(client: Client, file_id: FileId, *elements: tuple[int, int, int]) -> Status:
-    status: Status = client.ask(Command.LOCK, LockRequest(file_id, [LockElement(*element) for element in elements]).encode()).status
-    return status
-
-
 def test_another_programs_lock_refuses_ours(client: Client, store: LockableStore) -> None:
     store.add("f")
     store.kernel.lock("a program", 5, 1, exclusive=False)
     file_id = client.open("f")
-    assert lock(client, file_id, (0, 5, EXCLUSIVE), (5, 5, EXCLUSIVE)) is Status.LOCK_NOT_GRANTED
+    assert client.lock(file_id, (0, 5, EXCLUSIVE), (5, 5, EXCLUSIVE)).status is Status.LOCK_NOT_GRANTED
     assert not any(locked for owner, locked in store.kernel.locked.items() if owner != "a program"), "the roll-back left something"
-    assert lock(client, file_id, (0, 5, EXCLUSIVE)) is Status.SUCCESS
+    assert client.lock(file_id, (0, 5, EXCLUSIVE)).status is Status.SUCCESS
 
 
 def test_another_programs_lock_is_waited_for(client: Client, reactor: FakeReactor, store: LockableStore) -> None:
     store.add("f")
     store.kernel.lock("a program", 0, 10, exclusive=True)
     file_id = client.open("f")
-    assert lock(client, file_id, (0, 5, LockFlags.EXCLUSIVE_LOCK)) is Status.PENDING
+    assert client.lock(file_id, (0, 5, LockFlags.EXCLUSIVE_LOCK)).status is Status.PENDING
     reactor.advance(1)
     assert client.receive() == []
     store.kernel.unlock("a program", 0, 10)
@@ -135,7 +128,7 @@ def test_nobody_looks_again_when_nobody_waits(client: Client, reactor: FakeReact
     store.kernel.lock("a program", 0, 10, exclusive=True)
     file_id = client.open("f")
     before = len(reactor.getDelayedCalls())
-    assert lock(client, file_id, (0, 5, LockFlags.EXCLUSIVE_LOCK)) is Status.PENDING
+    assert client.lock(file_id, (0, 5, LockFlags.EXCLUSIVE_LOCK)).status is Status.PENDING
     assert len(reactor.getDelayedCalls()) == before + 1
     client.close(file_id)
     assert [answer.status for answer in client.unasked] == [Status.RANGE_NOT_LOCKED]

@@ -19,12 +19,10 @@ from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction,
 from filesvc.server.notify.watch import BUFFER_LIMIT, Memory, Watch
 from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command, HeaderFlags
-from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse, CompletionFilter
+from filesvc.smb2.header import Command
+from filesvc.smb2.messages.change_notify import ChangeNotifyResponse, CompletionFilter
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.smb2.messages.logoff import LogoffRequest
-from filesvc.smb2.messages.query_info import InfoType
-from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 
@@ -38,45 +36,25 @@ OLD, NEW = NotifyAction.RENAMED_OLD_NAME, NotifyAction.RENAMED_NEW_NAME
 Changes = list[tuple[int, str]]
 
 
-def ask(client: Client, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> Any:
-    request = ChangeNotifyRequest(file_id, completion_filter, length, ChangeNotifyFlags.WATCH_TREE if tree else 0)
-    return client.ask(Command.CHANGE_NOTIFY, request.encode(), charge=-(-length // 65536))
-
-
 def changes_in(answer: Answer) -> Changes:
     assert answer.status is Status.SUCCESS, answer.status
     return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
 
 
-def cancel(client: Client, pending: Answer) -> None:
-    client.send(
-        client.encode(client.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id), b"\4\0\0\0")
-    )
-
-
 def start(client: Client, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> None:
     """Begin to watch: what happens from now on is kept."""
-    cancel(client, ask(client, file_id, completion_filter, tree, length))
+    client.cancel(client.watch(file_id, completion_filter, tree, length))
     assert [answer.status for answer in client.receive()] == [Status.CANCELLED]
 
 
 def heard(client: Client, file_id: FileId) -> Changes:
     """What was kept, if anything."""
-    answer = ask(client, file_id)
+    answer = client.watch(file_id)
     if answer.status is not Status.PENDING:
         return changes_in(answer)
-    cancel(client, answer)
+    client.cancel(answer)
     client.receive()
     return []
-
-
-def set_info(client: Client, file_id: FileId, what: int, information: Any) -> None:
-    request = SetInfoRequest(file_id, InfoType.FILE, what, information.encode())
-    assert client.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
-
-
-def rename(client: Client, file_id: FileId, name: str) -> None:
-    set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, name))
 
 
 def make(client: Client, name: str, directory: bool = False) -> None:
@@ -102,7 +80,7 @@ def directory(client: Client) -> FileId:
 
 
 def test_a_change_answers_who_waits(client: Client, another: Client, directory: FileId) -> None:
-    pending = ask(client, directory)
+    pending = client.watch(directory)
     assert pending.status is Status.PENDING
     make(another, "d\\f")
     (answer,) = client.receive()
@@ -121,7 +99,7 @@ def test_changes_are_kept_between_requests_and_told_in_order(client: Client, dir
 
 
 def test_requests_are_answered_one_by_one(client: Client, directory: FileId) -> None:
-    first, second = ask(client, directory), ask(client, directory)
+    first, second = client.watch(directory), client.watch(directory)
     make(client, "d\\1")
     make(client, "d\\2")
     assert [(answer.header.async_id, changes_in(answer)) for answer in client.unasked] == [
@@ -156,7 +134,7 @@ def test_only_a_tree_is_told_of_what_is_below(client: Client, directory: FileId)
 
 def test_the_first_request_says_what_is_watched(client: Client, directory: FileId) -> None:
     start(client, directory, CompletionFilter.DIR_NAME)
-    assert ask(client, directory, CompletionFilter.FILE_NAME, tree=True).status is Status.PENDING
+    assert client.watch(directory, CompletionFilter.FILE_NAME, tree=True).status is Status.PENDING
     make(client, "d\\f")
     make(client, "d\\e", directory=True)
     make(client, "d\\e\\g", directory=True)
@@ -166,8 +144,8 @@ def test_the_first_request_says_what_is_watched(client: Client, directory: FileI
 
 def test_a_rename_is_told_as_a_pair(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
-    assert ask(client, directory).status is Status.PENDING
-    rename(client, file_id, "d\\g")
+    assert client.watch(directory).status is Status.PENDING
+    assert client.rename(file_id, "d\\g").status is Status.SUCCESS
     (answer,) = client.unasked
     assert changes_in(answer) == [(OLD, "f"), (NEW, "g")]
 
@@ -179,7 +157,7 @@ def test_a_move_is_told_as_going_and_coming(client: Client, directory: FileId) -
     start(client, tree, tree=True)
     start(client, inner)
     file_id = client.open("d\\f")
-    rename(client, file_id, "d\\e\\g")
+    assert client.rename(file_id, "d\\e\\g").status is Status.SUCCESS
     assert heard(client, directory) == [(ADDED, "f"), (REMOVED, "f")]
     assert heard(client, tree) == [(ADDED, "f"), (REMOVED, "f"), (ADDED, "e\\g")]
     assert heard(client, inner) == [(ADDED, "g")]
@@ -188,7 +166,7 @@ def test_a_move_is_told_as_going_and_coming(client: Client, directory: FileId) -
 def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Client, directory: FileId) -> None:
     file_id = client.open("d\\f")
     start(client, directory, CompletionFilter.ATTRIBUTES)
-    rename(client, file_id, "d\\g")
+    assert client.rename(file_id, "d\\g").status is Status.SUCCESS
     assert heard(client, directory) == []
     client.close(file_id)
     assert heard(client, directory) == [(MODIFIED, "g")]
@@ -196,7 +174,7 @@ def test_a_renamed_file_has_other_attributes_which_is_told_at_close(client: Clie
 
 def test_a_watch_follows_its_directory(client: Client, directory: FileId) -> None:
     start(client, directory)
-    rename(client, client.open("d"), "moved")
+    assert client.rename(client.open("d"), "moved").status is Status.SUCCESS
     make(client, "moved\\f")
     assert heard(client, directory) == [(ADDED, "f")]
 
@@ -225,14 +203,14 @@ def test_which_filter_lets_what_through(client: Client, directory: FileId, field
     for completion_filter in CompletionFilter:
         watches[completion_filter] = look(client, "d")
         start(client, watches[completion_filter], completion_filter)
-    set_info(client, file_id, FileInformationClass.BASIC, basic(**fields))
+    assert client.set_info(file_id, FileInformationClass.BASIC, basic(**fields)).status is Status.SUCCESS
     for completion_filter, watch in watches.items():
         assert heard(client, watch) == ([(MODIFIED, "f")] if completion_filter & expected else [])
 
 
 def test_the_directory_itself_is_not_in_it(client: Client, directory: FileId) -> None:
     start(client, directory, ALL, tree=True)
-    set_info(client, directory, FileInformationClass.BASIC, basic(file_attributes=2))
+    assert client.set_info(directory, FileInformationClass.BASIC, basic(file_attributes=2)).status is Status.SUCCESS
     assert heard(client, directory) == []
 
 
@@ -241,7 +219,7 @@ def test_writes_are_told_once_when_the_file_is_closed(client: Client, directory:
     start(client, directory, CompletionFilter.SIZE)
     for offset in range(3):
         client.ask(Command.WRITE, WriteRequest(file_id, offset, b"x").encode())
-    set_info(client, file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(1))
+    assert client.set_info(file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(1)).status is Status.SUCCESS
     assert heard(client, directory) == []
     client.close(file_id)
     assert heard(client, directory) == [(MODIFIED, "f")]
@@ -259,7 +237,7 @@ def test_overwriting_and_linking_are_told(client: Client, directory: FileId) -> 
     make(client, "d\\f")
     start(client, directory, ALL)
     file_id = client.open("d\\f", disposition=CreateDisposition.OVERWRITE)
-    set_info(client, file_id, FileInformationClass.LINK, FileLinkInformation(False, "d\\g"))
+    assert client.set_info(file_id, FileInformationClass.LINK, FileLinkInformation(False, "d\\g")).status is Status.SUCCESS
     client.close(file_id)
     assert heard(client, directory) == [(MODIFIED, "f"), (ADDED, "g")]
 
@@ -268,7 +246,7 @@ def test_the_same_change_is_not_kept_twice(client: Client, directory: FileId) ->
     file_id = client.open("d\\f")
     start(client, directory, ALL)
     for _ in range(3):
-        set_info(client, file_id, FileInformationClass.BASIC, basic(file_attributes=2))
+        assert client.set_info(file_id, FileInformationClass.BASIC, basic(file_attributes=2)).status is Status.SUCCESS
     assert heard(client, directory) == [(MODIFIED, "f")]
 
 
@@ -276,18 +254,18 @@ def test_more_than_fits_is_not_kept(client: Client, directory: FileId) -> None:
     start(client, directory, length=2 * 16)
     for name in "123":
         make(client, f"d\\{name}")
-    assert ask(client, directory).status is Status.NOTIFY_ENUM_DIR
+    assert client.watch(directory).status is Status.NOTIFY_ENUM_DIR
     for name in "45":
         make(client, f"d\\{name}")
     assert heard(client, directory) == [(ADDED, "4"), (ADDED, "5")]
 
 
 def test_what_does_not_fit_into_an_answer_is_lost(client: Client, directory: FileId) -> None:
-    assert ask(client, directory, length=13).status is Status.PENDING
+    assert client.watch(directory, length=13).status is Status.PENDING
     make(client, "d\\1")
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_ENUM_DIR]
     make(client, "d\\2")
-    assert ask(client, directory).status is Status.NOTIFY_ENUM_DIR, "the first request's buffer counts"
+    assert client.watch(directory).status is Status.NOTIFY_ENUM_DIR, "the first request's buffer counts"
 
 
 def test_memory_is_bounded_whatever_the_client_offers(client: Client, server: Server, directory: FileId) -> None:
@@ -296,7 +274,7 @@ def test_memory_is_bounded_whatever_the_client_offers(client: Client, server: Se
     make(client, "d\\1")
     assert server.notifier._memory.used == 16
     make(client, "d\\2")
-    assert ask(client, directory, length=BUFFER_LIMIT).status is Status.NOTIFY_ENUM_DIR
+    assert client.watch(directory, length=BUFFER_LIMIT).status is Status.NOTIFY_ENUM_DIR
     assert server.notifier._memory.used == 0
     make(client, "d\\3")
     client.close(directory)
@@ -304,8 +282,8 @@ def test_memory_is_bounded_whatever_the_client_offers(client: Client, server: Se
 
 
 def test_waiting_ends_by_close(client: Client, directory: FileId) -> None:
-    ask(client, directory)
-    ask(client, directory)
+    client.watch(directory)
+    client.watch(directory)
     client.close(directory)
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP] * 2
 
@@ -315,13 +293,13 @@ def test_waiting_ends_by_close(client: Client, directory: FileId) -> None:
     [(Command.TREE_DISCONNECT, TreeDisconnectRequest().encode()), (Command.LOGOFF, LogoffRequest().encode())],
 )
 def test_waiting_ends_by_leaving(client: Client, directory: FileId, command: int, body: bytes) -> None:
-    ask(client, directory)
+    client.watch(directory)
     assert client.ask(command, body).status is Status.SUCCESS
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP]
 
 
 def test_waiting_ends_with_the_connection(server: Server, client: Client, another: Client, directory: FileId) -> None:
-    ask(another, look(another, "d"))
+    another.watch(look(another, "d"))
     another.transport.loseConnection()
     make(client, "d\\f")
     client.close(directory)
@@ -330,25 +308,25 @@ def test_waiting_ends_with_the_connection(server: Server, client: Client, anothe
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_directory_that_will_go_is_watched_no_more(client: Client, another: Client, directory: FileId, at_once: bool) -> None:
-    ask(client, directory)
+    client.watch(directory)
     if at_once:
         theirs = another.open("d")
-        set_info(another, theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+        assert another.set_info(theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
     else:
         delete(another, "d")
     assert [answer.status for answer in client.receive()] == [Status.DELETE_PENDING]
-    assert ask(client, directory).status is Status.DELETE_PENDING
+    assert client.watch(directory).status is Status.DELETE_PENDING
     if at_once:
-        set_info(another, theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(False))
-        assert ask(client, directory).status is Status.PENDING
+        assert another.set_info(theirs, FileInformationClass.DISPOSITION, FileDispositionInformation(False)).status is Status.SUCCESS
+        assert client.watch(directory).status is Status.PENDING
 
 
 def test_what_is_refused(client: Client, directory: FileId) -> None:
-    assert ask(client, client.open("f")).status is Status.INVALID_PARAMETER
-    assert ask(client, directory, length=client.connection.max_transfer + 1).status is Status.INVALID_PARAMETER
+    assert client.watch(client.open("f")).status is Status.INVALID_PARAMETER
+    assert client.watch(directory, length=client.connection.max_transfer + 1).status is Status.INVALID_PARAMETER
     without = client.open("d", access=AccessMask.FILE_READ_ATTRIBUTES)
-    assert ask(client, without).status is Status.ACCESS_DENIED
-    assert ask(client, FileId(77, 77)).status is Status.FILE_CLOSED
+    assert client.watch(without).status is Status.ACCESS_DENIED
+    assert client.watch(FileId(77, 77)).status is Status.FILE_CLOSED
 
 
 def test_a_watch_that_has_ended_keeps_nothing() -> None:
@@ -364,7 +342,7 @@ def test_streams_are_told_of_by_their_full_names(client: Client, directory: File
     start(client, directory, streams | NAME)
     file_id = client.open("d\\f:s")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
-    set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, ":t"))
+    assert client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, ":t")).status is Status.SUCCESS
     client.close(file_id)
     delete(client, "d\\f:t")
     assert heard(client, directory) == [

@@ -41,12 +41,6 @@ def acknowledge(client: Client, file_id: FileId, level: int) -> Any:
     return client.ask(Command.OPLOCK_BREAK, OplockBreak(file_id, level).encode())
 
 
-def last(client: Client) -> Any:
-    """The answer that a request which waited got."""
-    client.unasked += client.receive()
-    return client.unasked.pop()
-
-
 @pytest.mark.parametrize("level", [NONE, II, EXCLUSIVE, BATCH])
 def test_the_only_open_gets_what_it_asks_for(client: Client, level: int) -> None:
     assert granted(client, level)[1] == level
@@ -75,7 +69,7 @@ def test_another_open_waits_for_the_break(client: Client, another: Client, held:
     assert client.breaks() == [OplockBreak(file_id, to)]
     answer = acknowledge(client, file_id, to)
     assert OplockBreak.parse(answer.message) == OplockBreak(file_id, to)
-    opened = last(another)
+    opened = another.last()
     assert opened.status is Status.SUCCESS
     assert opened.header.flags & HeaderFlags.ASYNC_COMMAND
     assert CreateResponse.parse(opened.message).oplock_level == II
@@ -91,21 +85,21 @@ def test_a_close_answers_too(client: Client, another: Client) -> None:
     file_id, _ = granted(client, BATCH, share=0)
     assert create(another, BATCH).status is Status.PENDING
     client.close(file_id)
-    assert CreateResponse.parse(last(another).message).oplock_level == BATCH
+    assert CreateResponse.parse(another.last().message).oplock_level == BATCH
 
 
 def test_a_lost_connection_answers_too(client: Client, another: Client) -> None:
     granted(client, BATCH)
     assert create(another, BATCH).status is Status.PENDING
     client.transport.loseConnection()
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_share_modes_are_looked_at_when_a_batch_oplock_has_broken(client: Client, another: Client) -> None:
     file_id, _ = granted(client, BATCH, share=0)
     assert create(another, NONE).status is Status.PENDING
     acknowledge(client, file_id, II)
-    assert last(another).status is Status.SHARING_VIOLATION
+    assert another.last().status is Status.SHARING_VIOLATION
 
 
 def test_an_exclusive_oplock_does_not_break_for_what_share_modes_forbid(client: Client, another: Client) -> None:
@@ -120,7 +114,7 @@ def test_who_does_not_answer_loses_the_oplock(client: Client, another: Client, r
     reactor.advance(BREAK_TIMEOUT - 1)
     assert not another.receive()
     reactor.advance(1)
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
     assert acknowledge(client, file_id, II).status is Status.INVALID_OPLOCK_PROTOCOL
 
 
@@ -129,7 +123,7 @@ def test_waiting_can_be_cancelled(client: Client, another: Client) -> None:
     pending = create(another, NONE)
     header = another.header(Command.CANCEL, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id)
     another.send(another.encode(header, b"\4\0\0\0"))
-    assert last(another).status is Status.CANCELLED
+    assert another.last().status is Status.CANCELLED
 
 
 def test_more_is_taken_while_the_answer_is_awaited(client: Client, another: Client, make_client: MakeClient, reactor: FakeReactor) -> None:
@@ -142,7 +136,7 @@ def test_more_is_taken_while_the_answer_is_awaited(client: Client, another: Clie
     acknowledge(client, file_id, II)
     reactor.advance(0)
     assert client.breaks() == [OplockBreak(file_id, NONE)]
-    assert last(another).status is last(overwriting).status is Status.SUCCESS
+    assert another.last().status is overwriting.last().status is Status.SUCCESS
 
 
 def write(client: Client, file_id: FileId) -> Any:
@@ -187,12 +181,12 @@ def test_an_answer_that_keeps_too_much_keeps_nothing(client: Client, another: Cl
     file_id, _ = granted(client, EXCLUSIVE)
     create(another, NONE)
     assert acknowledge(client, file_id, BATCH).status is Status.INVALID_OPLOCK_PROTOCOL
-    assert last(another).status is Status.SUCCESS
+    assert another.last().status is Status.SUCCESS
 
 
 def test_no_shared_oplock_beside_byte_range_locks(client: Client, another: Client) -> None:
     file_id, _ = granted(client, NONE)
-    lock(client, file_id)
+    client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY))
     assert granted(another, II)[1] == NONE
 
 

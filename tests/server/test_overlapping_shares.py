@@ -14,7 +14,7 @@ import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.fscc.notify_information import NotifyAction, parse_notify_information
 from filesvc.interfaces import FileIdentity, TakesLong
@@ -27,13 +27,11 @@ from filesvc.smb2.messages.change_notify import ChangeNotifyRequest, ChangeNotif
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
 from filesvc.smb2.messages.oplock_break import OplockBreak
-from filesvc.smb2.messages.query_info import InfoType
-from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeClient, MakeServer, Serve
+from .dialogue import Client, MakeClient, MakeServer, Serve, setting
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
@@ -73,26 +71,9 @@ def enter(make_client: MakeClient) -> Callable[[str], Client]:
     return enter
 
 
-def setting(file_id: FileId, what: int, information: Any) -> bytes:
-    return SetInfoRequest(file_id, InfoType.FILE, what, information.encode()).encode()
-
-
-def set_info(client: Client, file_id: FileId, what: int, information: Any) -> Status:
-    status: Status = client.ask(Command.SET_INFO, setting(file_id, what, information)).status
-    return status
-
-
-def rename(client: Client, file_id: FileId, name: str, replace: bool = False) -> Status:
-    return set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
-
-
 def begin_rename(client: Client, file_id: FileId, name: str) -> None:
     """A rename, of a file over another if there is one, that has to wait."""
     client.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(True, name)))
-
-
-def delete(client: Client, file_id: FileId) -> Status:
-    return set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
 
 
 # What is open
@@ -195,7 +176,7 @@ def test_local_programs_break_what_is_cached_through_each(
 def test_nobody_opens_what_is_to_be_deleted_by_that_name(
     client: Client, enter: Callable[[str], Client], share: str, name: str, status: Status
 ) -> None:
-    assert delete(client, client.open(r"sub\f")) is Status.SUCCESS
+    assert client.delete(client.open(r"sub\f")).status is Status.SUCCESS
     assert enter(share).create(name).status is status
 
 
@@ -204,7 +185,7 @@ def test_nothing_new_comes_into_a_folder_that_is_to_be_deleted(
     client: Client, enter: Callable[[str], Client], folder: Path, share: str, new: str
 ) -> None:
     (folder / "sub" / "f").unlink()
-    assert delete(client, client.open("sub", **DIRECTORY)) is Status.SUCCESS
+    assert client.delete(client.open("sub", **DIRECTORY)).status is Status.SUCCESS
     assert enter(share).create(new).status is Status.DELETE_PENDING
 
 
@@ -214,7 +195,7 @@ def test_the_name_goes_by_which_it_was_deleted_whoever_closes_last(
 ) -> None:
     other = enter(share)
     here, there = client.open(r"sub\f"), other.open(name, access=READ)
-    delete(client, here)
+    client.delete(here)
     client.close(here)
     assert (folder / "sub" / "f").exists() is (share != "link")
     other.close(there)
@@ -226,7 +207,7 @@ def test_a_stream_goes_too(client: Client, enter: Callable[[str], Client], folde
     client.close(client.open(r"sub\f:stream"))
     other = enter("readonly")
     here, there = client.open(r"sub\f:stream"), other.open(r"sub\f:stream", access=READ)
-    delete(client, here)
+    client.delete(here)
     client.close(here)
     other.close(there)
     assert client.create(r"sub\f:stream", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
@@ -236,7 +217,7 @@ def test_a_stream_goes_too(client: Client, enter: Callable[[str], Client], folde
 def test_a_file_that_took_the_name_stays(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     here, there = client.open(r"sub\f"), other.open("f")
-    delete(client, here)
+    client.delete(here)
     client.close(here)
     os.replace(folder / "sub" / "f", folder / "moved")
     (folder / "sub" / "f").write_bytes(b"new")
@@ -264,7 +245,7 @@ def test_the_deleter_whose_share_is_gone_is_remembered(
 ) -> None:
     other = enter("readonly")
     here, there = client.open(r"sub\f"), other.open(r"sub\f", access=READ)
-    delete(client, here)
+    client.delete(here)
     client.transport.loseConnection()
     other.close(there)
     assert not (folder / "sub" / "f").exists()
@@ -280,8 +261,8 @@ def test_a_directory_stays_where_something_in_it_is_open(
     (folder / "top").mkdir()
     os.rename(folder / "sub", folder / "top" / "sub")
     enter(share).open(rf"top\{name}" if share == "again" else name, access=READ)
-    assert rename(client, client.open("top", **DIRECTORY), "other") is Status.ACCESS_DENIED
-    assert rename(client, client.open("elsewhere", **DIRECTORY), "other") is Status.SUCCESS
+    assert client.rename(client.open("top", **DIRECTORY), "other").status is Status.ACCESS_DENIED
+    assert client.rename(client.open("elsewhere", **DIRECTORY), "other").status is Status.SUCCESS
 
 
 def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
@@ -298,8 +279,8 @@ def test_a_directory_moves_once_cached_handles_in_it_are_closed(client: Client, 
 def test_the_other_opens_follow_a_rename(client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str) -> None:
     other = enter(share)
     there = other.open(name)
-    assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
-    delete(other, there)
+    assert client.rename(client.open(r"sub\f"), r"sub\g").status is Status.SUCCESS
+    other.delete(there)
     client.transport.loseConnection()
     other.close(there)
     assert not (folder / "sub" / "g").exists()
@@ -308,8 +289,8 @@ def test_the_other_opens_follow_a_rename(client: Client, enter: Callable[[str], 
 def test_what_was_opened_by_another_link_keeps_its_name(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("link")
     there = other.open("linked")
-    assert rename(client, client.open(r"sub\f"), r"sub\g") is Status.SUCCESS
-    delete(other, there)
+    assert client.rename(client.open(r"sub\f"), r"sub\g").status is Status.SUCCESS
+    other.delete(there)
     client.transport.loseConnection()
     other.close(there)
     assert (folder / "sub" / "g").exists()
@@ -319,17 +300,17 @@ def test_what_was_opened_by_another_link_keeps_its_name(client: Client, enter: C
 def test_what_left_a_share_has_no_name_there(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     there = other.open("f")
-    assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
+    assert client.rename(client.open(r"sub\f"), "f").status is Status.SUCCESS
     (folder / "sub" / "f").write_bytes(b"new")
-    assert rename(other, there, "g") is Status.OBJECT_NAME_NOT_FOUND
+    assert other.rename(there, "g").status is Status.OBJECT_NAME_NOT_FOUND
     assert (folder / "sub" / "f").read_bytes() == b"new"
 
 
 def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Client, enter: Callable[[str], Client], folder: Path) -> None:
     other = enter("sub")
     here, there = client.open(r"sub\f"), other.open("f")
-    delete(client, here)
-    assert rename(other, there, "g") is Status.SUCCESS
+    client.delete(here)
+    assert other.rename(there, "g").status is Status.SUCCESS
     client.close(here)
     other.close(there)
     assert not (folder / "sub" / "g").exists()
@@ -339,7 +320,7 @@ def test_a_file_to_be_deleted_is_so_by_its_new_name(client: Client, enter: Calla
 def test_what_is_open_is_not_replaced(client: Client, enter: Callable[[str], Client], folder: Path, share: str, name: str) -> None:
     (folder / "new").write_bytes(b"new")
     enter(share).open(name)
-    assert rename(client, client.open("new"), r"sub\f", replace=True) is Status.ACCESS_DENIED
+    assert client.rename(client.open("new"), r"sub\f", replace=True).status is Status.ACCESS_DENIED
 
 
 @WAYS
@@ -362,7 +343,7 @@ def test_nobody_renames_into_a_directory_whose_deletion_is_not_shared(
 ) -> None:
     (folder / "new").write_bytes(b"new")
     enter(share).open(name, access=AccessMask.DELETE, share=3, **DIRECTORY)
-    assert rename(client, client.open("new"), r"sub\new") is Status.SHARING_VIOLATION
+    assert client.rename(client.open("new"), r"sub\new").status is Status.SHARING_VIOLATION
 
 
 # What is cached of directories
@@ -390,19 +371,19 @@ def test_a_write_breaks_a_directory_lease(client: Client, holder: Client) -> Non
 
 
 def test_a_rename_out_of_it_breaks_a_directory_lease(client: Client, holder: Client) -> None:
-    assert rename(client, client.open(r"sub\f"), "f") is Status.SUCCESS
+    assert client.rename(client.open(r"sub\f"), "f").status is Status.SUCCESS
     assert holder.kept() == [0]
 
 
 def test_a_link_into_it_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     link = FileLinkInformation(False, r"sub\link")
-    assert set_info(client, client.open("file"), FileInformationClass.LINK, link) is Status.SUCCESS
+    assert client.set_info(client.open("file"), FileInformationClass.LINK, link).status is Status.SUCCESS
     assert holder.kept() == [0]
 
 
 def test_a_deletion_breaks_a_directory_lease(client: Client, holder: Client) -> None:
     file_id = client.open(r"sub\f")
-    delete(client, file_id)
+    client.delete(file_id)
     client.close(file_id)
     assert holder.kept() == [0]
 

@@ -25,11 +25,9 @@ from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, OplockLevel
-from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect
-from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.read import ReadRequest
-from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_connect import ShareCapabilities, TreeConnectResponse
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
@@ -78,16 +76,6 @@ def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: M
     site.server.persistence.close()
 
 
-def lock(client: Client, file_id: FileId, flags: int, offset: int = 0, sequence: tuple[int, int] = (0, 0)) -> Status:
-    number, index = sequence
-    request = LockRequest(file_id, [LockElement(offset, 10, flags)], lock_sequence_number=number, lock_sequence_index=index)
-    return Status(client.ask(Command.LOCK, request.encode()).status)
-
-
-def set_info(client: Client, file_id: FileId, kind: int, value: Any) -> Status:
-    return Status(client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.FILE, kind, value.encode()).encode()).status)
-
-
 @pytest.mark.parametrize(("dialect", "expected"), [(Dialect.SMB_2_1, False), (Dialect.SMB_3_0, True), (Dialect.SMB_3_1_1, True)])
 def test_what_is_announced(site: Site, dialect: int, expected: bool) -> None:
     client = site.client(dialect)
@@ -133,7 +121,7 @@ def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkey
         await save(open)
 
     monkeypatch.setattr(persistence, "save", close_the_other)
-    assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(False)) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(False)).status is Status.SUCCESS
     site.kill()
     assert [open.file_id for open in site.server.reclaimable] == [file_id]
 
@@ -191,29 +179,29 @@ def test_locks_survive(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, level=0)).file_id
     for offset in (0, 20, 40):
-        assert lock(client, file_id, EXCLUSIVE, offset) is Status.SUCCESS
-    assert lock(client, file_id, LockFlags.UNLOCK, 20) is Status.SUCCESS
+        assert client.lock(file_id, (offset, 10, EXCLUSIVE)).status is Status.SUCCESS
+    assert client.lock(file_id, (20, 10, LockFlags.UNLOCK)).status is Status.SUCCESS
     site.kill()
     client = site.client()
     create(client, BACK(file_id), level=0)
     other = client.open("f")
-    assert [lock(client, other, EXCLUSIVE, offset) for offset in (0, 20, 40)] == [
+    assert [client.lock(other, (offset, 10, EXCLUSIVE)).status for offset in (0, 20, 40)] == [
         Status.LOCK_NOT_GRANTED,
         Status.SUCCESS,
         Status.LOCK_NOT_GRANTED,
     ]
-    assert lock(client, file_id, LockFlags.UNLOCK, 40) is Status.SUCCESS
+    assert client.lock(file_id, (40, 10, LockFlags.UNLOCK)).status is Status.SUCCESS
 
 
 def test_a_lock_is_known_when_it_is_sent_again(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED)).file_id
-    assert lock(client, file_id, EXCLUSIVE, sequence=(3, 5)) is Status.SUCCESS
+    assert client.lock(file_id, (0, 10, EXCLUSIVE), number=3, index=5).status is Status.SUCCESS
     site.kill()
     client = site.client()
     create(client, BACK(file_id))
-    assert lock(client, file_id, EXCLUSIVE, sequence=(3, 5)) is Status.SUCCESS
-    assert lock(client, file_id, EXCLUSIVE, sequence=(4, 5)) is Status.LOCK_NOT_GRANTED
+    assert client.lock(file_id, (0, 10, EXCLUSIVE), number=3, index=5).status is Status.SUCCESS
+    assert client.lock(file_id, (0, 10, EXCLUSIVE), number=4, index=5).status is Status.LOCK_NOT_GRANTED
 
 
 @pytest.mark.parametrize("level", [OplockLevel.NONE, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH])
@@ -291,7 +279,7 @@ def test_who_does_not_come_back_in_time_finds_nothing(site: Site) -> None:
 def test_a_file_is_found_where_it_was_moved(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED)).file_id
-    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")).status is Status.SUCCESS
     site.kill()
     assert create(site.client(), BACK(file_id), name="g").status is Status.SUCCESS
 
@@ -310,7 +298,7 @@ def kill_in_rename(site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPat
 
         with monkeypatch.context() as dying:
             dying.setattr(store, "rename", last)
-            set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g"))
+            client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g"))
         meanwhile()
         site.kill()
 
@@ -328,7 +316,7 @@ def test_a_file_is_found_that_was_being_renamed(
     kill_in_rename(client, file_id, done)
     client = site.client()
     assert create(client, BACK(file_id), *cached, name=known_as).status is Status.SUCCESS
-    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")).status is Status.SUCCESS
     client.close(file_id)
     assert client.create("f", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
     assert client.create("g", CreateDisposition.OPEN).status is Status.SUCCESS
@@ -337,7 +325,7 @@ def test_a_file_is_found_that_was_being_renamed(
 def test_who_knows_only_the_old_name_has_it_back(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, rqls())).file_id
-    assert set_info(client, file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")).status is Status.SUCCESS
     site.kill()
     assert create(site.client(), BACK(file_id), rqls(), name="another").status is Status.INVALID_PARAMETER
     assert create(site.client(), BACK(file_id), rqls(), name="F").status is Status.SUCCESS
@@ -365,10 +353,10 @@ def test_another_file_is_not_taken_for_the_one_that_was_being_renamed(
 def test_a_name_stays_if_another_of_the_file_was_to_be_deleted(site: Site) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, level=0, share=7)).file_id
-    assert set_info(client, file_id, FileInformationClass.LINK, FileLinkInformation(False, "g")) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.LINK, FileLinkInformation(False, "g")).status is Status.SUCCESS
     other = response(create(client, dh2q(OTHER_GUID, flags=PERSISTENT), name="g", level=0, share=7)).file_id
-    assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)) is Status.SUCCESS
-    assert set_info(client, other, FileInformationClass.DISPOSITION, FileDispositionInformation(False)) is Status.SUCCESS
+    assert client.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
+    assert client.set_info(other, FileInformationClass.DISPOSITION, FileDispositionInformation(False)).status is Status.SUCCESS
     site.kill()
     site.reactor.advance(TIMEOUT)
     client = site.client()
@@ -381,7 +369,7 @@ def test_a_file_that_was_to_be_deleted_still_is(site: Site, how: str) -> None:
     client = site.client()
     file_id = response(create(client, ASKED, create_options=CreateOptions.DELETE_ON_CLOSE * (how == "on close"))).file_id
     if how == "pending":
-        assert set_info(client, file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)) is Status.SUCCESS
+        assert client.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)).status is Status.SUCCESS
     site.kill()
     client = site.client()
     create(client, BACK(file_id))

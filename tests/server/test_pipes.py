@@ -78,10 +78,6 @@ def bound(client: Client, pipe: Any, interface: Any, **fields: Any) -> Any:
     return dce
 
 
-def read(client: Client, pipe: Any, length: int = 1000) -> Any:
-    return client.ask(Command.READ, ReadRequest(pipe, 0, length).encode())
-
-
 def control(client: Client, pipe: Any, code: int, data: bytes = b"", room: int = 4280) -> Any:
     return client.ask(Command.IOCTL, IoctlRequest(code, pipe, data, room).encode())
 
@@ -121,7 +117,7 @@ def test_what_an_open_of_a_pipe_tells(pipes: Client) -> None:
 
 
 def test_nothing_to_read_yet(pipes: Client) -> None:
-    assert read(pipes, pipes.open("srvsvc")).status is Status.PIPE_EMPTY
+    assert pipes.read(pipes.open("srvsvc"), 0, 1000).status is Status.PIPE_EMPTY
 
 
 def test_a_long_message_comes_in_parts(pipes: Client) -> None:
@@ -134,11 +130,11 @@ def test_a_long_message_comes_in_parts(pipes: Client) -> None:
     peeked = PipePeek.parse(memoryview(IoctlResponse.parse(control(pipes, pipe, Fsctl.PIPE_PEEK).message).output))
     unread = peeked.read_data_available
     assert unread > 16
-    first = read(pipes, pipe, 16)
+    first = pipes.read(pipe, 0, 16)
     assert (first.status, len(ReadResponse.parse(first.message).data)) == (Status.BUFFER_OVERFLOW, 16)
-    rest = read(pipes, pipe)
+    rest = pipes.read(pipe, 0, 1000)
     assert (rest.status, len(ReadResponse.parse(rest.message).data)) == (Status.SUCCESS, unread - 16)
-    assert read(pipes, pipe).status is Status.PIPE_EMPTY
+    assert pipes.read(pipe, 0, 1000).status is Status.PIPE_EMPTY
 
 
 def test_peeking_takes_nothing_and_needs_room(pipes: Client) -> None:
@@ -160,7 +156,7 @@ def test_nonsense_breaks_the_pipe_and_nothing_else(pipes: Client, in_one_go: boo
 
     assert say(nonsense).status is Status.PIPE_DISCONNECTED
     assert say(b"").status is Status.PIPE_DISCONNECTED
-    assert read(pipes, pipe).status is Status.PIPE_DISCONNECTED
+    assert pipes.read(pipe, 0, 1000).status is Status.PIPE_DISCONNECTED
     bound(pipes, other, srvs.MSRPC_UUID_SRVS)
     assert pipes.close(pipe).status is Status.SUCCESS
     assert pipes.close(pipe).status is Status.FILE_CLOSED

@@ -34,11 +34,6 @@ BOTH = FileInformationClass.ID_BOTH_DIRECTORY
 NAMES = FileInformationClass.NAMES
 
 
-def ask(client: Client, folder: Any, pattern: str = "*", flags: int = 0, what: int = NAMES, room: int = 65536, **fields: Any) -> Any:
-    request = QueryDirectoryRequest(folder, what, room, pattern, flags)
-    return client.ask(Command.QUERY_DIRECTORY, request.encode(), **fields)
-
-
 def entries(answer: Answer, what: int = NAMES) -> list[DirectoryEntry]:
     assert answer.status is Status.SUCCESS, answer.status
     return parse_directory(what, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
@@ -58,9 +53,9 @@ def folder(client: Client, store: MemoryStore) -> FileId:
 
 
 def test_everything_then_nothing_more(client: Client, folder: FileId) -> None:
-    assert names(ask(client, folder)) == [".", "..", "a.txt", "b.txt", "c.doc", "inner"]
-    assert ask(client, folder).status is Status.NO_MORE_FILES
-    assert ask(client, folder).status is Status.NO_MORE_FILES
+    assert names(client.query_directory(folder)) == [".", "..", "a.txt", "b.txt", "c.doc", "inner"]
+    assert client.query_directory(folder).status is Status.NO_MORE_FILES
+    assert client.query_directory(folder).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
@@ -69,7 +64,7 @@ def test_every_class_tells_what_it_has_a_place_for(client: Client, store: Memory
     file.set_times(Times(10**18, 2 * 10**18, 3 * 10**18 // 2, None))
     file.set_attributes(FileAttributes.HIDDEN)
     stat = file.stat()
-    (entry,) = entries(ask(client, folder, "c.doc", what=what), what)
+    (entry,) = entries(client.query_directory(folder, "c.doc", what=what), what)
     assert entry.file_name == "c.doc"
     expected = DirectoryEntry(
         "c.doc",
@@ -92,7 +87,7 @@ def test_every_class_tells_what_it_has_a_place_for(client: Client, store: Memory
 
 
 def test_folders_have_no_size_and_dots_no_short_name(client: Client, folder: FileId) -> None:
-    found = {entry.file_name: entry for entry in entries(ask(client, folder, what=BOTH), BOTH)}
+    found = {entry.file_name: entry for entry in entries(client.query_directory(folder, what=BOTH), BOTH)}
     for name in (".", "..", "inner"):
         assert found[name].file_attributes == FileAttributes.DIRECTORY
         assert (found[name].end_of_file, found[name].allocation_size) == (0, 0)
@@ -114,25 +109,25 @@ def test_folders_have_no_size_and_dots_no_short_name(client: Client, folder: Fil
     ],
 )
 def test_patterns(client: Client, folder: FileId, pattern: str, found: list[str]) -> None:
-    assert names(ask(client, folder, pattern)) == found
-    assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
+    assert names(client.query_directory(folder, pattern)) == found
+    assert client.query_directory(folder, pattern).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("pattern", ["nothing", "*.pdf", "x"])
 def test_nothing_that_matches(client: Client, folder: FileId, pattern: str) -> None:
-    assert ask(client, folder, pattern).status is Status.NO_SUCH_FILE
-    assert ask(client, folder, pattern).status is Status.NO_MORE_FILES
+    assert client.query_directory(folder, pattern).status is Status.NO_SUCH_FILE
+    assert client.query_directory(folder, pattern).status is Status.NO_MORE_FILES
 
 
 @pytest.mark.parametrize("pattern", ["", "..\\dir", "../dir", "inner\\x", "a\0"])
 def test_patterns_that_cannot_be(client: Client, folder: FileId, pattern: str) -> None:
-    assert ask(client, folder, pattern).status is Status.OBJECT_NAME_INVALID
+    assert client.query_directory(folder, pattern).status is Status.OBJECT_NAME_INVALID
 
 
 def test_one_name_is_found_without_a_search(client: Client, store: MemoryStore, folder: FileId, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.list_names", lambda self: pytest.fail("searched"))
-    assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
-    assert ask(client, folder, "nothing", REOPEN).status is Status.NO_SUCH_FILE
+    assert names(client.query_directory(folder, "A.TXT")) == ["a.txt"]
+    assert client.query_directory(folder, "nothing", REOPEN).status is Status.NO_SUCH_FILE
 
 
 def test_one_name_that_cannot_be_opened_is_searched_for(
@@ -142,54 +137,54 @@ def test_one_name_that_cannot_be_opened_is_searched_for(
         raise PermissionError(13, "no")
 
     monkeypatch.setattr(store, "open", refuse)
-    assert names(ask(client, folder, "A.TXT")) == ["a.txt"]
+    assert names(client.query_directory(folder, "A.TXT")) == ["a.txt"]
 
 
 def test_one_at_a_time(client: Client, folder: FileId) -> None:
-    found = [names(ask(client, folder, "*.txt", SINGLE)) for _ in range(2)]
+    found = [names(client.query_directory(folder, "*.txt", SINGLE)) for _ in range(2)]
     assert found == [["a.txt"], ["b.txt"]]
-    assert ask(client, folder, "*.txt", SINGLE).status is Status.NO_MORE_FILES
+    assert client.query_directory(folder, "*.txt", SINGLE).status is Status.NO_MORE_FILES
 
 
 def test_the_first_pattern_stays_until_the_listing_is_opened_anew(client: Client, folder: FileId) -> None:
-    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
-    assert names(ask(client, folder, "*.doc")) == ["b.txt"]
-    assert names(ask(client, folder, "*.doc", REOPEN)) == ["c.doc"]
+    assert names(client.query_directory(folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(client.query_directory(folder, "*.doc")) == ["b.txt"]
+    assert names(client.query_directory(folder, "*.doc", REOPEN)) == ["c.doc"]
 
 
 def test_restart(client: Client, folder: FileId) -> None:
-    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
-    assert names(ask(client, folder, "", RESTART)) == ["a.txt", "b.txt"]
-    assert names(ask(client, folder, "*.doc", RESTART)) == ["c.doc"]
+    assert names(client.query_directory(folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(client.query_directory(folder, "", RESTART)) == ["a.txt", "b.txt"]
+    assert names(client.query_directory(folder, "*.doc", RESTART)) == ["c.doc"]
 
 
 def test_a_restart_finds_what_is_new(client: Client, store: MemoryStore, folder: FileId) -> None:
-    ask(client, folder, "*.txt")
+    client.query_directory(folder, "*.txt")
     store.add("dir/d.txt")
-    assert names(ask(client, folder, "*.txt", RESTART)) == ["a.txt", "b.txt", "d.txt"]
+    assert names(client.query_directory(folder, "*.txt", RESTART)) == ["a.txt", "b.txt", "d.txt"]
 
 
 def test_an_index_means_nothing_here(client: Client, folder: FileId) -> None:
-    assert names(ask(client, folder, "*.txt", SINGLE)) == ["a.txt"]
-    assert names(ask(client, folder, "*.txt", QueryDirectoryFlags.INDEX_SPECIFIED)) == ["b.txt"]
+    assert names(client.query_directory(folder, "*.txt", SINGLE)) == ["a.txt"]
+    assert names(client.query_directory(folder, "*.txt", QueryDirectoryFlags.INDEX_SPECIFIED)) == ["b.txt"]
 
 
 def test_opening_anew_takes_a_pattern(client: Client, folder: FileId) -> None:
-    ask(client, folder)
-    assert ask(client, folder, "", REOPEN).status is Status.OBJECT_NAME_INVALID
+    client.query_directory(folder)
+    assert client.query_directory(folder, "", REOPEN).status is Status.OBJECT_NAME_INVALID
 
 
 def test_each_open_is_somewhere_of_its_own(client: Client, folder: FileId) -> None:
     other = client.open("dir", create_options=CreateOptions.DIRECTORY_FILE)
-    assert names(ask(client, folder, flags=SINGLE)) == ["."]
-    assert names(ask(client, other, flags=SINGLE)) == ["."]
-    assert names(ask(client, folder, flags=SINGLE)) == [".."]
+    assert names(client.query_directory(folder, flags=SINGLE)) == ["."]
+    assert names(client.query_directory(other, flags=SINGLE)) == ["."]
+    assert names(client.query_directory(folder, flags=SINGLE)) == [".."]
 
 
 def test_what_clients_are_shown_of_open_files_is_shown_in_listings(client: Client, store: MemoryStore, folder: FileId) -> None:
     file_id = client.open("dir\\a.txt")
     client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 19, FileAllocationInformation(5000).encode()).encode())
-    (entry,) = entries(ask(client, folder, "a.txt", what=BOTH), BOTH)
+    (entry,) = entries(client.query_directory(folder, "a.txt", what=BOTH), BOTH)
     assert entry.allocation_size == 8192
 
 
@@ -198,7 +193,7 @@ def test_extended_attributes_are_counted(client: Client, store: MemoryStore, fol
     buffer = encode_full_eas([FullEa("ONE", b"1"), FullEa("TWO", b"22")])
     assert client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, 15, buffer).encode()).status is Status.SUCCESS
     store.open(("dir", "a.txt"), Creation.EXISTING, Kind.FILE, True).set_xattr("filesvc.own", b"no client's")
-    sizes = {entry.file_name: entry.ea_size for entry in entries(ask(client, folder, "*.txt", what=BOTH), BOTH)}
+    sizes = {entry.file_name: entry.ea_size for entry in entries(client.query_directory(folder, "*.txt", what=BOTH), BOTH)}
     assert sizes == {"a.txt": len(buffer), "b.txt": 0}
     asked = QueryInfoRequest(file_id, 1, FileInformationClass.EA, 4)
     answer = QueryInfoResponse.parse(client.ask(Command.QUERY_INFO, asked.encode()).message)
@@ -211,7 +206,7 @@ def test_extended_attributes_are_counted(client: Client, store: MemoryStore, fol
 @pytest.mark.parametrize("room", [100, 130, 300, 1000])
 def test_small_buffers_split_the_listing_and_lose_nothing(client: Client, folder: FileId, room: int) -> None:
     found = []
-    while (answer := ask(client, folder, what=BOTH, room=room + 28)).status is Status.SUCCESS:
+    while (answer := client.query_directory(folder, what=BOTH, length=room + 28)).status is Status.SUCCESS:
         assert len(QueryDirectoryResponse.parse(answer.message).buffer) <= room + 28
         found += names(answer, BOTH)
     assert answer.status is Status.NO_MORE_FILES
@@ -221,9 +216,9 @@ def test_small_buffers_split_the_listing_and_lose_nothing(client: Client, folder
 @pytest.mark.parametrize("what", DIRECTORY_MINIMUM_LENGTH)
 def test_a_buffer_that_holds_no_entry_at_all(client: Client, folder: FileId, what: int) -> None:
     least = DIRECTORY_MINIMUM_LENGTH[what]
-    assert ask(client, folder, "a.txt", what=what, room=least - 1).status is Status.INFO_LENGTH_MISMATCH
-    assert ask(client, folder, "a.txt", what=what, room=least).status is Status.BUFFER_OVERFLOW
-    assert names(ask(client, folder, what=what, room=least + 10), what) == ["a.txt"]
+    assert client.query_directory(folder, "a.txt", what=what, length=least - 1).status is Status.INFO_LENGTH_MISMATCH
+    assert client.query_directory(folder, "a.txt", what=what, length=least).status is Status.BUFFER_OVERFLOW
+    assert names(client.query_directory(folder, what=what, length=least + 10), what) == ["a.txt"]
 
 
 def test_others_have_their_turn_while_a_large_folder_is_searched(client: Client, another: Client, store: MemoryStore) -> None:
@@ -238,7 +233,7 @@ def test_others_have_their_turn_while_a_large_folder_is_searched(client: Client,
     while not (answers := client.receive()):
         pass
     assert names(answers[0]) == ["Needle"]
-    assert ask(client, folder, "*needle*").status is Status.NO_MORE_FILES
+    assert client.query_directory(folder, "*needle*").status is Status.NO_MORE_FILES
 
 
 def test_a_search_ends_with_its_open(client: Client, store: MemoryStore) -> None:
@@ -297,16 +292,16 @@ def test_large_folders_come_in_many_answers(client: Client, store: MemoryStore) 
         store.add(f"large/{name}")
     folder = client.open("large")
     found: list[str] = []
-    while (answer := ask(client, folder, "f*", what=BOTH)).status is Status.SUCCESS:
+    while (answer := client.query_directory(folder, "f*", what=BOTH)).status is Status.SUCCESS:
         found += names(answer, BOTH)
     assert len(found) == len(expected)
     assert set(found) == expected
 
 
 def test_what_is_removed_meanwhile_is_left_out(client: Client, folder: FileId) -> None:
-    assert names(ask(client, folder, flags=SINGLE)) == ["."]
+    assert names(client.query_directory(folder, flags=SINGLE)) == ["."]
     client.close(client.open("dir\\b.txt", create_options=CreateOptions.DELETE_ON_CLOSE))
-    assert names(ask(client, folder)) == ["..", "a.txt", "c.doc", "inner"]
+    assert names(client.query_directory(folder)) == ["..", "a.txt", "c.doc", "inner"]
 
 
 def test_what_did_not_fit_is_shown_as_it_is(client: Client, store: MemoryStore, folder: FileId) -> None:
@@ -316,8 +311,8 @@ def test_what_did_not_fit_is_shown_as_it_is(client: Client, store: MemoryStore, 
     client.ask(Command.SET_INFO, SetInfoRequest(file_id, 1, FileInformationClass.BASIC, times).encode())
     entry_length = DIRECTORY_MINIMUM_LENGTH[BOTH] + len("a.txt") * 2
     # Room for both, but for the padding in between.
-    assert names(ask(client, folder, "?.txt", what=BOTH, room=2 * entry_length), BOTH) == ["a.txt"]
-    (entry,) = entries(ask(client, folder, what=BOTH), BOTH)
+    assert names(client.query_directory(folder, "?.txt", what=BOTH, length=2 * entry_length), BOTH) == ["a.txt"]
+    (entry,) = entries(client.query_directory(folder, what=BOTH), BOTH)
     assert (entry.file_name, entry.change_time) == ("b.txt", to_filetime(10**18))
 
 
@@ -325,33 +320,33 @@ def test_what_did_not_fit_is_shown_as_it_is(client: Client, store: MemoryStore, 
 
 
 def test_a_file_is_no_folder(client: Client, store: MemoryStore) -> None:
-    assert ask(client, client.open("a")).status is Status.INVALID_PARAMETER
+    assert client.query_directory(client.open("a")).status is Status.INVALID_PARAMETER
 
 
 @pytest.mark.parametrize("what", [0, 4, 18, 255])
 def test_classes_that_are_none(client: Client, folder: FileId, what: int) -> None:
-    assert ask(client, folder, what=what).status is Status.INVALID_INFO_CLASS
+    assert client.query_directory(folder, what=what).status is Status.INVALID_INFO_CLASS
 
 
 def test_the_right_to_list(client: Client, folder: FileId) -> None:
     other = client.open("dir", access=AccessMask.FILE_READ_ATTRIBUTES)
-    assert ask(client, other).status is Status.ACCESS_DENIED
+    assert client.query_directory(other).status is Status.ACCESS_DENIED
 
 
 def test_the_largest_buffer(client: Client, folder: FileId) -> None:
-    assert ask(client, folder, room=8 << 20, charge=128).status is Status.SUCCESS
-    assert ask(client, folder, room=(8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+    assert client.query_directory(folder, length=8 << 20, charge=128).status is Status.SUCCESS
+    assert client.query_directory(folder, length=(8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
 
 
 def test_the_buffer_is_paid_for(client: Client, folder: FileId) -> None:
-    assert ask(client, folder, room=65537).status is Status.INVALID_PARAMETER
-    assert ask(client, folder, room=65537, charge=2).status is Status.SUCCESS
+    assert client.query_directory(folder, length=65537).status is Status.INVALID_PARAMETER
+    assert client.query_directory(folder, length=65537, charge=2).status is Status.SUCCESS
 
 
 def test_a_listing_ends_with_its_open(client: Client, folder: FileId) -> None:
-    ask(client, folder, flags=SINGLE)
+    client.query_directory(folder, flags=SINGLE)
     client.close(folder)
-    assert ask(client, folder).status is Status.FILE_CLOSED
+    assert client.query_directory(folder).status is Status.FILE_CLOSED
 
 
 @pytest.mark.parametrize("end", [RESTART, REOPEN, None])
@@ -367,10 +362,10 @@ def test_a_listing_that_is_not_finished_is_given_back_to_the_store(
             ended.append(True)
 
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.list_names", listed)
-    ask(client, folder, "*.txt", SINGLE)
+    client.query_directory(folder, "*.txt", SINGLE)
     assert not ended
     if end is None:
         client.close(folder)
     else:
-        ask(client, folder, "*.doc", SINGLE | end)
+        client.query_directory(folder, "*.doc", SINGLE | end)
     assert ended

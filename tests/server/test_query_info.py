@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -32,11 +30,6 @@ from .dialogue import Answer, Client, MakeClient, MakeServer
 
 F = FileInformationClass
 V = FileSystemInformationClass
-
-
-def ask(client: Client, file_id: FileId, what: int, room: int = 4096, kind: int = InfoType.FILE, given: bytes = b"", **fields: Any) -> Any:
-    request = QueryInfoRequest(file_id, kind, what, room, input_buffer=given)
-    return client.ask(Command.QUERY_INFO, request.encode(), **fields)
 
 
 def data(answer: Answer) -> memoryview:
@@ -69,93 +62,93 @@ def folder(client: Client, store: MemoryStore) -> FileId:
 
 
 def test_basic(client: Client, file: FileId, stat: Stat) -> None:
-    basic = file_info.FileBasicInformation.parse(data(ask(client, file, F.BASIC)))
+    basic = file_info.FileBasicInformation.parse(data(client.query_info(file, F.BASIC)))
     assert (basic.creation_time, basic.last_access_time) == (to_filetime(10**18), to_filetime(11 * 10**17))
     assert (basic.last_write_time, basic.change_time) == (to_filetime(12 * 10**17), to_filetime(stat.changed))
     assert basic.file_attributes == FileAttributes.HIDDEN
 
 
 def test_standard(client: Client, file: FileId, folder: FileId, stat: Stat) -> None:
-    standard = file_info.FileStandardInformation.parse(data(ask(client, file, F.STANDARD)))
+    standard = file_info.FileStandardInformation.parse(data(client.query_info(file, F.STANDARD)))
     assert standard == file_info.FileStandardInformation(stat.allocation, 5, 1, False, False)
-    standard = file_info.FileStandardInformation.parse(data(ask(client, folder, F.STANDARD)))
+    standard = file_info.FileStandardInformation.parse(data(client.query_info(folder, F.STANDARD)))
     assert (standard.directory, standard.end_of_file, standard.allocation_size) == (True, 0, 0)
 
 
 def test_identity(client: Client, file: FileId, stat: Stat) -> None:
     identity = stat.identity
-    assert file_info.FileInternalInformation.parse(data(ask(client, file, F.INTERNAL))).index_number == identity.inode
-    told = file_info.FileIdInformation.parse(data(ask(client, file, F.ID)))
+    assert file_info.FileInternalInformation.parse(data(client.query_info(file, F.INTERNAL))).index_number == identity.inode
+    told = file_info.FileIdInformation.parse(data(client.query_info(file, F.ID)))
     assert (told.volume_serial_number, int.from_bytes(told.file_id, "little")) == (identity.device, identity.inode)
 
 
 def test_names(client: Client, file: FileId) -> None:
-    assert name_info.FileNameInformation.parse(data(ask(client, file, F.NAME))).file_name == "\\d\\File.txt"
-    assert name_info.FileNormalizedNameInformation.parse(data(ask(client, file, F.NORMALIZED_NAME))).file_name == "d\\File.txt"
-    assert name_info.FileAlternateNameInformation.parse(data(ask(client, file, F.ALTERNATE_NAME))).file_name == "FILE.TXT"
+    assert name_info.FileNameInformation.parse(data(client.query_info(file, F.NAME))).file_name == "\\d\\File.txt"
+    assert name_info.FileNormalizedNameInformation.parse(data(client.query_info(file, F.NORMALIZED_NAME))).file_name == "d\\File.txt"
+    assert name_info.FileAlternateNameInformation.parse(data(client.query_info(file, F.ALTERNATE_NAME))).file_name == "FILE.TXT"
 
 
 def test_names_of_the_share_itself(client: Client) -> None:
     root = client.open("")
-    assert name_info.FileNameInformation.parse(data(ask(client, root, F.NAME))).file_name == "\\"
-    assert ask(client, root, F.ALTERNATE_NAME).status is Status.OBJECT_NAME_NOT_FOUND
+    assert name_info.FileNameInformation.parse(data(client.query_info(root, F.NAME))).file_name == "\\"
+    assert client.query_info(root, F.ALTERNATE_NAME).status is Status.OBJECT_NAME_NOT_FOUND
 
 
 def test_normalized_names_came_with_the_newest_dialect(make_client: MakeClient) -> None:
     old = make_client(Dialect.SMB_3_0_2)
     file_id = old.open("a")
-    assert ask(old, file_id, F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
-    assert ask(old, file_id, F.NAME).status is Status.SUCCESS
+    assert old.query_info(file_id, F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
+    assert old.query_info(file_id, F.NAME).status is Status.SUCCESS
 
 
 def test_what_the_open_is_like(client: Client, store: MemoryStore) -> None:
     store.add("a", b"12345")
     rights = AccessMask.FILE_READ_DATA | AccessMask.FILE_READ_ATTRIBUTES
     file_id = client.open("a", access=rights)
-    assert file_info.FileAccessInformation.parse(data(ask(client, file_id, F.ACCESS))).access_flags == rights
-    assert file_info.FileModeInformation.parse(data(ask(client, file_id, F.MODE))).mode == 0
-    assert file_info.FileAlignmentInformation.parse(data(ask(client, file_id, F.ALIGNMENT))).alignment_requirement == 0
-    assert file_info.FilePositionInformation.parse(data(ask(client, file_id, F.POSITION))).current_byte_offset == 0
+    assert file_info.FileAccessInformation.parse(data(client.query_info(file_id, F.ACCESS))).access_flags == rights
+    assert file_info.FileModeInformation.parse(data(client.query_info(file_id, F.MODE))).mode == 0
+    assert file_info.FileAlignmentInformation.parse(data(client.query_info(file_id, F.ALIGNMENT))).alignment_requirement == 0
+    assert file_info.FilePositionInformation.parse(data(client.query_info(file_id, F.POSITION))).current_byte_offset == 0
     client.ask(Command.READ, ReadRequest(file_id, 1, 3).encode())
-    assert file_info.FilePositionInformation.parse(data(ask(client, file_id, F.POSITION))).current_byte_offset == 4
+    assert file_info.FilePositionInformation.parse(data(client.query_info(file_id, F.POSITION))).current_byte_offset == 4
 
 
 def test_all_is_all_of_them(client: Client, file: FileId) -> None:
-    whole = name_info.FileAllInformation.parse(data(ask(client, file, F.ALL)))
-    parts = b"".join(bytes(data(ask(client, file, what))) for what in (F.BASIC, F.STANDARD, F.INTERNAL, F.EA, F.ACCESS))
-    parts += b"".join(bytes(data(ask(client, file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT, F.NAME))
+    whole = name_info.FileAllInformation.parse(data(client.query_info(file, F.ALL)))
+    parts = b"".join(bytes(data(client.query_info(file, what))) for what in (F.BASIC, F.STANDARD, F.INTERNAL, F.EA, F.ACCESS))
+    parts += b"".join(bytes(data(client.query_info(file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT, F.NAME))
     assert whole.encode() == parts
 
 
 def test_network_open(client: Client, file: FileId, stat: Stat) -> None:
-    told = file_info.FileNetworkOpenInformation.parse(data(ask(client, file, F.NETWORK_OPEN)))
+    told = file_info.FileNetworkOpenInformation.parse(data(client.query_info(file, F.NETWORK_OPEN)))
     assert (told.end_of_file, told.allocation_size, told.file_attributes) == (5, stat.allocation, FileAttributes.HIDDEN)
     assert (told.creation_time, told.last_write_time) == (to_filetime(10**18), to_filetime(12 * 10**17))
 
 
 def test_attributes_with_the_reparse_tag_that_there_is_none_of(client: Client, file: FileId) -> None:
-    told = file_info.FileAttributeTagInformation.parse(data(ask(client, file, F.ATTRIBUTE_TAG)))
+    told = file_info.FileAttributeTagInformation.parse(data(client.query_info(file, F.ATTRIBUTE_TAG)))
     assert (told.file_attributes, told.reparse_tag) == (FileAttributes.HIDDEN, 0)
 
 
 def test_streams(client: Client, file: FileId, folder: FileId, stat: Stat) -> None:
-    (stream,) = parse_streams(data(ask(client, file, F.STREAM)))
+    (stream,) = parse_streams(data(client.query_info(file, F.STREAM)))
     assert (stream.stream_name, stream.stream_size, stream.stream_allocation_size) == ("::$DATA", 5, stat.allocation)
-    assert parse_streams(data(ask(client, folder, F.STREAM))) == []
+    assert parse_streams(data(client.query_info(folder, F.STREAM))) == []
 
 
 def test_nothing_is_compressed(client: Client, file: FileId) -> None:
-    told = file_info.FileCompressionInformation.parse(data(ask(client, file, F.COMPRESSION)))
+    told = file_info.FileCompressionInformation.parse(data(client.query_info(file, F.COMPRESSION)))
     assert (told.compressed_file_size, told.compression_format) == (5, 0)
 
 
 def test_extended_attributes(client: Client, file: FileId) -> None:
-    assert ask(client, file, F.FULL_EA).status is Status.NO_EAS_ON_FILE
-    assert file_info.FileEaInformation.parse(data(ask(client, file, F.EA))).ea_size == 0
+    assert client.query_info(file, F.FULL_EA).status is Status.NO_EAS_ON_FILE
+    assert file_info.FileEaInformation.parse(data(client.query_info(file, F.EA))).ea_size == 0
     attributes = [FullEa("ONE", b"1"), FullEa("TWO", b"22")]
     client.ask(Command.SET_INFO, SetInfoRequest(file, InfoType.FILE, F.FULL_EA, encode_full_eas(attributes)).encode())
-    assert parse_full_eas(data(ask(client, file, F.FULL_EA))) == attributes
-    (found,) = parse_full_eas(data(ask(client, file, F.FULL_EA, given=encode_get_eas(["two"]))))
+    assert parse_full_eas(data(client.query_info(file, F.FULL_EA))) == attributes
+    (found,) = parse_full_eas(data(client.query_info(file, F.FULL_EA, input_buffer=encode_get_eas(["two"]))))
     assert found.value == b"22"
 
 
@@ -178,19 +171,19 @@ VARIABLE = {F.NAME: 8, F.ALL: 104, F.ALTERNATE_NAME: 8, F.STREAM: 32, F.NORMALIZ
 
 @pytest.mark.parametrize(("what", "length"), FIXED.items())
 def test_classes_of_fixed_length(client: Client, file: FileId, what: int, length: int) -> None:
-    assert ask(client, file, what, length - 1).status is Status.INFO_LENGTH_MISMATCH
-    assert len(data(ask(client, file, what, length))) == length
+    assert client.query_info(file, what, length - 1).status is Status.INFO_LENGTH_MISMATCH
+    assert len(data(client.query_info(file, what, length))) == length
 
 
 @pytest.mark.parametrize(("what", "least"), VARIABLE.items())
 def test_classes_that_may_be_cut(client: Client, file: FileId, what: int, least: int) -> None:
-    whole = bytes(data(ask(client, file, what)))
-    assert ask(client, file, what, least - 1).status is Status.INFO_LENGTH_MISMATCH
-    cut = ask(client, file, what, least)
+    whole = bytes(data(client.query_info(file, what)))
+    assert client.query_info(file, what, least - 1).status is Status.INFO_LENGTH_MISMATCH
+    cut = client.query_info(file, what, least)
     assert cut.status is Status.BUFFER_OVERFLOW
     assert bytes(QueryInfoResponse.parse(cut.message).buffer) == whole[:least]
-    assert ask(client, file, what, len(whole) - 1).status is Status.BUFFER_OVERFLOW
-    assert bytes(data(ask(client, file, what, len(whole)))) == whole
+    assert client.query_info(file, what, len(whole) - 1).status is Status.BUFFER_OVERFLOW
+    assert bytes(data(client.query_info(file, what, len(whole)))) == whole
 
 
 @pytest.mark.parametrize(
@@ -206,22 +199,22 @@ def test_classes_that_may_be_cut(client: Client, file: FileId, what: int, least:
 def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> None:
     store.add("a")
     without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
-    assert ask(client, without, what).status is Status.ACCESS_DENIED
-    assert ask(client, client.open("a", access=right), what).status is not Status.ACCESS_DENIED
+    assert client.query_info(without, what).status is Status.ACCESS_DENIED
+    assert client.query_info(client.open("a", access=right), what).status is not Status.ACCESS_DENIED
 
 
 def test_what_takes_no_right(client: Client, store: MemoryStore) -> None:
     store.add("a")
     file_id = client.open("a", access=AccessMask.DELETE)
     for what in (F.STANDARD, F.INTERNAL, F.EA, F.ACCESS, F.NAME, F.POSITION, F.MODE, F.ALIGNMENT, F.STREAM, F.COMPRESSION, F.ID):
-        data(ask(client, file_id, what))
+        data(client.query_info(file_id, what))
 
 
 # Volumes
 
 
 def volume(client: Client, file_id: FileId, what: int, room: int = 4096) -> memoryview:
-    return data(ask(client, file_id, what, room, InfoType.FILESYSTEM))
+    return data(client.query_info(file_id, what, room, InfoType.FILESYSTEM))
 
 
 def test_sizes(client: Client, store: MemoryStore, file: FileId) -> None:
@@ -297,8 +290,8 @@ VOLUME_LENGTHS = {
 @pytest.mark.parametrize(("what", "least"), VOLUME_LENGTHS.items())
 def test_buffers_for_volumes(client: Client, file: FileId, what: int, least: int) -> None:
     whole = bytes(volume(client, file, what))
-    assert ask(client, file, what, least - 1, InfoType.FILESYSTEM).status is Status.INFO_LENGTH_MISMATCH
-    answer = ask(client, file, what, least, InfoType.FILESYSTEM)
+    assert client.query_info(file, what, least - 1, InfoType.FILESYSTEM).status is Status.INFO_LENGTH_MISMATCH
+    answer = client.query_info(file, what, least, InfoType.FILESYSTEM)
     assert answer.status is (Status.BUFFER_OVERFLOW if least < len(whole) else Status.SUCCESS)
     assert bytes(QueryInfoResponse.parse(answer.message).buffer) == whole[:least]
 
@@ -319,15 +312,15 @@ def test_buffers_for_volumes(client: Client, file: FileId, what: int, least: int
     ],
 )
 def test_what_cannot_be_asked(client: Client, file: FileId, kind: int, what: int, status: Status) -> None:
-    assert ask(client, file, what, kind=kind).status is status
+    assert client.query_info(file, what, kind=kind).status is status
 
 
 def test_the_buffer_is_paid_for_and_bounded(client: Client, file: FileId) -> None:
-    assert ask(client, file, F.BASIC, 65537).status is Status.INVALID_PARAMETER
-    assert ask(client, file, F.BASIC, 65537, charge=2).status is Status.SUCCESS
-    assert ask(client, file, F.FULL_EA, given=bytes(65537)).status is Status.INVALID_PARAMETER
-    assert ask(client, file, F.BASIC, 8 << 20, charge=128).status is Status.SUCCESS
-    assert ask(client, file, F.BASIC, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+    assert client.query_info(file, F.BASIC, 65537).status is Status.INVALID_PARAMETER
+    assert client.query_info(file, F.BASIC, 65537, charge=2).status is Status.SUCCESS
+    assert client.query_info(file, F.FULL_EA, input_buffer=bytes(65537)).status is Status.INVALID_PARAMETER
+    assert client.query_info(file, F.BASIC, 8 << 20, charge=128).status is Status.SUCCESS
+    assert client.query_info(file, F.BASIC, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
 
 
 def test_a_descriptor_fits_or_tells_what_it_needs(client: Client, file: FileId) -> None:
@@ -343,4 +336,4 @@ def test_a_descriptor_fits_or_tells_what_it_needs(client: Client, file: FileId) 
 
 def test_a_file_that_is_closed(client: Client, file: FileId) -> None:
     client.close(file)
-    assert ask(client, file, F.BASIC).status is Status.FILE_CLOSED
+    assert client.query_info(file, F.BASIC).status is Status.FILE_CLOSED

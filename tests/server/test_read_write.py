@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation
-from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.smb2.messages.flush import FlushRequest
@@ -41,18 +40,10 @@ def test_the_end_of_the_file(client: Client, store: MemoryStore, offset: int, mi
     assert client.ask(Command.READ, ReadRequest(file_id, offset, 10, minimum).encode()).status is status
 
 
-def read(client: Client, file_id: FileId, offset: int, length: int, minimum: int = 0, **fields: Any) -> Any:
-    return client.ask(Command.READ, ReadRequest(file_id, offset, length, minimum).encode(), **fields)
-
-
-def write(client: Client, file_id: FileId, offset: int, data: bytes, flags: int = 0, **fields: Any) -> Any:
-    return client.ask(Command.WRITE, WriteRequest(file_id, offset, data, flags=flags).encode(), **fields)
-
-
 @pytest.mark.parametrize(("minimum", "status"), [(0, Status.SUCCESS), (1, Status.END_OF_FILE)])
 def test_a_read_of_nothing(client: Client, store: MemoryStore, minimum: int, status: Status) -> None:
     store.add("a", b"12345")
-    answer = read(client, client.open("a"), 0, 0, minimum)
+    answer = client.read(client.open("a"), 0, 0, minimum)
     assert answer.status is status
 
 
@@ -67,7 +58,7 @@ def test_a_read_of_nothing(client: Client, store: MemoryStore, minimum: int, sta
 )
 def test_the_right_to_read(client: Client, store: MemoryStore, right: int, status: Status) -> None:
     store.add("a", b"12345")
-    assert read(client, client.open("a", access=right), 0, 5).status is status
+    assert client.read(client.open("a", access=right), 0, 5).status is status
 
 
 @pytest.mark.parametrize(
@@ -81,10 +72,10 @@ def test_the_right_to_read(client: Client, store: MemoryStore, right: int, statu
 )
 def test_the_right_to_write(client: Client, store: MemoryStore, right: int, status: Status) -> None:
     store.add("a", b"12345")
-    assert write(client, client.open("a", access=right), 0, b"x").status is status
+    assert client.write(client.open("a", access=right), b"x", 0).status is status
 
 
-@pytest.mark.parametrize("do", [lambda client, folder: read(client, folder, 0, 1), lambda client, folder: write(client, folder, 0, b"x")])
+@pytest.mark.parametrize("do", [lambda client, folder: client.read(folder, 0, 1), lambda client, folder: client.write(folder, b"x", 0)])
 def test_a_folder_has_no_data(client: Client, do: Any) -> None:
     folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
     assert do(client, folder).status is Status.INVALID_DEVICE_REQUEST
@@ -101,7 +92,7 @@ def test_a_folder_has_no_data(client: Client, do: Any) -> None:
     ],
 )
 def test_offsets_to_read_from(client: Client, offset: int, length: int, status: Status) -> None:
-    assert read(client, client.open("a"), min(offset, (1 << 64) - 1), max(length, 0)).status is status
+    assert client.read(client.open("a"), min(offset, (1 << 64) - 1), max(length, 0)).status is status
 
 
 @pytest.mark.parametrize(
@@ -114,27 +105,27 @@ def test_offsets_to_read_from(client: Client, offset: int, length: int, status: 
     ],
 )
 def test_offsets_to_write_to(client: Client, offset: int, data: bytes, status: Status) -> None:
-    assert write(client, client.open("a"), offset, data).status is status
+    assert client.write(client.open("a"), data, offset).status is status
 
 
 def test_a_write_of_nothing_changes_nothing(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a")
-    answer = write(client, file_id, 100, b"")
+    answer = client.write(file_id, b"", 100)
     assert WriteResponse.parse(answer.message).count == 0
     assert store.open(("a",), Creation.EXISTING, None, False).stat().size == 0
 
 
 def test_more_than_a_transfer(client: Client, store: MemoryStore) -> None:
     file_id = client.open("a")
-    assert read(client, file_id, 0, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
-    assert write(client, file_id, 0, bytes((8 << 20) + 1), charge=129).status is Status.INVALID_PARAMETER
+    assert client.read(file_id, 0, (8 << 20) + 1, charge=129).status is Status.INVALID_PARAMETER
+    assert client.write(file_id, bytes((8 << 20) + 1), 0, charge=129).status is Status.INVALID_PARAMETER
 
 
 @pytest.mark.parametrize(("flags", "flushed"), [(0, 0), (WriteFlags.WRITE_THROUGH, 1)])
 def test_a_write_that_goes_through_is_flushed(client: Client, monkeypatch: pytest.MonkeyPatch, flags: int, flushed: int) -> None:
     calls: list[Any] = []
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.flush", lambda file: calls.append(file))
-    assert write(client, client.open("a"), 0, b"x", flags).status is Status.SUCCESS
+    assert client.write(client.open("a"), b"x", 0, flags).status is Status.SUCCESS
     assert len(calls) == flushed
 
 
@@ -157,7 +148,7 @@ def test_a_full_store(client: Client, store: MemoryStore, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr("filesvc.store.memory.MemoryFile.write", fail)
-    assert write(client, file_id, 0, b"x").status is Status.DISK_FULL
+    assert client.write(file_id, b"x", 0).status is Status.DISK_FULL
     assert client.close(file_id).status is Status.SUCCESS
 
 
@@ -167,11 +158,11 @@ def test_against_a_plain_buffer(client: Client, writes: list[tuple[int, bytes]],
     file_id = client.open("a", disposition=CreateDisposition.OVERWRITE_IF)
     expected = bytearray()
     for at, data in writes:
-        assert WriteResponse.parse(write(client, file_id, at, data).message).count == len(data)
+        assert WriteResponse.parse(client.write(file_id, data, at).message).count == len(data)
         if data:
             expected.extend(bytes(max(at - len(expected), 0)))
             expected[at : at + len(data)] = data
-    answer = read(client, file_id, offset, length)
+    answer = client.read(file_id, offset, length)
     if offset < len(expected):
         assert bytes(ReadResponse.parse(answer.message).data) == expected[offset : offset + length]
     else:

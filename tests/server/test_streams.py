@@ -30,7 +30,6 @@ from filesvc.smb2.messages.create import CreateAction, CreateDisposition, Create
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
-from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
 from .dialogue import Client
@@ -41,14 +40,8 @@ INFORMATION = FileInformationClass
 
 def put(client: Client, name: str, data: bytes = b"data") -> None:
     file_id = client.open(name)
-    assert write(client, file_id, data) is Status.SUCCESS
+    assert client.write(file_id, data).status is Status.SUCCESS
     client.close(file_id)
-
-
-def write(client: Client, file_id: FileId, data: bytes, offset: int = 0) -> Status:
-    status = client.ask(Command.WRITE, WriteRequest(file_id, offset, data).encode()).status
-    assert isinstance(status, Status)
-    return status
 
 
 def get(client: Client, name: str | FileId) -> bytes:
@@ -71,10 +64,6 @@ def change(client: Client, file_id: FileId, information: int, buffer: bytes) -> 
     return status
 
 
-def rename(client: Client, file_id: FileId, name: str, replace: bool = False) -> Status:
-    return change(client, file_id, INFORMATION.RENAME, FileRenameInformation(replace, name).encode())
-
-
 def delete(client: Client, name: str) -> Status:
     answer = client.create(name, OPEN, AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE)
     if answer.status is Status.SUCCESS:
@@ -93,8 +82,8 @@ def streams(client: Client, name: str) -> dict[str, int]:
 
 def test_data(client: Client) -> None:
     file_id = client.open("a:s")
-    assert write(client, file_id, b"data", 2) is Status.SUCCESS
-    assert write(client, file_id, b"ta", 5) is Status.SUCCESS
+    assert client.write(file_id, b"data", 2).status is Status.SUCCESS
+    assert client.write(file_id, b"ta", 5).status is Status.SUCCESS
     assert get(client, file_id) == b"\0\0datta"
     assert get(client, "A:S:$data") == b"\0\0datta"
     assert get(client, "a") == get(client, "a::$DATA") == b""
@@ -232,24 +221,24 @@ def test_a_stream_is_deleted_alone(client: Client) -> None:
 def test_a_file_with_open_streams_keeps_its_name(client: Client, another: Client) -> None:
     stream = client.open("a:s")
     file_id = another.open("a")
-    assert rename(another, file_id, "b") is Status.ACCESS_DENIED
+    assert another.rename(file_id, "b").status is Status.ACCESS_DENIED
     client.close(stream)
-    assert rename(another, file_id, "b") is Status.SUCCESS
+    assert another.rename(file_id, "b").status is Status.SUCCESS
     assert streams(client, "b") == {"::$DATA": 0, ":s:$DATA": 0}
 
 
 def test_a_file_with_open_streams_is_not_replaced(client: Client, another: Client) -> None:
     client.open("a:s")
-    assert rename(another, another.open("b"), "a", replace=True) is Status.ACCESS_DENIED
+    assert another.rename(another.open("b"), "a", replace=True).status is Status.ACCESS_DENIED
 
 
 def test_renaming_a_stream(client: Client, another: Client) -> None:
     put(client, "a:s")
     file_id, beside = client.open("a:s"), another.open("a:s")
-    assert rename(client, file_id, ":t") is Status.SUCCESS
+    assert client.rename(file_id, ":t").status is Status.SUCCESS
     assert streams(client, "a") == {"::$DATA": 0, ":t:$DATA": 4}
     assert get(another, beside) == b"data"
-    assert rename(client, file_id, ":T:$DATA") is Status.SUCCESS
+    assert client.rename(file_id, ":T:$DATA").status is Status.SUCCESS
     assert streams(client, "a") == {"::$DATA": 0, ":T:$DATA": 4}
     another.close(beside)
     assert another.create("a:s", CREATE, share=0).status is Status.SUCCESS
@@ -260,32 +249,32 @@ def test_renaming_a_stream_over_another(client: Client, another: Client) -> None
     put(client, "a:full")
     put(client, "a:empty", b"")
     file_id = client.open("a:s")
-    assert rename(client, file_id, ":EMPTY") is Status.OBJECT_NAME_COLLISION
-    assert rename(client, file_id, ":full", replace=True) is Status.INVALID_PARAMETER
+    assert client.rename(file_id, ":EMPTY").status is Status.OBJECT_NAME_COLLISION
+    assert client.rename(file_id, ":full", replace=True).status is Status.INVALID_PARAMETER
     held = another.open("a:empty")
-    assert rename(client, file_id, ":empty", replace=True) is Status.INVALID_PARAMETER
+    assert client.rename(file_id, ":empty", replace=True).status is Status.INVALID_PARAMETER
     another.close(held)
-    assert rename(client, file_id, ":EMPTY", replace=True) is Status.SUCCESS
+    assert client.rename(file_id, ":EMPTY", replace=True).status is Status.SUCCESS
     assert streams(client, "a") == {"::$DATA": 0, ":EMPTY:$DATA": 4, ":full:$DATA": 4}
 
 
 def test_renaming_a_stream_to_the_files_data(client: Client, another: Client) -> None:
     put(client, "a:s")
     file_id = client.open("a:s")
-    assert rename(client, file_id, "::$DATA") is Status.OBJECT_NAME_COLLISION
+    assert client.rename(file_id, "::$DATA").status is Status.OBJECT_NAME_COLLISION
     beside = another.open("a:s")
-    assert rename(client, file_id, "::$DATA", replace=True) is Status.SHARING_VIOLATION
+    assert client.rename(file_id, "::$DATA", replace=True).status is Status.SHARING_VIOLATION
     another.close(beside)
-    assert rename(client, file_id, "::$DATA", replace=True) is Status.SUCCESS
+    assert client.rename(file_id, "::$DATA", replace=True).status is Status.SUCCESS
     assert streams(client, "a") == {"::$DATA": 4}
     assert get(client, file_id) == get(another, "a") == b"data"
 
 
 def test_renaming_what_has_to_keep_its_name(client: Client) -> None:
     stream, file_id = client.open("a:s"), client.open("b")
-    assert rename(client, stream, "c") is Status.ACCESS_DENIED
-    assert rename(client, file_id, "b:s") is Status.INVALID_PARAMETER
-    assert rename(client, file_id, ":s") is Status.NOT_SUPPORTED
+    assert client.rename(stream, "c").status is Status.ACCESS_DENIED
+    assert client.rename(file_id, "b:s").status is Status.INVALID_PARAMETER
+    assert client.rename(file_id, ":s").status is Status.NOT_SUPPORTED
     directory = client.open("d:s", disposition=CREATE)
     link = FileRenameInformation(False, "e").encode()
     assert change(client, directory, INFORMATION.LINK, link) is Status.INVALID_PARAMETER
@@ -293,9 +282,9 @@ def test_renaming_what_has_to_keep_its_name(client: Client) -> None:
 
 def test_too_large_a_stream(client: Client) -> None:
     file_id = client.open("a:s")
-    assert write(client, file_id, b"x", MAX_SIZE - 1) is Status.SUCCESS
+    assert client.write(file_id, b"x", MAX_SIZE - 1).status is Status.SUCCESS
     for offset in (MAX_SIZE, 1 << 40):
-        assert write(client, file_id, b"x", offset) is Status.DISK_FULL
+        assert client.write(file_id, b"x", offset).status is Status.DISK_FULL
     size = FileEndOfFileInformation(MAX_SIZE + 1).encode()
     assert change(client, file_id, INFORMATION.END_OF_FILE, size) is Status.DISK_FULL
     assert streams(client, "a")[":s:$DATA"] == MAX_SIZE

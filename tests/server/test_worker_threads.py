@@ -30,7 +30,7 @@ from filesvc.smb2.messages.close import CloseRequest
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
-from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.read import ReadRequest
@@ -134,11 +134,6 @@ def test_what_will_be_removed_is_not_opened_while_a_thread_is_in_it(
     assert another.create("a", disposition=CreateDisposition.CREATE).status is Status.SUCCESS
 
 
-def lock(client: Client, file_id: FileId, offset: int) -> Status:
-    element = LockElement(offset, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)
-    return Status(client.ask(Command.LOCK, LockRequest(file_id, [element]).encode()).status)
-
-
 def test_a_copy_is_made_in_a_thread(client: Client, copied: tuple[FileId, FileId, bytes], threads: Threads, tmp_path: Path) -> None:
     source, target, data = copied
     copying = start_copy(client, source, target)
@@ -156,7 +151,7 @@ def test_locks_are_looked_at_before_each_chunk(
     source, target, data = copied
     copying = start_copy(client, source, target)
     threads.do_one()
-    assert lock(another, another.open(name), 2 * MIB) is Status.SUCCESS
+    assert another.lock(another.open(name), (2 * MIB, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)).status is Status.SUCCESS
     threads.do_all()
     assert outcome(client, copying) == (Status.FILE_LOCK_CONFLICT, 2)
     assert (tmp_path / "target").read_bytes() == data[: 2 * MIB]
