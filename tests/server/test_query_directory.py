@@ -257,7 +257,7 @@ def large(client: Client, store: MemoryStore) -> FileId:
 
 def ask_for_a_mebibyte(client: Client, folder: FileId) -> list[str]:
     """The names in the next answer to who offers a whole mebibyte."""
-    return names(ask(client, folder, what=BOTH, room=1 << 20, charge=16), BOTH)
+    return names(client.query_directory(folder, what=BOTH, length=1 << 20, charge=16), BOTH)
 
 
 def test_a_large_buffer_is_filled(client: Client, large: FileId) -> None:
