@@ -69,13 +69,14 @@ def _check(request: WriteRequest, call: Call, open: Open) -> None:
 async def _store(request: WriteRequest, call: Call, open: Open) -> None:
     descriptor = open.descriptor
     if descriptor is not None:
-        open.reserves = True
-        open.node.reservation.ensure(descriptor, request.offset, request.length)
+        open.node.find_room(descriptor, request.offset, request.length)
         if call.payload is not None:
-            await call.payload.into(descriptor, request.offset)
+            with open.busy():
+                await call.payload.into(descriptor, request.offset)
             return
         if request.length >= _WRITTEN_IN_THREAD:
             data = memoryview(request.data)
-            await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
+            with open.busy():
+                await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
     await open.run(open.file.write, request.offset, memoryview(request.data))

@@ -113,6 +113,7 @@ def _reopen(number: int, record: OpenRecord, server: Restorer) -> Open:
     if record.delete_pending:
         open.tree.server.nodes.set_deletion(open.node, link_at(store, open.path), Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
+    open.node.find_left_over(file.stat())
     server.reclaimable.add_created(open, _origin(record))
     return open
 

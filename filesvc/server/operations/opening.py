@@ -171,6 +171,7 @@ class OpenAttempt:
             return None
         if not self.overwrites:
             self.found = stat
+            open.node.find_left_over(stat)
             return open, CreateAction.OPENED
         try:
             await self._overwrite(open, stat.size)
@@ -326,12 +327,11 @@ class OpenAttempt:
     async def _allocate(self, open: Open) -> None:
         """Give a new file the room that was asked for. That may take a while, in which its share mode counts already."""
         try:
-            await open.run_sized(self.allocation, open.file.allocate, self.allocation)
+            await open.allocate(self.allocation)
         except BaseException:
             open.delete_on_close = True
             await open.close()
             raise
-        open.put_aside(self.allocation)
 
     async def _make_file(self) -> IOpenFile:
         """Make a file or directory with all that goes with it."""
@@ -421,7 +421,11 @@ class OpenAttempt:
     async def _overwrite(self, open: Open, size: int) -> None:
         """The old data goes, with a file's streams and extended attributes, and the attributes are those of the request."""
         run, file = open.run, open.file
+        if self.allocation:
+            # Whether there is room is known before anything is lost.
+            await open.allocate(self.allocation)
         await open.run_sized(size, file.truncate, 0)
+        open.node.reservation.forget()
         if self.name.stream:
             return
         for name in await run(stream_names, file):
@@ -429,9 +433,7 @@ class OpenAttempt:
         await run(remove_extended_attributes, file)
         stat = await run(file.stat)
         await run(file.set_attributes, kept_attributes(self.attributes) | FileAttributes.ARCHIVE | stat.implied)
-        if self.allocation:
-            await open.run_sized(self.allocation, file.allocate, self.allocation)
-        open.put_aside(self.allocation)
+        await open.allocate(self.allocation)
 
     def _node_of(self, file: IOpenFile) -> FileNode:
         return self.tree.server.nodes.get(node_key(self.tree.store, file))

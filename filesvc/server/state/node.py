@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from filesvc.interfaces import Path
+from filesvc.interfaces import Kind, Path, Stat
 from filesvc.server.files.byte_range_locks import ByteRangeLocks
 from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.times import WriteTime
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 DATA = CompletionFilter.SIZE | CompletionFilter.LAST_WRITE
 """What a write changes."""
+
+_METADATA = 64 << 10
+_METADATA_SHARE = 256
+"""A file system takes no more than these bytes, and this part of a file's size, for what it writes down about the file."""
+_FREED_AT_ONCE = 256 << 20
 
 
 class Deletion(NamedTuple):
@@ -76,6 +82,42 @@ class FileNode:
         """Whether a name no longer leads here because it, or the stream, is to be deleted. C{None} for the only one the file has."""
         gone = self.file.deletions
         return (bool(gone) if link is None else link in gone) or (self.base is not None and self.delete_pending)
+
+    # Room on the disk that the file does not use yet (MS-FSCC 2.4.4)
+
+    def find_left_over(self, stat: Stat) -> None:
+        """Look whether the file has room that it does not use: an earlier server may have ended without giving that back."""
+        if stat.kind is Kind.FILE and stat.allocation > stat.size + stat.size // _METADATA_SHARE + _METADATA:
+            self.reservation.owed = max(self.reservation.owed, stat.allocation)
+
+    def find_room(self, descriptor: int, offset: int, length: int) -> None:
+        """
+        Find room for a write.
+
+        @raise OSError: there is none.
+        """
+        owed = self.reservation.owed
+        try:
+            self.reservation.ensure(descriptor, offset, length)
+        except OSError:
+            self.give_back_more_than(owed, descriptor)
+            raise
+
+    def give_back_more_than(self, owed: int, descriptor: int) -> None:
+        """A reservation has failed: give back what it took, if it was tried. C{owed}: what the file owed before."""
+        if self.reservation.owed > owed:
+            self.give_back_room(descriptor)
+
+    def give_back_room(self, descriptor: int) -> None:
+        """Give back now what the file does not use, unless something goes on in it, or it is much: then that is for the last close."""
+        if not any(open.is_busy for open in self.opens) and not has_much_to_free(descriptor):
+            self.reservation.release(descriptor)
+
+
+def has_much_to_free(descriptor: int) -> bool:
+    """Whether it takes the file system more than some milliseconds to free what a file does not use."""
+    status = os.fstat(descriptor)
+    return status.st_blocks * 512 - status.st_size >= _FREED_AT_ONCE
 
 
 class NodeTable:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
+from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import IOpenFile, Kind, Path, Stat, Times
+from filesvc.interfaces import IDescriptorFile, IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
@@ -20,7 +22,7 @@ from filesvc.server.state import deletion
 from filesvc.server.state.caching import Holder
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
-from filesvc.server.state.node import DATA, FileNode, Removal
+from filesvc.server.state.node import DATA, FileNode, Removal, has_much_to_free
 from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import MANY_BYTES
 from filesvc.smb2.file_id import FileId
@@ -61,7 +63,6 @@ class Open:
     create_options: int
     delete_on_close: bool = False
     enumeration: Enumeration | None = None
-    reserves: bool = False
     holder: Holder | None = None
     sequence: Sequence = field(default_factory=Sequence)
     lock_sequences: LockSequences = field(default_factory=LockSequences)
@@ -113,9 +114,14 @@ class Open:
         if not self.granted_access & access:
             raise StatusError(Status.ACCESS_DENIED)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something goes on in the file for this open."""
+        return bool(self._in_threads)
+
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Keep the file open while a thread may be in one of its methods."""
+        """Keep the file open while a thread may be in one of its methods, or data comes into it."""
         self._in_threads += 1
         try:
             yield
@@ -196,12 +202,6 @@ class Open:
         if path:
             await self.tree.server.directory_leases.changed(self.tree, path[:-1], self.session, self.parent_key)
 
-    def give_back_room(self) -> None:
-        """Give back what is reserved for writes to come, if no other open writes as well."""
-        reserves, self.reserves = self.reserves, False
-        if reserves and self.descriptor is not None and not any(open.reserves for open in self.node.opens):
-            self.node.reservation.release(self.descriptor)
-
     async def close(self) -> None:
         """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
         if self.closed:
@@ -229,10 +229,14 @@ class Open:
                 await self.entries_changed(self.path)
         finally:
             await self._stop_listing()
-            self.give_back_room()
+            owes = not removed and node.file in ended and bool(node.file.reservation.owed)
+            unused = await self._give_back_room_at_last() if owes else None
             await self._keep_write_time()
             self.descriptor = None
             await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
+            if unused is not None:
+                await self._release_room(unused)
+                os.close(unused)
             deletion.tell(self, removed)
             if not removed:
                 tree.server.notifier.closed(self)
@@ -240,6 +244,52 @@ class Open:
                 self.holder.release(self)
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
                 await tree.server.persistence.forget(self)
+
+    async def allocate(self, size: int) -> None:
+        """
+        Have room for the first C{size} bytes of the file, and for no more beyond its end (MS-FSA 2.1.5.15.1).
+
+        @raise OSError: there is none; the file has what it had.
+        """
+        node, descriptor = self.node, self.descriptor
+        if descriptor is None:
+            await self.run_sized(size, self.file.allocate, size)
+        else:
+            if node.reservation.owed > size:
+                node.give_back_room(descriptor)
+            owed = node.reservation.owed
+            try:
+                await self.run_sized(size, node.reservation.allocate, descriptor, size)
+            except OSError:
+                node.give_back_more_than(owed, descriptor)
+                raise
+        self.put_aside(size)
+
+    def give_back_room(self) -> None:
+        """The client is away, and may come back: what was reserved for its writes is given back, not what it set the allocation to."""
+        if self.descriptor is not None and self.file.writable and not self.node.put_aside:
+            self.node.give_back_room(self.descriptor)
+
+    async def _give_back_room_at_last(self) -> int | None:
+        """
+        The file is open no more: give back what it does not use.
+
+        @return: a descriptor with which to do so once the open's own is closed. Who could not write may be the last as well, but the lease
+            that it takes is not given beside such a descriptor.
+        """
+        file = self.file.base if isinstance(self.file, StreamFile) else self.file
+        if not IDescriptorFile.providedBy(file):
+            return None
+        if file.writable:
+            await self._release_room(file.fileno())
+        elif self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
+            with suppress(OSError):
+                return os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        return None
+
+    async def _release_room(self, descriptor: int) -> None:
+        run = self.tree.run_in_thread if has_much_to_free(descriptor) else self.tree.run
+        await run(self.node.file.reservation.release, descriptor)
 
     async def link(self) -> Hashable:
         """The name of the file that it was opened by; for a stream, that of its file."""

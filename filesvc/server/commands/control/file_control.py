@@ -158,6 +158,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
         open.tree.server.notifier.will_be_modified(open, DATA)
         await open.run_sized(length, open.file.punch, zero.file_offset, length)
+        open.node.reservation.forget()
     return _reply(request)
 
 
@@ -202,6 +203,7 @@ async def trim(request: IoctlRequest, call: Call) -> Reply:
     ends = [min(one.offset + one.length, size) // CLUSTER * CLUSTER for one in asked.ranges]
     clusters = [(start, end - start) for start, end in zip(starts, ends, strict=True) if start < end]
     await open.run_sized(sum(length for _, length in clusters), _punch_all, open.file, clusters)
+    open.node.reservation.forget()
     return _reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
 
 

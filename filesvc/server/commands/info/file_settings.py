@@ -142,9 +142,10 @@ async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) 
     freed = (await open.stat()).size - size
     if freed > 0:
         await open.run_sized(freed, open.file.truncate, size)
-    elif size:
-        await open.run_sized(size, open.file.allocate, size)
-    open.put_aside(size)
+        open.node.reservation.forget()
+        open.put_aside(size)
+    else:
+        await open.allocate(size)
     await open.entries_changed(open.path)
 
 
@@ -154,6 +155,7 @@ async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors)
     open.tree.server.notifier.will_be_modified(open, DATA)
     freed = (await open.run(open.file.stat)).size - size
     await open.run_sized(freed, open.file.truncate, size)
+    open.node.reservation.forget()
     open.put_aside(0)
     await open.entries_changed(open.path)
 
