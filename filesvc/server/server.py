@@ -99,7 +99,7 @@ class Server(Factory):
         self.nodes = NodeTable()
         self.change_times = ChangeTimes()
         self.leases = Leases(reactor, self.connections)
-        self.directory_leases = DirectoryLeases()
+        self.directory_leases = DirectoryLeases(reactor)
         self.local_programs = LocalPrograms(reactor)
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))

@@ -23,7 +23,7 @@ from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
 from filesvc.smb2.messages.ioctl import IoctlRequest
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
@@ -64,6 +64,20 @@ def broken(client: Client) -> list[bytes]:
         lease(client, "d" if told.lease_key == OF_D else "e", told.lease_key, access=LIST)
         keys.append(told.lease_key)
     return keys
+
+
+def test_a_size_that_was_set_is_told_once(client: Any, holder: Any) -> None:
+    file_id = client.open("d\\file")
+    resize(client, file_id)
+    assert broken(client) == [OF_D]
+    client.close(file_id)
+    assert broken(client) == []
+
+
+def test_who_changes_a_directory_is_answered_before_the_lease_breaks(holder: Any) -> None:
+    request = CreateRequest("d\\new", AccessMask.FILE_READ_DATA, CreateDisposition.CREATE)
+    holder.send(holder.encode(holder.header(Command.CREATE), request.encode()))
+    assert [answer.header.command for answer in holder.receive()] == [Command.CREATE, Command.OPLOCK_BREAK]
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from twisted.internet.interfaces import IReactorTime
+
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.caches.lease import Lease
 from filesvc.server.files.identity import NodeKey
@@ -14,9 +16,14 @@ from filesvc.server.state.tree import TreeConnect
 
 
 class DirectoryLeases:
-    """The leases of all directories: by path, or by identity where a directory may have another path in another store."""
+    """
+    The leases of all directories: by path, or by identity where a directory may have another path in another store.
 
-    def __init__(self) -> None:
+    What breaks them is answered before they break: nobody waits for that, and Windows does so too.
+    """
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
         self._leases: dict[Hashable, set[Lease]] = {}
 
     def __len__(self) -> int:
@@ -37,22 +44,21 @@ class DirectoryLeases:
             self._leases.pop(key, None)
 
     async def changed(self, tree: TreeConnect, directory: Path, session: Session, parent_key: bytes | None) -> None:
-        """
-        What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key.
-
-        Nobody waits for an answer.
-        """
+        """What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key."""
         if self._leases:
             for lease in list(self._leases.get(await _key_at(tree, directory), ())):
                 if lease.key != parent_key or not lease.is_for(session):
-                    lease.take(RW)
+                    self._break(lease)
+
+    def _break(self, lease: Lease) -> None:
+        self._reactor.callLater(0, lease.take, RW)
 
     def moved(self, open: Open, before: Path) -> None:
         """A directory, in which nothing is open, has another name: nothing that was cached by the old one is true any more."""
         by_path = not IOverlappingStore.providedBy(open.tree.store)
         leases = self._leases.pop((open.tree.store, _folded(before)), ()) if by_path else self._leases.get(open.node.key, ())
         for lease in list(leases):
-            lease.take(RW)
+            self._break(lease)
 
 
 def _key_of(open: Open) -> Hashable:
