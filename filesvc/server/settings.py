@@ -46,7 +46,7 @@ class Limits:
     opens: int = 16384
     parallel: int = 32
     waiting: int = 512
-    backlog: int = 32 * 1024 * 1024
+    backlog: int = 1024 * 1024
     logon_timeout: float = 45.0
     shutdown_timeout: float = 10.0
 

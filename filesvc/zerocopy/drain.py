@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorFromThreads
@@ -10,14 +11,26 @@ from twisted.logger import Logger
 
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.producer import ShortFile
+from filesvc.zerocopy.spool import Spool
 from filesvc.zerocopy.workers import InThread, thread_pool
 
 
+class Room(Enum):
+    """Where the rest of a range goes whose lease must go."""
+
+    MEMORY = "memory"
+    DISK = "disk"
+    NONE = "none"
+
+
 class Drainer(Protocol):
-    """A connection that finishes from memory."""
+    """A connection that finishes without its leases."""
 
     progressed: float
-    """When bytes left it last; the reactor's seconds."""
+    """When its peer took bytes last; the reactor's seconds."""
+
+    def look(self) -> None:
+        """See what the peer has taken meanwhile."""
 
     def abort(self) -> None:
         """End the connection and give its memory back, at once."""
@@ -27,11 +40,12 @@ class Drainer(Protocol):
 
 class DrainBudget:
     """
-    The memory that all connections together may use for ranges whose lease is gone.
+    The memory that all connections together may use for ranges whose lease is gone, and the disk where more of them go.
 
-    @ivar used: bytes in use.
-    @ivar aborted: how many connections had to go for want of memory.
+    @ivar used: bytes of memory in use.
+    @ivar aborted: how many connections had to go for want of both.
     @ivar pool: where the memory comes from.
+    @ivar spool: the room on the disk.
     @ivar in_thread: where what is not in memory is read.
     """
 
@@ -43,22 +57,34 @@ class DrainBudget:
         pool: BufferPool | None = None,
         in_thread: InThread | None = None,
         limit: int = 64 << 20,
+        spool: Spool | None = None,
     ) -> None:
         self.used = 0
         self.aborted = 0
         self.pool = pool if pool is not None else BufferPool()
+        self.spool = spool if spool is not None else Spool()
         self.in_thread = in_thread if in_thread is not None else thread_pool(reactor)
         self._limit = limit
         self._users: dict[Drainer, int] = {}
 
-    def take(self, user: Drainer, size: int) -> bool:
+    def take(self, user: Drainer, size: int) -> Room:
         """
-        Account for memory. Past the limit, the connections that have gone longest without progress are aborted, perhaps this one.
+        Account for memory, or for room on the disk. Where there is neither, the connections whose peers have taken nothing for longest are
+        aborted, perhaps this one.
 
-        @return: whether the memory may be used; otherwise C{user} was aborted.
+        @return: what may be used; C{NONE} if C{user} was aborted.
         """
+        if self.used + size > self._limit and self.spool.take(size):
+            return Room.DISK
         self.used += size
         self._users[user] = self._users.get(user, 0) + size
+        if self.used > self._limit:
+            self._make_room(user, size)
+        return Room.MEMORY if user in self._users else Room.NONE
+
+    def _make_room(self, user: Drainer, size: int) -> None:
+        for one in self._users:
+            one.look()
         while self.used > self._limit:
             slowest = user if size > self._limit else min(self._users, key=lambda one: one.progressed)
             self._log.warn(
@@ -70,7 +96,6 @@ class DrainBudget:
             self.aborted += 1
             self.used -= self._users.pop(slowest)
             slowest.abort()
-        return user in self._users
 
     def give(self, user: Drainer, size: int) -> None:
         """Memory is free again. Says nothing of a connection that was aborted for it: its memory was taken off then."""

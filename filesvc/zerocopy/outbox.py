@@ -15,11 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from filesvc.zerocopy.backlog import Backlog
 from filesvc.zerocopy.buffers import Buffer, PooledBuffer
-from filesvc.zerocopy.drain import DrainBudget, read_fully, read_now
+from filesvc.zerocopy.drain import DrainBudget, Room, read_fully, read_now
 from filesvc.zerocopy.flight import Flight
+from filesvc.zerocopy.lease import Hold
 from filesvc.zerocopy.preflight import FromFile
-from filesvc.zerocopy.producer import TURN, Transport, send_range, socket_of
+from filesvc.zerocopy.producer import TURN, FileRange, Transport, send_range, socket_of
+from filesvc.zerocopy.spool import Spooled
 from filesvc.zerocopy.workers import with_descriptor
 
 CHUNK = 128 << 10
@@ -54,14 +57,17 @@ class _Bytes:
 
 
 class _File:
-    """A file range to send; C{buffer} is there while the rest of it is being read into memory."""
+    """
+    A file range to send; C{moving} while the rest of it is being copied to where it needs no lease, into C{buffer} if that is memory.
+    """
 
-    __slots__ = ("begin", "buffer", "hold", "source")
+    __slots__ = ("begin", "buffer", "hold", "moving", "source")
 
-    def __init__(self, stream: FromFile) -> None:
-        self.source = stream.source
-        self.begin = stream.source.offset
-        self.hold = stream.hold
+    def __init__(self, source: FileRange, hold: Hold | Spooled) -> None:
+        self.source = source
+        self.begin = source.offset
+        self.hold = hold
+        self.moving = False
         self.buffer: PooledBuffer | None = None
 
 
@@ -76,7 +82,7 @@ class Outbox:
     Transports without a socket of their own, such as TLS, are given everything in chunks.
 
     @ivar pending: bytes that have not left yet.
-    @ivar progressed: when bytes left last; the reactor's seconds.
+    @ivar progressed: when bytes left last, or the peer was seen to have taken some; the reactor's seconds.
     """
 
     _log = Logger()
@@ -95,6 +101,8 @@ class Outbox:
         self._stall_timeout = stall_timeout
         self._queue = _NOTHING
         self._sent = 0
+        self._landed = 0
+        self._backlog: Backlog | None = None
         self._closed = False
         self._waiting = False
         self._flushed: list[Deferred[None]] = []
@@ -145,7 +153,7 @@ class Outbox:
             stream.release()
             return
         idle = not self._queue
-        entry = _File(stream)
+        entry = _File(stream.source, stream.hold)
         stream.hold.give_back = lambda: self._drain(entry)
         self._enqueue(len(header), _Bytes([memoryview(header)], None))
         self._enqueue(stream.source.length, entry)
@@ -154,6 +162,8 @@ class Outbox:
         if idle:
             self._begin()
         if self._queue and self._stall is None:
+            # What the peer took before nobody was looking is no progress later.
+            self.look()
             self._stall = self._reactor.callLater(self._stall_timeout, self._stalled)
 
     def flushed(self) -> Deferred[None]:
@@ -257,7 +267,7 @@ class Outbox:
 
     def _go_on(self) -> None:
         head = self._queue[0]
-        if isinstance(head, _Bytes) or head.buffer is None:
+        if isinstance(head, _Bytes) or not head.moving:
             self._transport.startWriting()
 
     def _pump(self) -> None:
@@ -270,7 +280,7 @@ class Outbox:
                 head = queue[0]
                 if isinstance(head, _Bytes):
                     left -= self._send_bytes(sock)
-                elif head.buffer is None:
+                elif not head.moving:
                     moved = send_range(sock, head.source, left)
                     self._moved(moved)
                     left -= moved
@@ -331,7 +341,7 @@ class Outbox:
             chunk = b"".join(_clip(self._vector()[0], CHUNK))
             self._moved(len(chunk))
             self._shift(len(chunk))
-        elif head.buffer is None:
+        elif not head.moving:
             source = head.source
             try:
                 chunk = os.pread(source.fd, min(source.length, CHUNK), source.offset)
@@ -354,15 +364,33 @@ class Outbox:
 
     def _fly(self, entry: _File, sock: socket.socket) -> None:
         """The socket has been given all of a range that it will be: keep the lease until the peer has it."""
+        if isinstance(entry.hold, Spooled):
+            entry.hold.release()
+            return
         if self._flight is None:
             self._flight = Flight(sock, self._reactor, lambda: self._sent, self._spoiled, self._stall_timeout)
         self._flight.add(entry.hold, entry.source.offset, self.progressed)
 
+    def look(self) -> None:
+        """See what the peer has taken meanwhile: on a slow line the socket may be full for long, though the peer takes all that comes."""
+        if self._socket is None:
+            return
+        if self._backlog is None:
+            self._backlog = Backlog(self._socket)
+        try:
+            landed = self._sent - self._backlog()
+        except OSError:
+            # The connection is lost; the transport will say so.
+            return
+        if landed > self._landed:
+            self._landed, self.progressed = landed, self._reactor.seconds()
+
     def _stalled(self) -> None:
         """Look whether the peer has stopped reading."""
         self._stall = None
-        files = [entry for entry in self._queue if isinstance(entry, _File) and entry.buffer is None]
+        files = [entry for entry in self._queue if isinstance(entry, _File) and isinstance(entry.hold, Hold) and not entry.moving]
         if files:
+            self.look()
             left = self.progressed + self._stall_timeout - self._reactor.seconds()
             if left > 0:
                 self._stall = self._reactor.callLater(left, self._stalled)
@@ -371,10 +399,18 @@ class Outbox:
                     self._drain(entry)
 
     def _drain(self, entry: _File) -> None:
-        """Read the rest of a range into memory, so that its lease can go."""
-        size = entry.source.length
-        if entry.buffer is not None or self._closed or not self._budget.take(self, size):
+        """Copy the rest of a range to where it needs no lease, so that this can go."""
+        if entry.moving or self._closed:
             return
+        size = entry.source.length
+        match self._budget.take(self, size):
+            case Room.MEMORY:
+                self._drain_into_memory(entry, size)
+            case Room.DISK:
+                self._drain_onto_disk(entry, size)
+
+    def _drain_into_memory(self, entry: _File, size: int) -> None:
+        entry.moving = True
         buffer = entry.buffer = self._budget.pool.acquire(size)
         view, offset = buffer.view, entry.source.offset
         got = read_now(entry.source.fd, view, offset)
@@ -384,6 +420,35 @@ class Outbox:
             with_descriptor(self._budget.in_thread, entry.source.fd, lambda own: read_fully(own, view[got:], offset + got)).addCallbacks(
                 lambda _: self._drained(entry, buffer), lambda failure: self._undrained(failure.value, buffer)
             )
+
+    def _drain_onto_disk(self, entry: _File, size: int) -> None:
+        entry.moving = True
+        spool, offset = self._budget.spool, entry.source.offset
+
+        def failed(failure: Failure) -> None:
+            spool.give(size)
+            if not self._closed:
+                self._break_promise(failure.value)
+
+        with_descriptor(self._budget.in_thread, entry.source.fd, lambda own: spool.copy(own, offset, size)).addCallbacks(
+            lambda copy: self._spooled(entry, Spooled(copy, size, spool)), failed
+        )
+
+    def _spooled(self, entry: _File, copy: Spooled) -> None:
+        if self._closed:
+            copy.release()
+        else:
+            self._replace(entry, _File(FileRange(copy.fd, 0, entry.source.length), copy))
+
+    def _replace(self, entry: _File, other: _Bytes | _File) -> None:
+        """Go on with a copy of what is left of a range. The lease stays until what has left has landed."""
+        self._queue[self._queue.index(entry)] = other
+        if self._socket is None or entry.source.offset == entry.begin:
+            entry.hold.release()
+        else:
+            self._fly(entry, self._socket)
+        if self._socket is not None and self._waiting and self._queue[0] is other:
+            self._transport.startWriting()
 
     def _drained(self, entry: _File, buffer: PooledBuffer) -> None:
         if self._closed:
@@ -395,14 +460,7 @@ class Outbox:
             buffer.release()
             self._budget.give(self, size)
 
-        drained = _Bytes([buffer.view], release)
-        self._queue[self._queue.index(entry)] = drained
-        if self._socket is None or entry.source.offset == entry.begin:
-            entry.hold.release()
-        else:
-            self._fly(entry, self._socket)
-        if self._socket is not None and self._waiting and self._queue[0] is drained:
-            self._transport.startWriting()
+        self._replace(entry, _Bytes([buffer.view], release))
 
     def _undrained(self, error: BaseException | None, buffer: PooledBuffer) -> None:
         buffer.release()

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# LoopingCall makes the process's own reactor, whose descriptors are no leak.
+import twisted.internet.reactor  # noqa: F401
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test

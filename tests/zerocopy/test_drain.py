@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
-from filesvc.zerocopy.drain import DrainBudget, read_fully, read_now
+from filesvc.zerocopy.drain import DrainBudget, Room, read_fully, read_now
 from filesvc.zerocopy.producer import ShortFile
+from filesvc.zerocopy.spool import Spool
 
 
 class User:
@@ -16,12 +17,17 @@ class User:
     def __init__(self, budget: DrainBudget, progressed: float) -> None:
         self.budget = budget
         self.progressed = progressed
+        self.seen: float | None = None
         self.taken = 0
         self.aborted = 0
 
     def take(self, size: int) -> bool:
         self.taken += size
-        return self.budget.take(self, size)
+        return self.budget.take(self, size) is Room.MEMORY
+
+    def look(self) -> None:
+        if self.seen is not None:
+            self.progressed = self.seen
 
     def abort(self) -> None:
         self.aborted += 1
@@ -30,7 +36,8 @@ class User:
 
 @pytest.fixture
 def small() -> DrainBudget:
-    return DrainBudget(Clock(), limit=100)  # type: ignore[arg-type]
+    """A budget without a disk."""
+    return DrainBudget(Clock(), limit=100, spool=Spool("/nowhere"))  # type: ignore[arg-type]
 
 
 def test_memory_within_the_limit_is_free_to_take(small: DrainBudget) -> None:
@@ -52,6 +59,24 @@ def test_the_slowest_goes(small: DrainBudget) -> None:
     assert quick.take(40)
     assert [user.aborted for user in (slow, slowest, quick)] == [0, 1, 0]
     assert small.used == 80
+
+
+def test_who_is_slow_but_takes_what_comes_stays(small: DrainBudget) -> None:
+    alive, dead = User(small, 1), User(small, 2)
+    alive.take(50)
+    dead.take(50)
+    alive.seen = 3
+    assert User(small, 4).take(50)
+    assert (alive.aborted, dead.aborted) == (0, 1)
+
+
+def test_what_memory_has_no_room_for_goes_to_the_disk(tmp_path: Path) -> None:
+    budget = DrainBudget(Clock(), limit=100, spool=Spool(str(tmp_path)))  # type: ignore[arg-type]
+    first, second = User(budget, 1), User(budget, 2)
+    assert budget.take(first, 80) is Room.MEMORY
+    assert budget.take(second, 80) is Room.DISK
+    assert budget.take(second, 20) is Room.MEMORY
+    assert (budget.used, budget.spool.used, budget.aborted) == (100, 80, 0)
 
 
 def test_as_many_go_as_must(small: DrainBudget) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import socket
@@ -23,6 +24,8 @@ from filesvc.zerocopy.drain import DrainBudget
 from filesvc.zerocopy.lease import LeaseTable
 from filesvc.zerocopy.outbox import CHUNK, Outbox
 from filesvc.zerocopy.preflight import Preflight
+from filesvc.zerocopy.spool import Spool
+from filesvc.zerocopy.workers import InThread
 
 from .conftest import Connection, File, Loop
 
@@ -258,7 +261,7 @@ class TestStalls:
         self, connect: Connect, make_file: MakeFile, preflight: Preflight, loop: Loop, pool: BufferPool
     ) -> None:
         file = make_file(MANY)
-        budget = DrainBudget(loop.reactor, pool, limit=MANY + MANY // 2)
+        budget = DrainBudget(loop.reactor, pool, limit=MANY + MANY // 2, spool=Spool("/nowhere"))
         connections = [connect() for _ in range(3)]
         for number, connection in enumerate(connections):
             outbox = outbox_of(connection, budget, stall_timeout=0.05)
@@ -270,6 +273,87 @@ class TestStalls:
         assert budget.used <= MANY + MANY // 2
         assert connections[2].protocol.lost is None
         assert connections[2].receive(MANY + 1) == b"h" + file.content
+
+    def test_what_memory_has_no_room_for_is_sent_from_a_disk(
+        self,
+        descriptors: None,
+        connect: Connect,
+        make_file: MakeFile,
+        preflight: Preflight,
+        loop: Loop,
+        pool: BufferPool,
+        in_thread: InThread,
+        tmp_path: Path,
+    ) -> None:
+        file = make_file(MANY)
+        budget = DrainBudget(loop.reactor, pool, in_thread, limit=MANY + MANY // 2, spool=Spool(str(tmp_path)))
+        connections = [connect() for _ in range(3)]
+        for connection in connections:
+            outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
+        loop.until(lambda: not file.leased())
+        assert budget.spool.used > 0
+        os.truncate(file.path, 0)
+        for connection in connections:
+            assert connection.receive(MANY + 1) == b"h" + file.content
+        loop.until(lambda: not budget.spool.used)
+        assert (budget.used, budget.aborted, pool.outstanding) == (0, 0, 0)
+
+    def test_connection_lost_with_a_range_on_the_disk(
+        self,
+        descriptors: None,
+        connect: Connect,
+        make_file: MakeFile,
+        preflight: Preflight,
+        loop: Loop,
+        pool: BufferPool,
+        in_thread: InThread,
+        tmp_path: Path,
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        budget = DrainBudget(loop.reactor, pool, in_thread, limit=1, spool=Spool(str(tmp_path)))
+        outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
+        loop.until(lambda: budget.spool.used)
+        connection.close()
+        loop.until(lambda: not budget.spool.used)
+        assert not file.leased()
+
+    def test_a_full_disk_breaks_the_promise_of_one(
+        self,
+        descriptors: None,
+        connect: Connect,
+        make_file: MakeFile,
+        preflight: Preflight,
+        loop: Loop,
+        pool: BufferPool,
+        in_thread: InThread,
+    ) -> None:
+        class Full(Spool):
+            def copy(self, fd: int, offset: int, length: int) -> int:
+                raise OSError(errno.ENOSPC, "no room")
+
+        connection, other, file = connect(), connect(), make_file(MANY)
+        budget = DrainBudget(loop.reactor, pool, in_thread, limit=1, spool=Full())
+        outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
+        loop.until(lambda: connection.protocol.lost)
+        assert budget.spool.used == 0
+        outbox_of(other, budget).write(b"alive")
+        assert other.receive(5) == b"alive"
+
+    def test_a_peer_on_a_slow_line_is_no_stall(
+        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget
+    ) -> None:
+        connection, file = connect(), make_file(MANY)
+        outbox = outbox_of(connection, budget, stall_timeout=0.2)
+        outbox.stream(b"h", file.stream(preflight))
+        connection.loop.turn(0.01)
+        left = outbox.pending
+        for _ in range(30):
+            # Too little for the socket to count as having room again.
+            connection.receive(1000)
+            connection.loop.turn(0.02)
+        assert outbox.pending == left
+        assert file.leased()
+        assert budget.used == 0
 
     def test_connection_lost_with_drained_bytes_gives_memory_back(
         self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, pool: BufferPool
