@@ -18,6 +18,8 @@ from filesvc.auth.users import UserRealm
 USER = "alice"
 PASSWORD = "secret"
 
+MakeAcceptor = Callable[..., Acceptor]
+
 
 def finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """What a coroutine that need not wait gives or raises."""
@@ -36,7 +38,7 @@ def checker() -> ICredentialsChecker:
 
 
 @pytest.fixture
-def make_acceptor(checker: ICredentialsChecker) -> Callable[..., Acceptor]:
+def make_acceptor(checker: ICredentialsChecker) -> MakeAcceptor:
     """An acceptor; its keyword arguments are what it allows."""
 
     def make(asking: ICredentialsChecker = checker, **allow: bool) -> Acceptor:

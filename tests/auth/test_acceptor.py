@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,8 @@ from filesvc.auth.smbpasswd import set_password
 from filesvc.auth.spnego import NTLMSSP, NegState, NegTokenResp, parse
 from filesvc.auth.users import UserRealm
 
-from .conftest import PASSWORD, USER, finish, log_on
-from .test_spnego import KERBEROS, init
-
-MakeAcceptor = Callable[..., Acceptor]
+from .conftest import PASSWORD, USER, MakeAcceptor, finish, log_on
+from .tokens import KERBEROS, init
 
 
 def anonymous(acceptor: Acceptor) -> Accepted:

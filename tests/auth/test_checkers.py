@@ -21,7 +21,7 @@ from filesvc.auth.checkers import SmbpasswdChecker, SmbpasswdCheckerFactory
 from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
 from filesvc.auth.smbpasswd import MalformedFile, remove_user, set_password
 
-from .test_credentials import respond
+from .tokens import respond
 
 
 @pytest.fixture

@@ -9,16 +9,9 @@ from twisted.cred.credentials import IUsernameHashedPassword
 from zope.interface.verify import verifyObject
 
 from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
-from filesvc.auth.ntlm_crypto import nt_hash, nt_proof, ntowf_v2
+from filesvc.auth.ntlm_crypto import nt_hash
 
-CHALLENGE = b"12345678"
-CLIENT_CHALLENGE = b"\1\1" + bytes(30)
-
-
-def respond(user: str = "alice", domain: str = "", password: str = "secret", proved_domain: str | None = None) -> NTLMv2Response:
-    """A client's answer."""
-    key = ntowf_v2(nt_hash(password), user, domain if proved_domain is None else proved_domain)
-    return NTLMv2Response(user, domain, CHALLENGE, nt_proof(key, CHALLENGE, CLIENT_CHALLENGE) + CLIENT_CHALLENGE)
+from .tokens import CHALLENGE, respond
 
 
 @pytest.mark.parametrize("interface", [INTLMv2Response, IUsernameHashedPassword])

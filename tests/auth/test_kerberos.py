@@ -28,7 +28,7 @@ from filesvc.server.state.gmac_binding import Binding, Bindings
 from ..conformance.kdc import HOST, Kdc
 from ..conformance.peers import free_port
 from .conftest import PASSWORD, USER, finish, log_on
-from .test_spnego import init
+from .tokens import init
 
 UNKNOWN = bytes.fromhex("2b0601040182370202 1e")
 SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")

@@ -17,8 +17,7 @@ from filesvc.auth.acceptor import LogonFailure
 from filesvc.auth.checkers import SmbpasswdChecker
 from filesvc.auth.smbpasswd import set_password
 
-from .conftest import log_on
-from .test_acceptor import MakeAcceptor
+from .conftest import MakeAcceptor, log_on
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 """Samba wants its users to be Unix users."""

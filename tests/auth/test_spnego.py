@@ -11,22 +11,10 @@ from filesvc.auth import der
 from filesvc.auth.errors import MalformedToken
 from filesvc.auth.spnego import NTLMSSP, NegState, NegTokenInit, NegTokenResp, negotiate_token, parse
 
-KERBEROS = bytes.fromhex("2a864886f712010202")
+from .tokens import KERBEROS, gss, init
+
 NTLM_MECH = TypesMech["NTLMSSP - Microsoft NTLM Security Support Provider"]
 KERBEROS_MECH = TypesMech["KRB5 - Kerberos 5"]
-
-
-def init(*mechanisms: bytes, token: bytes | None = None) -> bytes:
-    """A client's first token."""
-    fields = [der.encode(der.context(0), der.encode(der.SEQUENCE, *(der.encode(der.OBJECT_IDENTIFIER, oid) for oid in mechanisms)))]
-    if token is not None:
-        fields.append(der.encode(der.context(2), der.encode(der.OCTET_STRING, token)))
-    return gss(der.encode(der.context(0), der.encode(der.SEQUENCE, *fields)))
-
-
-def gss(token: bytes, mechanism: str = "2b0601050502") -> bytes:
-    """The frame of a first token (RFC 2743 3.1)."""
-    return der.encode(der.APPLICATION, der.encode(der.OBJECT_IDENTIFIER, bytes.fromhex(mechanism)), token)
 
 
 def test_the_offer_is_what_samba_sends_without_kerberos() -> None:

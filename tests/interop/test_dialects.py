@@ -1,17 +1,19 @@
 """Every dialect and every protection that smbclient knows, seen on the wire."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from . import wire
+from .dialects import DIALECTS
 from .samba_client import Refused, SambaClient
 from .sites import Folder, Site
 
-DIALECTS = {"SMB2_02": 0x0202, "SMB2_10": 0x0210, "SMB3_00": 0x0300, "SMB3_02": 0x0302, "SMB3_11": 0x0311}
 MARK = b"nothing on the wire may look like this"
 
 
 @pytest.fixture
-def relayed(site: Site, client: SambaClient):
+def relayed(site: Site, client: SambaClient) -> Iterator[tuple[SambaClient, wire.Wire]]:
     """smbclient through a relay, and the relay."""
     with wire.Wire(site.server.port) as relay:
         yield SambaClient(relay.port, client.user, client.password, client.local), relay
@@ -24,7 +26,7 @@ def put_and_get(client: SambaClient, share: str, name: str, data: bytes, *option
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_dialect(relayed, folder: Folder, dialect: str) -> None:
+def test_dialect(relayed: tuple[SambaClient, wire.Wire], folder: Folder, dialect: str) -> None:
     client, relay = relayed
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000, dialect=dialect)
     assert (folder.path / "file").read_bytes() == MARK * 10_000
@@ -35,7 +37,7 @@ def test_dialect(relayed, folder: Folder, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_signed(relayed, folder: Folder, dialect: str) -> None:
+def test_signed(relayed: tuple[SambaClient, wire.Wire], folder: Folder, dialect: str) -> None:
     client, relay = relayed
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000, "--client-protection=sign", dialect=dialect)
     frames = relay.after_logon()
@@ -44,7 +46,7 @@ def test_signed(relayed, folder: Folder, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["SMB3_00", "SMB3_02", "SMB3_11"])
-def test_encrypted(relayed, folder: Folder, dialect: str) -> None:
+def test_encrypted(relayed: tuple[SambaClient, wire.Wire], folder: Folder, dialect: str) -> None:
     client, relay = relayed
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000, "--client-protection=encrypt", dialect=dialect)
     frames = relay.after_logon()
@@ -54,7 +56,7 @@ def test_encrypted(relayed, folder: Folder, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("cipher", ["AES-128-CCM", "AES-128-GCM", "AES-256-CCM", "AES-256-GCM"])
-def test_cipher(relayed, folder: Folder, cipher: str) -> None:
+def test_cipher(relayed: tuple[SambaClient, wire.Wire], folder: Folder, cipher: str) -> None:
     client, relay = relayed
     options = ("--client-protection=encrypt", "--option", f"client smb3 encryption algorithms={cipher}")
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000, *options)
@@ -62,14 +64,14 @@ def test_cipher(relayed, folder: Folder, cipher: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["HMAC-SHA256", "AES-128-CMAC", "AES-128-GMAC"])
-def test_signing_algorithm(relayed, folder: Folder, algorithm: str) -> None:
+def test_signing_algorithm(relayed: tuple[SambaClient, wire.Wire], folder: Folder, algorithm: str) -> None:
     client, relay = relayed
     options = ("--client-protection=sign", "--option", f"client smb3 signing algorithms={algorithm}")
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000, *options)
     assert all(wire.is_signed(frame) for frame in relay.after_logon())
 
 
-def test_an_encrypted_share_is_encrypted_without_asking(relayed, site: Site) -> None:
+def test_an_encrypted_share_is_encrypted_without_asking(relayed: tuple[SambaClient, wire.Wire], site: Site) -> None:
     client, relay = relayed
     put_and_get(client, "encrypted", "file", MARK * 10_000)
     assert (site.path("encrypted") / "file").read_bytes() == MARK * 10_000
@@ -81,7 +83,7 @@ def test_an_encrypted_share_refuses_clients_that_cannot_encrypt(client: SambaCli
         client.do("encrypted", "ls", dialect="SMB2_10")
 
 
-def test_without_protection_the_data_is_plain(relayed, folder: Folder) -> None:
+def test_without_protection_the_data_is_plain(relayed: tuple[SambaClient, wire.Wire], folder: Folder) -> None:
     client, relay = relayed
     put_and_get(client, "rw", f"{folder.name}/file", MARK * 10_000)
     assert any(MARK in frame for frame in relay.frames)

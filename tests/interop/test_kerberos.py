@@ -16,9 +16,9 @@ from impacket.smbconnection import SMBConnection
 from ..conformance.kdc import HOST, Kdc
 from ..conformance.peers import PASSWORD, Filesvc, Share, free_port
 from . import wire
+from .dialects import DIALECTS
 from .samba_client import Refused, SambaClient
 from .sites import Site, end
-from .test_dialects import DIALECTS
 
 SKEW_S = 1
 """By how much clocks may differ, and so how long tickets outlive their time."""

@@ -4,6 +4,7 @@ import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 import smbclient
@@ -17,9 +18,12 @@ from .sites import Folder, Site, only_filesvc
 DIALECTS = [Dialects.SMB_2_0_2, Dialects.SMB_2_1_0, Dialects.SMB_3_0_0, Dialects.SMB_3_0_2, Dialects.SMB_3_1_1]
 
 
-def raises(number: int):
+def raises(number: int) -> pytest.RaisesExc[SMBOSError]:
     """What C{pytest.raises} gives, for the error number that smbprotocol makes of a status."""
     return pytest.raises(SMBOSError, check=lambda error: error.errno == number)
+
+
+T = TypeVar("T")
 
 
 class Session:
@@ -44,7 +48,7 @@ class Session:
     def path(self, name: str = "") -> str:
         return f"{self.prefix}\\{name}" if name else self.prefix
 
-    def call(self, function, name: str = "", *arguments, **options):
+    def call(self, function: Callable[..., T], name: str = "", *arguments: object, **options: object) -> T:
         return function(self.path(name), *arguments, **options, **self.options)
 
     def read(self, name: str) -> bytes:

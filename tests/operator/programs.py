@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 PROGRAMS = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
@@ -68,12 +69,12 @@ class Twistd:
         return self.output
 
 
-def run(*command: object, timeout: float = 60, **given: object) -> subprocess.CompletedProcess[str]:
+def run(*command: object, timeout: float = 60, **given: Any) -> subprocess.CompletedProcess[str]:
     """Run a program to its end."""
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout, check=False, **given)
 
 
-def filesvc(*arguments: str | Path, **given: object) -> subprocess.CompletedProcess[str]:
+def filesvc(*arguments: str | Path, **given: Any) -> subprocess.CompletedProcess[str]:
     """Run the filesvc command."""
     return run(PROGRAMS / "filesvc", *arguments, **given)
 

@@ -9,6 +9,7 @@ import pty
 import stat
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,7 @@ class Ran:
 
 
 @pytest.fixture
-def filesvc(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def filesvc(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Runs the command in this process, which is quicker."""
 
     def filesvc(*arguments: str | Path, given: bytes = b"") -> Ran:
@@ -44,11 +45,11 @@ def filesvc(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     return filesvc
 
 
-def accounts(path):
+def accounts(path: Path) -> dict[str, str]:
     return {line.split(":")[0]: line.split(":")[3] for line in path.read_text().splitlines()}
 
 
-def at_a_terminal(*arguments, typed):
+def at_a_terminal(*arguments: str | Path, typed: Sequence[str]) -> tuple[int, str]:
     """Run filesvc at a terminal, type a line at each prompt; the exit status and what the terminal showed."""
     parent, child = pty.openpty()
     process = subprocess.Popen([PROGRAMS / "filesvc", *arguments], stdin=child, stdout=child, stderr=child, start_new_session=True)
@@ -69,11 +70,11 @@ def at_a_terminal(*arguments, typed):
     return status, shown.decode()
 
 
-def test_version(filesvc):
+def test_version(filesvc: Callable[..., Ran]) -> None:
     assert filesvc("--version").stdout == f"filesvc {version('filesvc')}\n"
 
 
-def test_help_names_the_commands_and_the_server(filesvc):
+def test_help_names_the_commands_and_the_server(filesvc: Callable[..., Ran]) -> None:
     shown = filesvc("--help")
     assert shown.returncode == 0
     for word in ("passwd", "check", "status", "systemd", "twistd -n filesvc"):
@@ -92,7 +93,7 @@ def test_help_names_the_commands_and_the_server(filesvc):
         ("systemd", "timer"),
     ],
 )
-def test_wrong_usage(filesvc, arguments):
+def test_wrong_usage(filesvc: Callable[..., Ran], arguments) -> None:
     shown = filesvc(*arguments)
     assert shown.returncode == 2
     assert shown.stderr.startswith("usage: filesvc")
@@ -101,14 +102,14 @@ def test_wrong_usage(filesvc, arguments):
 # passwd
 
 
-def test_password_from_standard_input(filesvc, tmp_path: Path):
+def test_password_from_standard_input(filesvc: Callable[..., Ran], tmp_path: Path) -> None:
     path = tmp_path / "users"
     assert filesvc("passwd", "--stdin", path, "alice", given=b"secret\n").returncode == 0
     assert accounts(path) == {"alice": SECRET}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_only_the_line_end_is_taken_off_a_password(filesvc, tmp_path: Path):
+def test_only_the_line_end_is_taken_off_a_password(filesvc: Callable[..., Ran], tmp_path: Path) -> None:
     path = tmp_path / "users"
     for user, given in (("plain", b" se cret "), ("lf", b" se cret \n"), ("crlf", b" se cret \r\n"), ("more", b" se cret \nsecond\n")):
         assert filesvc("passwd", "--stdin", path, user, given=given).returncode == 0
@@ -116,19 +117,19 @@ def test_only_the_line_end_is_taken_off_a_password(filesvc, tmp_path: Path):
     assert accounts(path)["plain"] != SECRET
 
 
-def test_password_is_changed_and_others_stay(filesvc, tmp_path: Path):
+def test_password_is_changed_and_others_stay(filesvc: Callable[..., Ran], tmp_path: Path) -> None:
     path = tmp_path / "users"
     for user, password in (("alice", b"old"), ("bob", b"secret"), ("ALICE", b"secret")):
         assert filesvc("passwd", "--stdin", path, user, given=password).returncode == 0
     assert accounts(path) == {"alice": SECRET, "bob": SECRET}
 
 
-def test_user_is_deleted(filesvc, users: Path):
+def test_user_is_deleted(filesvc: Callable[..., Ran], users: Path) -> None:
     assert filesvc("passwd", "--delete", users, "alice").returncode == 0
     assert accounts(users) == {}
 
 
-def test_user_who_is_not_there_is_not_deleted(filesvc, users: Path):
+def test_user_who_is_not_there_is_not_deleted(filesvc: Callable[..., Ran], users: Path) -> None:
     before = users.read_bytes()
     shown = filesvc("passwd", "--delete", users, "bob")
     assert (shown.returncode, shown.stderr) == (1, f"{users} has no user bob\n")
@@ -136,7 +137,7 @@ def test_user_who_is_not_there_is_not_deleted(filesvc, users: Path):
 
 
 @pytest.mark.parametrize("given", [b"", b"\n", b"\xff\xfe\n"])
-def test_no_password_on_standard_input(filesvc, users: Path, given):
+def test_no_password_on_standard_input(filesvc: Callable[..., Ran], users: Path, given) -> None:
     before = users.read_bytes()
     shown = filesvc("passwd", "--stdin", users, "alice", given=given)
     assert shown.returncode == 1
@@ -144,12 +145,12 @@ def test_no_password_on_standard_input(filesvc, users: Path, given):
     assert users.read_bytes() == before
 
 
-def test_file_that_cannot_be_written(filesvc, tmp_path: Path):
+def test_file_that_cannot_be_written(filesvc: Callable[..., Ran], tmp_path: Path) -> None:
     shown = filesvc("passwd", "--stdin", tmp_path / "none" / "users", "alice", given=b"secret\n")
     assert (shown.returncode, shown.stderr) == (1, f"{tmp_path}/none/users: No such file or directory\n")
 
 
-def test_malformed_file_stays_as_it_is(filesvc, tmp_path: Path):
+def test_malformed_file_stays_as_it_is(filesvc: Callable[..., Ran], tmp_path: Path) -> None:
     path = tmp_path / "users"
     path.write_text("nonsense\n")
     shown = filesvc("passwd", "--stdin", path, "alice", given=b"secret\n")
@@ -158,13 +159,13 @@ def test_malformed_file_stays_as_it_is(filesvc, tmp_path: Path):
     assert path.read_text() == "nonsense\n"
 
 
-def test_name_that_would_break_the_file(filesvc, users: Path):
+def test_name_that_would_break_the_file(filesvc: Callable[..., Ran], users: Path) -> None:
     before = users.read_bytes()
     assert filesvc("passwd", "--stdin", users, "a:b", given=b"secret\n").returncode == 1
     assert users.read_bytes() == before
 
 
-def test_password_is_asked_twice_and_not_shown(tmp_path: Path):
+def test_password_is_asked_twice_and_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "users"
     status, shown = at_a_terminal("passwd", path, "alice", typed=["secret", "secret"])
     assert status == 0
@@ -172,7 +173,7 @@ def test_password_is_asked_twice_and_not_shown(tmp_path: Path):
     assert accounts(path) == {"alice": SECRET}
 
 
-def test_two_different_passwords_change_nothing(tmp_path: Path):
+def test_two_different_passwords_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "users"
     status, shown = at_a_terminal("passwd", path, "alice", typed=["secret", "secrte"])
     assert status == 1
@@ -180,7 +181,7 @@ def test_two_different_passwords_change_nothing(tmp_path: Path):
     assert not path.exists()
 
 
-def test_no_password_at_the_prompt_changes_nothing(tmp_path: Path):
+def test_no_password_at_the_prompt_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "users"
     status, shown = at_a_terminal("passwd", path, "alice", typed=[""])
     assert status == 1
@@ -188,7 +189,7 @@ def test_no_password_at_the_prompt_changes_nothing(tmp_path: Path):
     assert not path.exists()
 
 
-def test_interrupted_at_the_prompt(tmp_path: Path):
+def test_interrupted_at_the_prompt(tmp_path: Path) -> None:
     path = tmp_path / "users"
     status, shown = at_a_terminal("passwd", path, "alice", typed=["\x03"])
     assert "Traceback" not in shown
@@ -200,30 +201,32 @@ def test_interrupted_at_the_prompt(tmp_path: Path):
 
 
 @pytest.fixture
-def config(tmp_path: Path):
+def config(tmp_path: Path) -> Path:
     return tmp_path / "filesvc.toml"
 
 
-def test_check_tells_what_would_be_served(filesvc, config, users: Path, tmp_path: Path):
+def test_check_tells_what_would_be_served(filesvc: Callable[..., Ran], config: Path, users: Path, tmp_path: Path) -> None:
     config.write_text(f'listen = "tcp:445"\nauth = "smbpasswd:{users}"\n[share.docs]\ntarget = "{tmp_path}"\nro = true\n')
     shown = filesvc("check", config)
     assert shown.stdout == f"{config}: would serve docs ({tmp_path}, read-only) on tcp:445 to the users of smbpasswd:{users}\n"
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
-def test_check_listens_on_nothing_and_needs_no_socket_of_systemd(filesvc, config, users: Path, tmp_path: Path):
+def test_check_listens_on_nothing_and_needs_no_socket_of_systemd(
+    filesvc: Callable[..., Ran], config: Path, users: Path, tmp_path: Path
+) -> None:
     config.write_text(f'listen = ["systemd:domain=INET6:index=0"]\nauth = "smbpasswd:{users}"\n[share.docs]\ntarget = "{tmp_path}"\n')
     assert filesvc("check", config).returncode == 0
 
 
-def test_check_notes_a_share_that_no_guest_reaches(filesvc, config, users: Path, tmp_path: Path):
+def test_check_notes_a_share_that_no_guest_reaches(filesvc: Callable[..., Ran], config: Path, users: Path, tmp_path: Path) -> None:
     config.write_text(f'auth = "smbpasswd:{users}"\n[share.docs]\ntarget = "{tmp_path}"\nguest = true\n')
     shown = filesvc("check", config)
     assert shown.returncode == 0
     assert f"{config}:2: share.docs: says guest" in shown.stdout
 
 
-def test_check_notes_a_file_of_users_that_lets_nobody_in(filesvc, config, tmp_path: Path):
+def test_check_notes_a_file_of_users_that_lets_nobody_in(filesvc: Callable[..., Ran], config: Path, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.touch()
     config.write_text(f'auth = "smbpasswd:{users}"\n[share.docs]\ntarget = "{tmp_path}"\n')
@@ -232,7 +235,7 @@ def test_check_notes_a_file_of_users_that_lets_nobody_in(filesvc, config, tmp_pa
     assert f"auth: {users} has no user who may log on; filesvc passwd {users} USER adds one\n" in shown.stdout
 
 
-def test_check_tells_every_mistake(filesvc, config, tmp_path: Path):
+def test_check_tells_every_mistake(filesvc: Callable[..., Ran], config: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     config.write_text(
         f"""\
@@ -277,7 +280,7 @@ target = "{tmp_path}"
     assert len(shown.stderr.splitlines()) == 15
 
 
-def test_check_of_a_malformed_user_file(filesvc, config, tmp_path: Path):
+def test_check_of_a_malformed_user_file(filesvc: Callable[..., Ran], config: Path, tmp_path: Path) -> None:
     (tmp_path / "users").write_text("nonsense\n")
     config.write_text(f'auth = "smbpasswd:{tmp_path}/users"\n[share.docs]\ntarget = "{tmp_path}"\n')
     shown = filesvc("check", config)
@@ -286,7 +289,7 @@ def test_check_of_a_malformed_user_file(filesvc, config, tmp_path: Path):
     assert f"{tmp_path}/users, line 1" in shown.stderr
 
 
-def test_check_of_a_file_that_is_not_there(filesvc, config):
+def test_check_of_a_file_that_is_not_there(filesvc: Callable[..., Ran], config: Path) -> None:
     shown = filesvc("check", config)
     assert (shown.returncode, shown.stderr) == (1, f"{config}: No such file or directory\n")
 
@@ -294,7 +297,7 @@ def test_check_of_a_file_that_is_not_there(filesvc, config):
 # systemd
 
 
-def test_units_start_the_programs_beside_the_command(filesvc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_units_start_the_programs_beside_the_command(filesvc: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "filesvc").symlink_to("/srv/venv/bin/filesvc")
     monkeypatch.setattr("sys.argv", [str(tmp_path / "filesvc")])
     shown = filesvc("systemd", "service")
@@ -305,7 +308,7 @@ def test_units_start_the_programs_beside_the_command(filesvc, monkeypatch: pytes
     assert "\nListenStream=445\n" in filesvc("systemd", "socket").stdout
 
 
-def test_note_of_programs_that_the_unit_hides(filesvc, monkeypatch: pytest.MonkeyPatch):
+def test_note_of_programs_that_the_unit_hides(filesvc: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/home/alice/venv/bin/filesvc"])
     shown = filesvc("systemd", "service")
     assert shown.returncode == 0
@@ -313,7 +316,7 @@ def test_note_of_programs_that_the_unit_hides(filesvc, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("letter", [" ", "%", '"', "'", "\\"])
-def test_no_unit_for_a_folder_that_it_cannot_name(filesvc, monkeypatch: pytest.MonkeyPatch, letter):
+def test_no_unit_for_a_folder_that_it_cannot_name(filesvc: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, letter) -> None:
     monkeypatch.setattr("sys.argv", [f"/srv/ve{letter}nv/bin/filesvc"])
     shown = filesvc("systemd", "service")
     assert (shown.returncode, shown.stdout) == (1, "")

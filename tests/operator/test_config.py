@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ SAMPLE = Path(__file__).parents[2] / "etc" / "filesvc.toml"
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Callable[[str], str]:
     def write(text: str) -> str:
         path = tmp_path / "filesvc.toml"
         path.write_text(text, encoding="utf-8")
@@ -41,7 +43,7 @@ def judged(config: Config) -> list[str]:
     return mistakes
 
 
-def share(name: str, **given: object) -> ShareConfig:
+def share(name: str, **given: Any) -> ShareConfig:
     return ShareConfig(name, Said("/srv", "here"), f"--share {name}", **given)
 
 
@@ -51,7 +53,7 @@ SERVED = Config(shares=(share("docs"),), auth=(Said("memory:a:b", "--auth"),))
 # Files
 
 
-def test_file_that_says_everything(write):
+def test_file_that_says_everything(write: Callable[[str], str]) -> None:
     mistakes: list[str] = []
     config = read(
         write(
@@ -117,14 +119,14 @@ def test_file_that_says_everything(write):
     )
 
 
-def test_empty_file_leaves_every_default(write):
+def test_empty_file_leaves_every_default(write: Callable[[str], str]) -> None:
     mistakes: list[str] = []
     path = write("")
     assert read(path, mistakes) == Config(where=path)
     assert mistakes == []
 
 
-def test_sample_file_says_every_key_with_its_default():
+def test_sample_file_says_every_key_with_its_default() -> None:
     mistakes: list[str] = []
     config = read(str(SAMPLE), mistakes)
     assert mistakes == []
@@ -168,28 +170,28 @@ def test_sample_file_says_every_key_with_its_default():
         ("share.docs = 3", ":1: share.docs: 3 is not accepted; give a table"),
     ],
 )
-def test_mistake_tells_line_key_and_what_is_accepted(write, text, expected):
+def test_mistake_tells_line_key_and_what_is_accepted(write: Callable[[str], str], text, expected) -> None:
     assert mistakes_in(write(text)) == [expected]
 
 
-def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write):
+def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write: Callable[[str], str]) -> None:
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
     assert top.startswith(":1: sining: no such key; did you mean signing? accepted: administrators, auth, comment, ")
     accepted = "access-based, comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
     assert in_share == f":4: share.docs.readonly: no such key; accepted: {accepted}"
 
 
-def test_all_mistakes_are_told(write):
+def test_all_mistakes_are_told(write: Callable[[str], str]) -> None:
     found = mistakes_in(write('guest = 1\nsigning = 2\n[share.a]\n[share.b]\ntarget="/"\nencrypt = true\n[limits]\nopens = "many"\n'))
     assert [mistake.split(": ")[1] for mistake in found] == ["guest", "signing", "share.a", "share.b.encrypt", "limits.opens"]
 
 
-def test_a_key_after_a_list_of_many_lines_is_found_on_its_own_line(write):
+def test_a_key_after_a_list_of_many_lines_is_found_on_its_own_line(write: Callable[[str], str]) -> None:
     text = 'auth = [\n  "memory:a:b",\n\n  # more\n  "memory:c:d",\n]\nlisten = [\n  1,\n]\n'
     assert mistakes_in(write(text)) == [":7: listen: [1] is not accepted; give a text in quotes, or a list of them"]
 
 
-def test_a_file_of_many_shares_is_read_in_no_time(write):
+def test_a_file_of_many_shares_is_read_in_no_time(write: Callable[[str], str]) -> None:
     mistakes: list[str] = []
     text = "".join(f'[share.s{number}]\ntarget = "/srv/{number}"\nro = 1\n' for number in range(1000))
     start = time.monotonic()
@@ -199,32 +201,32 @@ def test_a_file_of_many_shares_is_read_in_no_time(write):
     assert ":3000: share.s999.ro: " in mistakes[-1]
 
 
-def test_file_that_is_not_there(tmp_path: Path):
+def test_file_that_is_not_there(tmp_path: Path) -> None:
     assert mistakes_in(str(tmp_path / "none.toml")) == [": No such file or directory"]
 
 
-def test_file_that_is_a_folder(tmp_path: Path):
+def test_file_that_is_a_folder(tmp_path: Path) -> None:
     assert mistakes_in(str(tmp_path)) == [": Is a directory"]
 
 
-def test_file_that_is_not_toml(write):
+def test_file_that_is_not_toml(write: Callable[[str], str]) -> None:
     (mistake,) = mistakes_in(write('listen = "tcp:445"\nguest true\n'))
     assert mistake.startswith(":2: not TOML: ")
 
 
-def test_file_that_ends_too_soon(write):
+def test_file_that_ends_too_soon(write: Callable[[str], str]) -> None:
     (mistake,) = mistakes_in(write('listen = "tcp:445"\nauth = ['))
     assert mistake.startswith(": not TOML: ")
 
 
-def test_file_that_is_not_text(tmp_path: Path):
+def test_file_that_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / "filesvc.toml"
     path.write_bytes(b'comment = "caf\xe9"')
     assert mistakes_in(str(path)) == [": not UTF-8, which TOML must be"]
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory: pytest.TempPathFactory, text):
+def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory: pytest.TempPathFactory, text) -> None:
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(text)
     mistakes: list[str] = []
@@ -274,7 +276,7 @@ def toml(value: object) -> str:
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
-def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory: pytest.TempPathFactory, values):
+def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory: pytest.TempPathFactory, values) -> None:
     path = tmp_path_factory.getbasetemp() / "values.toml"
     path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in values.items()))
     mistakes: list[str] = []
@@ -302,19 +304,19 @@ def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_facto
         ("a=/srv/x,RO", "a", "/srv/x,RO", set()),
     ],
 )
-def test_share_option(text, name, target, flags):
+def test_share_option(text, name, target, flags) -> None:
     parsed = parse_share(text)
     assert (parsed.name, parsed.target.value) == (name, target)
     assert {flag for flag in ("read_only", "guest", "hidden", "encrypt", "access_based") if getattr(parsed, flag)} == flags
 
 
 @pytest.mark.parametrize("text", ["", "docs", "docs=", "=/srv", "docs=,ro", "/srv/docs,ro"])
-def test_share_option_without_name_or_target(text):
+def test_share_option_without_name_or_target(text) -> None:
     with pytest.raises(ValueError, match=r"give NAME=TARGET\[,ro\]\[,guest\]\[,hidden\]\[,encrypt\]\[,access-based\]"):
         parse_share(text)
 
 
-def test_options_override_a_file(write):
+def test_options_override_a_file(write: Callable[[str], str]) -> None:
     mistakes: list[str] = []
     path = write(
         'listen = "tcp:1"\nauth = "memory:a:b"\nsigning = "required"\nmin-dialect = "3.0"\n'
@@ -341,7 +343,7 @@ def test_options_override_a_file(write):
     assert config.settings == Settings(signing=Signing.WHEN_ASKED, min_dialect=Dialect.SMB_3_0, guest=True)
 
 
-def test_options_not_given_leave_the_file(write):
+def test_options_not_given_leave_the_file(write: Callable[[str], str]) -> None:
     mistakes: list[str] = []
     path = write('listen = "tcp:1"\nstatus = "tcp:2"\nauth = "memory:a:b"\nguest = true\n[share.docs]\ntarget = "/one"\n')
     config = read(path, mistakes)
@@ -349,7 +351,7 @@ def test_options_not_given_leave_the_file(write):
     assert mistakes == []
 
 
-def test_mistakes_in_options_name_the_option():
+def test_mistakes_in_options_name_the_option() -> None:
     mistakes: list[str] = []
     override(Config(), [], ["docs"], [], [], {"max-dialect": "4", "encrypt": "on"}, mistakes)
     assert mistakes == [
@@ -362,23 +364,23 @@ def test_mistakes_in_options_name_the_option():
 # Meaning
 
 
-def test_what_can_be_served_has_no_mistakes():
+def test_what_can_be_served_has_no_mistakes() -> None:
     assert judged(SERVED) == []
 
 
-def test_share_names_that_differ_in_case_only():
+def test_share_names_that_differ_in_case_only() -> None:
     config = dataclasses.replace(SERVED, shares=(share("Straße"), share("docs"), share("DOCS")))
     assert judged(config) == ['--share DOCS: there is a share "docs" already, and share names do not tell case apart']
 
 
 @pytest.mark.parametrize("name", ["IPC$", "ipc$", "pipe", "a/b", "a\\b", "a\nb", "a:b", "", "x" * 81])
-def test_share_names_that_cannot_be(name):
+def test_share_names_that_cannot_be(name) -> None:
     (mistake,) = judged(dataclasses.replace(SERVED, shares=(share(name),)))
     assert mistake.startswith(f"--share {name}: ")
 
 
 @pytest.mark.parametrize("name", ["docs$", "my docs", "Ablage-2026_ä", "x" * 80])
-def test_share_names_that_can_be(name):
+def test_share_names_that_can_be(name) -> None:
     assert judged(dataclasses.replace(SERVED, shares=(share(name),))) == []
 
 
@@ -393,12 +395,12 @@ def test_share_names_that_can_be(name):
         ({"limits": Limits(frame=1024 * 1024)}, (), "limits.frame must be limits.transfer and 65536 bytes more"),
     ],
 )
-def test_settings_that_contradict_each_other(settings, shares, expected):
+def test_settings_that_contradict_each_other(settings, shares, expected) -> None:
     (mistake,) = judged(dataclasses.replace(SERVED, settings=Settings(**settings), shares=(*SERVED.shares, *shares)))
     assert expected in mistake
 
 
-def test_no_share_tells_how_to_add_one():
+def test_no_share_tells_how_to_add_one() -> None:
     assert judged(dataclasses.replace(SERVED, shares=())) == [
         "twistd filesvc: no share; add --share NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based], "
         "or a table [share.NAME] to a --config file"
@@ -406,17 +408,17 @@ def test_no_share_tells_how_to_add_one():
 
 
 @pytest.mark.parametrize(("guest", "share_guest"), [(False, False), (False, True), (True, False)])
-def test_nobody_could_log_on(guest, share_guest):
+def test_nobody_could_log_on(guest, share_guest) -> None:
     (mistake,) = judged(Config(shares=(share("docs", guest=share_guest),), settings=Settings(guest=guest)))
     assert "add --auth smbpasswd:FILE" in mistake
     assert "--guest" in mistake
 
 
-def test_guests_are_enough():
+def test_guests_are_enough() -> None:
     assert judged(Config(shares=(share("docs", guest=True),), settings=Settings(guest=True))) == []
 
 
-def test_guest_share_on_a_server_without_guests_is_noted():
+def test_guest_share_on_a_server_without_guests_is_noted() -> None:
     config = dataclasses.replace(SERVED, shares=(share("docs"), share("pub", guest=True)))
     assert judged(config) == []
     assert notes(config) == ["--share pub: says guest, but guests get in only with --guest (guest = true) as well"]
@@ -434,7 +436,7 @@ def test_guest_share_on_a_server_without_guests_is_noted():
         ("unix:/run/filesvc/status:mode=600", False),
     ],
 )
-def test_a_status_that_others_may_see_is_noted(where, noted):
+def test_a_status_that_others_may_see_is_noted(where, noted) -> None:
     config = dataclasses.replace(SERVED, status=(Said(where, "--status"),))
     assert (
         notes(config)
@@ -444,7 +446,7 @@ def test_a_status_that_others_may_see_is_noted(where, noted):
     assert describe(config).endswith(f"; status on {where}")
 
 
-def test_description_tells_what_where_to_whom_and_no_password():
+def test_description_tells_what_where_to_whom_and_no_password() -> None:
     config = Config(
         listen=(Said("tcp:445", ""), Said("tcp:4455", "")),
         shares=(share("docs"), share("pub", read_only=True, guest=True, hidden=True, encrypt=True, access_based=True)),

@@ -35,7 +35,7 @@ def check(folder: Path, keytab: Path | None, auth: str = "kerberos:FILESVC.TEST"
     return filesvc("check", config)
 
 
-def test_what_can_be_served(kdc: Kdc, tmp_path: Path):
+def test_what_can_be_served(kdc: Kdc, tmp_path: Path) -> None:
     shown = check(tmp_path, kdc.folder / "keytab")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "to the users of kerberos:FILESVC.TEST" in shown.stdout
@@ -50,38 +50,38 @@ def test_what_can_be_served(kdc: Kdc, tmp_path: Path):
         ("host-keytab", "no keytab with a key of cifs/HOST (No key table entry found matching cifs/@); klist -k shows what it holds"),
     ],
 )
-def test_a_keytab_that_cannot_be_used(kdc: Kdc, tmp_path: Path, keytab, expected):
+def test_a_keytab_that_cannot_be_used(kdc: Kdc, tmp_path: Path, keytab, expected) -> None:
     shown = check(tmp_path, kdc.folder / keytab)
     assert shown.returncode == 1
     assert shown.stderr == f'{tmp_path}/filesvc.toml: keytab: "{kdc.folder / keytab}": {expected}\n'
 
 
-def test_a_realm_needs_a_keytab(tmp_path: Path):
+def test_a_realm_needs_a_keytab(tmp_path: Path) -> None:
     shown = check(tmp_path, None)
     assert shown.stderr == (
         f"{tmp_path}/filesvc.toml: auth lets users of Kerberos in, but nothing can read their tickets; add --keytab FILE (keytab)\n"
     )
 
 
-def test_a_keytab_needs_a_realm(kdc: Kdc, tmp_path: Path):
+def test_a_keytab_needs_a_realm(kdc: Kdc, tmp_path: Path) -> None:
     shown = check(tmp_path, kdc.folder / "keytab", "memory:alice:secret")
     assert shown.stderr == f"{tmp_path}/filesvc.toml: keytab: nobody could log on with it; add --auth kerberos:REALM (auth)\n"
 
 
-def test_a_realm_that_is_none(kdc: Kdc, tmp_path: Path):
+def test_a_realm_that_is_none(kdc: Kdc, tmp_path: Path) -> None:
     shown = check(tmp_path, kdc.folder / "keytab", "kerberos")
     assert shown.stderr == (
         f"{tmp_path}/filesvc.toml:2: auth: kerberos: kerberos needs a realm: kerberos:EXAMPLE.COM or kerberos:EXAMPLE.COM,local\n"
     )
 
 
-def test_the_server_does_not_start_with_a_mistaken_keytab(twistd: Callable[..., Twistd], kdc: Kdc, tmp_path: Path):
+def test_the_server_does_not_start_with_a_mistaken_keytab(twistd: Callable[..., Twistd], kdc: Kdc, tmp_path: Path) -> None:
     server = twistd("--share", f"docs={tmp_path}", "--keytab", str(kdc.folder / "garbage"), "--auth", "kerberos:FILESVC.TEST")
     assert server.wait() == 1
     assert f'twistd filesvc: keytab: "{kdc.folder}/garbage": no keytab' in server.output
 
 
-def test_without_the_extra_everything_else_works(installed: Path, kdc: Kdc, tmp_path: Path):
+def test_without_the_extra_everything_else_works(installed: Path, kdc: Kdc, tmp_path: Path) -> None:
     program = installed / "filesvc"
     config = tmp_path / "filesvc.toml"
     config.write_text(f'auth = "memory:alice:secret"\n[share.docs]\ntarget = "{tmp_path}"\n')
@@ -95,7 +95,7 @@ def test_without_the_extra_everything_else_works(installed: Path, kdc: Kdc, tmp_
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_nothing_of_kerberos_is_loaded_unless_it_is_asked_for(kdc: Kdc, tmp_path: Path, asked):
+def test_nothing_of_kerberos_is_loaded_unless_it_is_asked_for(kdc: Kdc, tmp_path: Path, asked) -> None:
     given = ["--keytab", str(kdc.folder / "keytab"), "--auth", "kerberos:FILESVC.TEST"] if asked else ["--auth", "memory:alice:secret"]
     program = (
         "from twisted.internet import reactor\nfrom filesvc.tap import Options, make_service\n"

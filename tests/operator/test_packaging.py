@@ -14,21 +14,21 @@ UNITS = ROOT / "filesvc" / "systemd"
 SAMPLE = ROOT / "etc" / "filesvc.toml"
 
 
-def test_twistd_lists_it(installed: Path, tmp_path: Path):
+def test_twistd_lists_it(installed: Path, tmp_path: Path) -> None:
     shown = run(installed / "twistd", "--help", cwd=tmp_path)
     assert re.search(r"^ +filesvc +Shares folders", shown.stdout, re.MULTILINE)
     assert run(installed / "twistd", "filesvc", "--help", cwd=tmp_path).stdout.startswith("Usage: twistd [options] filesvc [options]")
 
 
-def test_checker_is_found(installed: Path, tmp_path: Path):
+def test_checker_is_found(installed: Path, tmp_path: Path) -> None:
     assert "smbpasswd" in run(installed / "twistd", "filesvc", "--help-auth", cwd=tmp_path).stdout
 
 
-def test_command_is_installed(installed: Path, tmp_path: Path):
+def test_command_is_installed(installed: Path, tmp_path: Path) -> None:
     assert run(installed / "filesvc", "--version", cwd=tmp_path).stdout == f"filesvc {version('filesvc')}\n"
 
 
-def test_wheel_holds_every_module_and_nothing_else(installed: Path, checkout: Path):
+def test_wheel_holds_every_module_and_nothing_else(installed: Path, checkout: Path) -> None:
     (packages,) = (installed.parent / "lib").glob("python*/site-packages")
     wanted = {path.relative_to(checkout) for top in ("filesvc", "twisted") for path in (checkout / top).rglob("*") if path.is_file()}
     record = (packages / f"filesvc-{version('filesvc')}.dist-info" / "RECORD").read_text()
@@ -39,7 +39,7 @@ def test_wheel_holds_every_module_and_nothing_else(installed: Path, checkout: Pa
     assert not any(path.name == "__init__.py" and path.parts[0] == "twisted" for path in got)
 
 
-def test_dependencies_are_consistent(installed: Path):
+def test_dependencies_are_consistent(installed: Path) -> None:
     assert run(installed / "pip", "check").returncode == 0
 
 
@@ -53,7 +53,7 @@ def unit(name: str) -> configparser.ConfigParser:
     return parser
 
 
-def test_units_start_what_is_installed_with_the_sample_configuration():
+def test_units_start_what_is_installed_with_the_sample_configuration() -> None:
     service = unit("filesvc.service")["Service"]
     programs = {"twistd", "filesvc"}
     for key in ("ExecStartPre", "ExecStart"):
@@ -64,7 +64,7 @@ def test_units_start_what_is_installed_with_the_sample_configuration():
     assert "-HUP $MAINPID" in service["ExecReload"]
 
 
-def test_socket_unit_is_what_the_sample_configuration_names():
+def test_socket_unit_is_what_the_sample_configuration_names() -> None:
     socket_unit = unit("filesvc.socket")["Socket"]
     assert socket_unit["ListenStream"] == "445"
     endpoint = "systemd:domain=INET6:index=0"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from twisted.internet.task import Clock
@@ -18,7 +20,7 @@ def config(*shares: ShareConfig, auth: str = "memory:alice:secret") -> Config:
     return Config(shares=shares, auth=(Said(auth, "--auth"),))
 
 
-def share(name: str, target: object, **given: object) -> ShareConfig:
+def share(name: str, target: object, **given: Any) -> ShareConfig:
     return ShareConfig(name, Said(str(target), "here"), "here", **given)
 
 
@@ -26,8 +28,12 @@ def descriptors() -> list[str]:
     return os.listdir("/proc/self/fd")
 
 
+class Provide(Protocol):
+    def __call__(self, config: Config, opened: Provision | None = None) -> Provision: ...
+
+
 @pytest.fixture
-def provided():
+def provided() -> Iterator[Provide]:
     """Provides, and gives back what was provided."""
     made: list[Provision] = []
 
@@ -40,19 +46,19 @@ def provided():
         store.close()
 
 
-def test_shares_are_as_asked(provided, tmp_path: Path):
+def test_shares_are_as_asked(provided: Provide, tmp_path: Path) -> None:
     asked = share("docs", tmp_path, read_only=True, guest=True, hidden=True, encrypt=True, comment="Papers", access_based=True)
     (made,) = provided(config(asked)).shares
     assert made == Share("docs", made.store, True, True, True, True, "Papers", str(tmp_path), access_based=True)
 
 
-def test_shares_of_one_folder_have_one_store_unless_one_is_read_only(provided, tmp_path: Path):
+def test_shares_of_one_folder_have_one_store_unless_one_is_read_only(provided: Provide, tmp_path: Path) -> None:
     one, two, three = provided(config(share("a", tmp_path), share("b", f"{tmp_path}/."), share("c", tmp_path, read_only=True))).shares
     assert one.store is two.store
     assert three.store is not one.store
 
 
-def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(provided, tmp_path: Path):
+def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(provided: Provide, tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     first = provided(config(share("docs", docs)))
@@ -64,7 +70,7 @@ def test_open_stores_are_kept_and_a_folder_that_was_replaced_is_opened_anew(prov
     assert third.shares[0].store is not first.shares[0].store
 
 
-def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_path: Path):
+def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided: Provide, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     kept = provided(config(share("docs", tmp_path)))
     before = descriptors()
@@ -75,18 +81,18 @@ def test_a_mistake_leaves_nothing_open_and_what_was_open_alone(provided, tmp_pat
     assert kept.shares[0].store.volume().total > 0
 
 
-def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path: Path):
+def test_the_folder_for_what_outlives_the_server_must_be_there(tmp_path: Path) -> None:
     asked = replace(config(share("docs", tmp_path)), settings=Settings(state=f"{tmp_path}/none"))
     with pytest.raises(ConfigError, match=r'twistd filesvc: state: ".*/none" is no folder that can be written to'):
         provide(asked, {}, [])
 
 
-def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path: Path):
+def test_a_comma_in_a_missing_folder_may_be_a_flag_misspelt(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="flags after a comma are ro, guest, hidden, encrypt and access-based"):
         provide(config(share("docs", f"{tmp_path},read-only")), {}, [])
 
 
-def test_a_folder_with_a_colon_needs_a_slash(provided, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_with_a_colon_needs_a_slash(provided: Provide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a:b").mkdir()
     (tmp_path / "ab:c").mkdir()
@@ -95,14 +101,14 @@ def test_a_folder_with_a_colon_needs_a_slash(provided, tmp_path: Path, monkeypat
         provide(config(share("two", "ab:c")), {}, [])
 
 
-def test_mistakes_found_before_are_told_as_well(tmp_path: Path):
+def test_mistakes_found_before_are_told_as_well(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as mistaken:
         provide(config(share("docs", tmp_path)), {}, ["found before"])
     assert mistaken.value.mistakes == ["found before"]
 
 
 @pytest.mark.parametrize("text", ["tcp:445", "tcp6:port=445", "tcp:0:interface=127.0.0.1", "unix:/run/filesvc", "haproxy:tcp:445"])
-def test_endpoints_that_are(text):
+def test_endpoints_that_are(text) -> None:
     mistakes: list[str] = []
     (listen,) = endpoints([Said(text, "--listen")], Clock(), mistakes)
     assert mistakes == []
@@ -115,7 +121,7 @@ def test_endpoints_that_are(text):
      "systemd:domain=INET", "systemd:domain=INET:index=x"],
 )  # fmt: skip
 @pytest.mark.parametrize("activated", [True, False])
-def test_endpoints_that_are_not(text, activated):
+def test_endpoints_that_are_not(text, activated) -> None:
     mistakes: list[str] = []
     assert endpoints([Said(text, "--listen")], Clock(), mistakes, activated) == []
     (mistake,) = mistakes

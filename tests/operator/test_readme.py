@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ..conformance.kdc import Kdc
-from ..interop.test_persistent import Client
+from ..interop.persistent_client import Client
 from .programs import PATIENCE, PROGRAMS, ROOT, TRY_IT, free_port, run, smbclient
 
 README = (ROOT / "README.md").read_text()
@@ -95,7 +95,7 @@ def elsewhere(tmp_path: Path) -> Elsewhere:
     return Elsewhere(tmp_path, free_port())
 
 
-def test_every_block_is_run():
+def test_every_block_is_run() -> None:
     assert [(block.heading, block.language) for block in blocks() if block.language != "text"] == [
         ("Try it", "sh"),
         ("Serve folders", "sh"),
@@ -113,7 +113,7 @@ def test_every_block_is_run():
     ]
 
 
-def test_try_it(checkout: Path, installed: Path):
+def test_try_it(checkout: Path, installed: Path) -> None:
     assert block("Try it", "sh") == f"{TRY_IT}\n"
     start = TRY_IT.split(" && ")[-1]
     with running(start, checkout, "Only this machine can reach it") as output:
@@ -128,7 +128,7 @@ def test_try_it(checkout: Path, installed: Path):
         assert line == "  ..." or re.search(f"^{pattern}$", said, re.MULTILINE), line
 
 
-def test_serve_folders_and_connect(elsewhere: Elsewhere):
+def test_serve_folders_and_connect(elsewhere: Elsewhere) -> None:
     work = elsewhere.root / "work"
     with running(elsewhere.moved(block("Serve folders", "sh")), work, "Serving "):
         connected = run("bash", "-euc", elsewhere.moved(block("Connect", "sh")), cwd=work)
@@ -139,7 +139,7 @@ def test_serve_folders_and_connect(elsewhere: Elsewhere):
         assert "NT_STATUS_LOGON_FAILURE" in smbclient(elsewhere.port, "pub", "stranger%x", "ls")
 
 
-def test_configuration_file(elsewhere: Elsewhere):
+def test_configuration_file(elsewhere: Elsewhere) -> None:
     (elsewhere.root / "etc/filesvc.toml").write_text(elsewhere.moved(block("Serve folders", "toml")))
     with running(elsewhere.moved(block("Serve folders", "sh", 1)), elsewhere.root / "work", "filesvc.service#info] Serving ") as output:
         assert "filesvc.toml: would serve docs (" in output.read_text()
@@ -160,7 +160,7 @@ def test_as_a_service_of_systemd(elsewhere: Elsewhere, installed: Path) -> None:
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_users_of_kerberos(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch):
+def test_users_of_kerberos(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
     kdc = Kdc(elsewhere.root / "kdc", free_port(), "EXAMPLE.COM")
     kdc.start()
     try:
@@ -175,7 +175,7 @@ def test_users_of_kerberos(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
         kdc.stop()
 
 
-def test_watch_it(elsewhere: Elsewhere):
+def test_watch_it(elsewhere: Elsewhere) -> None:
     work, port = elsewhere.root / "work", str(free_port())
     (elsewhere.root / "etc/filesvc.toml").write_text(elsewhere.moved(block("Serve folders", "toml")))
     passwd = block("Serve folders", "sh", 1).splitlines()[0]
@@ -193,7 +193,7 @@ def test_watch_it(elsewhere: Elsewhere):
     assert said.split()[: len(sample.split())] == sample.split()
 
 
-def test_mistakes_in_the_configuration_file(elsewhere: Elsewhere):
+def test_mistakes_in_the_configuration_file(elsewhere: Elsewhere) -> None:
     path = elsewhere.root / "etc/filesvc.toml"
     mistaken = block("Serve folders", "toml").replace('"required"', '"yes"', 1).replace("/srv/docs", "/srv/dosc")
     path.write_text(elsewhere.moved(mistaken))
@@ -201,7 +201,7 @@ def test_mistakes_in_the_configuration_file(elsewhere: Elsewhere):
     assert run(PROGRAMS / "filesvc", "check", path).stderr == elsewhere.moved(block("Serve folders", "text"))
 
 
-def test_store_of_your_own(elsewhere: Elsewhere):
+def test_store_of_your_own(elsewhere: Elsewhere) -> None:
     work = elsewhere.root / "work"
     plugins = work / "twisted" / "plugins"
     plugins.mkdir(parents=True)
@@ -210,7 +210,7 @@ def test_store_of_your_own(elsewhere: Elsewhere):
         assert "Hello, world!" in smbclient(4450, "hi", ALICE, "get hello.txt -")
 
 
-def test_share_in_your_program(elsewhere: Elsewhere):
+def test_share_in_your_program(elsewhere: Elsewhere) -> None:
     work = elsewhere.root / "work"
     assert run(PROGRAMS / "filesvc", "passwd", "--stdin", work / "users.smbpasswd", "alice", input="secret\n").returncode == 0
     (work / "program.py").write_text(block("A share in your program", "python").replace("reactor.run()", "print('running')\nreactor.run()"))
@@ -218,7 +218,7 @@ def test_share_in_your_program(elsewhere: Elsewhere):
         assert "All is well." in smbclient(4450, "reports", ALICE, "get reports/2026.txt -")
 
 
-def test_named_files_and_scripts_exist():
+def test_named_files_and_scripts_exist() -> None:
     for name in re.findall(r"`((?:server|smb2|zerocopy)/[\w/]+\.py)`", README):
         assert (ROOT / "filesvc" / name).is_file(), name
     for script in ("tests/run", ".ci/run"):

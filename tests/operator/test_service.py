@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.provision import Listen
@@ -30,13 +33,14 @@ class Reactor(MemoryReactorClock):
     def getThreadPool(self) -> Reactor:
         return self
 
-    def callInThreadWithCallback(self, on_result, function) -> None:
+    def callInThreadWithCallback(self, on_result: Callable[[bool, object], None], function: Callable[[], object]) -> None:
         on_result(True, function())
 
-    def callFromThread(self, function, *args) -> None:
+    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
         function(*args)
 
 
+@implementer(IStreamServerEndpoint)
 class Endpoint:
     """Listens when it is told to."""
 
@@ -58,18 +62,18 @@ class Connection:
 
 
 @pytest.fixture
-def reactor():
+def reactor() -> Reactor:
     return Reactor()
 
 
 @pytest.fixture
-def service(reactor, tmp_path: Path):
+def service(reactor: Reactor, tmp_path: Path) -> FileService:
     where = Said(str(tmp_path), "here")
     config = Config(listen=(Said("tcp:445", "here"),), shares=(ShareConfig("docs", where, "here"),), auth=(Said("memory:a:b", "here"),))
     return FileService(reactor, lambda mistakes: config)
 
 
-def test_started_by_twistd_or_without_privileges_it_listens_once(reactor, service):
+def test_started_by_twistd_or_without_privileges_it_listens_once(reactor: Reactor, service: FileService) -> None:
     service.privilegedStartService()
     assert [server[0] for server in reactor.tcpServers] == [445]
     service.startService()
@@ -77,13 +81,13 @@ def test_started_by_twistd_or_without_privileges_it_listens_once(reactor, servic
     service.stopService()
 
 
-def test_started_as_any_service_it_listens(reactor, service):
+def test_started_as_any_service_it_listens(reactor: Reactor, service: FileService) -> None:
     service.startService()
     assert len(reactor.tcpServers) == 1
     service.stopService()
 
 
-def test_the_server_goes_on_until_its_last_reply_is_out(reactor, service):
+def test_the_server_goes_on_until_its_last_reply_is_out(reactor: Reactor, service: FileService) -> None:
     service.startService()
     connection = Connection()
     service.server.add(connection)
@@ -97,7 +101,7 @@ def test_the_server_goes_on_until_its_last_reply_is_out(reactor, service):
     assert (stopped, service.server.numPorts) == ([None], 0)
 
 
-def test_signals_are_as_before_afterwards(service):
+def test_signals_are_as_before_afterwards(service: FileService) -> None:
     before = signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGIO)
     service.startService()
     assert signal.getsignal(signal.SIGHUP) != before[0]
@@ -106,7 +110,7 @@ def test_signals_are_as_before_afterwards(service):
 
 
 @pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch, service):
+def late(monkeypatch: pytest.MonkeyPatch, service: FileService) -> Iterator[Endpoint]:
     """An endpoint of the service that takes its time."""
     endpoint = Endpoint()
     monkeypatch.setattr(service, "_endpoints", [*service._endpoints, Listen("slow:1", endpoint)])
@@ -114,7 +118,7 @@ def late(monkeypatch: pytest.MonkeyPatch, service):
     service.stopService()
 
 
-def test_it_serves_when_all_endpoints_listen(monkeypatch: pytest.MonkeyPatch, service, late):
+def test_it_serves_when_all_endpoints_listen(monkeypatch: pytest.MonkeyPatch, service: FileService, late: Endpoint) -> None:
     told: list[object] = []
     monkeypatch.setattr(service, "_listening", told.append)
     service.startService()
@@ -123,13 +127,13 @@ def test_it_serves_when_all_endpoints_listen(monkeypatch: pytest.MonkeyPatch, se
     assert told == [[port, port]]
 
 
-def test_an_endpoint_that_fails_late_ends_the_process(reactor, service, late):
+def test_an_endpoint_that_fails_late_ends_the_process(reactor: Reactor, service: FileService, late: Endpoint) -> None:
     service.startService()
     late.listening.errback(CannotListenError("host", 1, "no"))
     assert reactor.stopped
 
 
-def test_an_endpoint_that_fails_at_once_is_told(service, late):
+def test_an_endpoint_that_fails_at_once_is_told(service: FileService, late: Endpoint) -> None:
     late.listening.errback(CannotListenError("host", 1, "no"))
     with pytest.raises(CannotListen, match="Cannot listen on slow:1: Couldn't listen on host:1: no") as refused:
         service.startService()
@@ -137,7 +141,7 @@ def test_an_endpoint_that_fails_at_once_is_told(service, late):
     service.startService()
 
 
-def test_a_store_that_has_a_file_to_delete_stays_open(reactor, service, tmp_path: Path):
+def test_a_store_that_has_a_file_to_delete_stays_open(reactor: Reactor, service: FileService, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     store = next(iter(service.server.shares.values())).store
     identity = store.identity(("f",))

@@ -79,7 +79,7 @@ def visitor(site: Site) -> Iterator[subprocess.Popen[bytes]]:
         process.stdin.close()
 
 
-def test_who_is_connected(site: Site, visitor: subprocess.Popen[bytes]):
+def test_who_is_connected(site: Site, visitor: subprocess.Popen[bytes]) -> None:
     shown = filesvc("status", f"tcp:127.0.0.1:{site.status}")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("TOWER: filesvc ")
@@ -93,7 +93,7 @@ def test_who_is_connected(site: Site, visitor: subprocess.Popen[bytes]):
     assert "connections: 0, sessions: 0" in get(site.status, "/")
 
 
-def test_metrics_of_what_clients_do(site: Site, tmp_path: Path):
+def test_metrics_of_what_clients_do(site: Site, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.write_bytes(os.urandom(3 << 20))
     smbclient(site.port, "docs", ALICE, f"put {data} data; get data {tmp_path}/back")
@@ -108,12 +108,12 @@ def test_metrics_of_what_clients_do(site: Site, tmp_path: Path):
     assert site.metric("filesvc_buffers_outstanding") == 0
 
 
-def test_a_socket_with_its_mode(site: Site):
+def test_a_socket_with_its_mode(site: Site) -> None:
     assert site.socket.stat().st_mode & 0o777 == 0o600
     assert filesvc("status", f"unix:{site.socket}").stdout.startswith("TOWER: filesvc ")
 
 
-def test_asking_is_not_logged(site: Site):
+def test_asking_is_not_logged(site: Site) -> None:
     get(site.status, "/metrics")
     with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{site.status}/", method="HEAD"), timeout=PATIENCE) as response:
         assert response.status == 200
@@ -123,7 +123,7 @@ def test_asking_is_not_logged(site: Site):
     assert "HEAD" not in site.server.output
 
 
-def test_a_reload_leaves_it_where_it_is(site: Site):
+def test_a_reload_leaves_it_where_it_is(site: Site) -> None:
     before = site.config.read_text()
     site.config.write_text(before.replace(str(site.status), str(free_port())))
     site.server.signal(signal.SIGHUP)
@@ -132,19 +132,19 @@ def test_a_reload_leaves_it_where_it_is(site: Site):
     site.config.write_text(before)
 
 
-def test_the_end_takes_the_socket_away(site: Site):
+def test_the_end_takes_the_socket_away(site: Site) -> None:
     site.server.stop()
     assert not site.socket.exists()
     site.start()
 
 
-def test_the_end_when_the_socket_is_gone(site: Site):
+def test_the_end_when_the_socket_is_gone(site: Site) -> None:
     site.socket.unlink()
     assert "Server Shut Down" in site.server.stop()
     site.start()
 
 
-def test_a_killed_server_leaves_nothing_in_the_way(site: Site):
+def test_a_killed_server_leaves_nothing_in_the_way(site: Site) -> None:
     site.server.process.kill()
     site.server.wait()
     assert site.socket.exists()
@@ -152,20 +152,20 @@ def test_a_killed_server_leaves_nothing_in_the_way(site: Site):
     assert f"StatusSite starting on '{site.socket}'" in site.server.wait_for("StatusSite starting on", 2)
 
 
-def test_off_unless_asked_for(twistd: Callable[..., Twistd], users: Path, tmp_path: Path):
+def test_off_unless_asked_for(twistd: Callable[..., Twistd], users: Path, tmp_path: Path) -> None:
     server = twistd("--listen", loopback(free_port()), "--share", f"docs={tmp_path}", "--auth", f"smbpasswd:{users}")
     server.wait_for("Serving ")
     assert "StatusSite" not in server.output
 
 
-def test_an_option_turns_it_on(twistd: Callable[..., Twistd], tmp_path: Path):
+def test_an_option_turns_it_on(twistd: Callable[..., Twistd], tmp_path: Path) -> None:
     port = free_port()
     server = twistd("--listen", loopback(free_port()), "--status", loopback(port), folder=tmp_path)
     server.wait_for("Only this machine can reach it")
     assert get(port, "/").startswith("FILESVC: filesvc ")
 
 
-def test_a_status_port_in_use_stops_the_start(users: Path, tmp_path: Path):
+def test_a_status_port_in_use_stops_the_start(users: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = loopback(taken.getsockname()[1])
         options = ("--listen", loopback(free_port()), "--share", f"docs={tmp_path}", "--auth", f"smbpasswd:{users}", "--status", where)
@@ -178,7 +178,7 @@ def test_a_status_port_in_use_stops_the_start(users: Path, tmp_path: Path):
 # Where there is none
 
 
-def test_nobody_listens():
+def test_nobody_listens() -> None:
     port = free_port()
     shown = filesvc("status", f"tcp:127.0.0.1:{port}")
     assert (shown.returncode, shown.stdout) == (1, "")
@@ -186,12 +186,12 @@ def test_nobody_listens():
     assert len(shown.stderr.splitlines()) == 1
 
 
-def test_something_else_listens(site: Site):
+def test_something_else_listens(site: Site) -> None:
     shown = filesvc("status", f"tcp:127.0.0.1:{site.port}")
     assert (shown.returncode, shown.stderr) == (1, f"what listens on tcp:127.0.0.1:{site.port} tells no status\n")
 
 
-def test_no_endpoint():
+def test_no_endpoint() -> None:
     with pytest.raises(NoStatus, match="give an endpoint, such as tcp"):
         fetch(None, "nonsense").send(None)
 
@@ -204,7 +204,7 @@ def test_no_endpoint():
         ("status = 1", "1: status: 1 is not accepted"),
     ],
 )
-def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.CaptureFixture[str], text, problem):
+def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.CaptureFixture[str], text, problem) -> None:
     config = tmp_path / "filesvc.toml"
     config.write_text(text)
     assert main(["status", "--config", str(config)]) == 1
@@ -225,5 +225,5 @@ def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.
         (r"unix:/run/a\:b:lockfile=0", r"unix:/run/a\:b"),
     ],
 )
-def test_where_a_client_finds_what_listens(listening, expected):
+def test_where_a_client_finds_what_listens(listening, expected) -> None:
     assert client_endpoint(listening) == expected

@@ -8,6 +8,8 @@ import socket
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress, IListeningPort
+from zope.interface import implementer
 
 from filesvc.trial import TrialUser, instructions
 
@@ -15,15 +17,22 @@ USER = TrialUser("user-k2m4", "abcd-efgh-jkmn-pqrs")
 HOST = socket.gethostname()
 
 
+@implementer(IListeningPort)
 class Port:
-    def __init__(self, address):
+    def __init__(self, address: IAddress) -> None:
         self.address = address
 
-    def getHost(self):
+    def startListening(self) -> None:
+        raise NotImplementedError
+
+    def stopListening(self) -> None:
+        raise NotImplementedError
+
+    def getHost(self) -> IAddress:
         return self.address
 
 
-def told(address: object) -> dict[str, list[str]]:
+def told(address: IAddress) -> dict[str, list[str]]:
     """The lines for each system, by its name."""
     systems: dict[str, list[str]] = {}
     name = ""
@@ -34,7 +43,7 @@ def told(address: object) -> dict[str, list[str]]:
     return systems
 
 
-def test_loopback_with_a_port_of_its_own():
+def test_loopback_with_a_port_of_its_own() -> None:
     systems = told(IPv4Address("TCP", "127.0.0.1", 4450))
     assert systems == {
         "smbclient": ["smbclient //127.0.0.1/share -p 4450 -U user-k2m4%abcd-efgh-jkmn-pqrs"],
@@ -48,7 +57,7 @@ def test_loopback_with_a_port_of_its_own():
     }
 
 
-def test_the_usual_port_is_not_told():
+def test_the_usual_port_is_not_told() -> None:
     systems = told(IPv4Address("TCP", "0.0.0.0", 445))
     assert systems["smbclient"] == [f"smbclient //{HOST}/share -U user-k2m4%abcd-efgh-jkmn-pqrs"]
     assert systems["Linux"] == [f"sudo mount -t cifs //{HOST}/share /mnt -o username=user-k2m4,password=abcd-efgh-jkmn-pqrs"]
@@ -59,25 +68,25 @@ def test_the_usual_port_is_not_told():
     ]
 
 
-def test_only_loopback_is_said_to_be_out_of_reach():
+def test_only_loopback_is_said_to_be_out_of_reach() -> None:
     assert "Only this machine" in instructions(USER, "/srv", [Port(IPv6Address("TCP", "::1", 4450))])
     assert "Only this machine" not in instructions(USER, "/srv", [Port(IPv6Address("TCP", "::", 4450))])
 
 
-def test_ipv6_address_stands_in_brackets_in_urls():
+def test_ipv6_address_stands_in_brackets_in_urls() -> None:
     assert (
         told(IPv6Address("TCP", "2001:db8::1", 4450))["macOS Finder"][1] == "smb://user-k2m4:abcd-efgh-jkmn-pqrs@[2001:db8::1]:4450/share"
     )
 
 
-def test_an_address_that_has_no_port_is_passed_over():
+def test_an_address_that_has_no_port_is_passed_over() -> None:
     unix = Port(UNIXAddress("/run/filesvc"))
     assert instructions(USER, "/srv", [unix]) == ""
     assert "127.0.0.1:4450" in instructions(USER, "/srv", [unix, Port(IPv4Address("TCP", "127.0.0.1", 4450))])
 
 
 @pytest.mark.parametrize("_", range(20))
-def test_made_up_names_and_passwords_need_no_quotes_and_differ(_):
+def test_made_up_names_and_passwords_need_no_quotes_and_differ(_) -> None:
     user, other = TrialUser(), TrialUser()
     for word in (user.name, user.password):
         assert shlex.quote(word) == word

@@ -53,7 +53,7 @@ def pub(tmp_path: Path) -> Path:
 # The trial
 
 
-def test_without_options_the_current_folder_is_shared_as_it_says(twistd: Callable[..., Twistd], docs: Path):
+def test_without_options_the_current_folder_is_shared_as_it_says(twistd: Callable[..., Twistd], docs: Path) -> None:
     server = twistd("--listen", loopback(port := free_port()), folder=docs)
     output = server.wait_for("Only this machine can reach it")
     assert f"filesvc shares {docs}, read-only, at 127.0.0.1:{port}." in output
@@ -65,7 +65,7 @@ def test_without_options_the_current_folder_is_shared_as_it_says(twistd: Callabl
     assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "share", "nobody%", "ls")
 
 
-def test_without_any_option_it_listens_on_loopback_port_4450(twistd: Callable[..., Twistd], docs: Path):
+def test_without_any_option_it_listens_on_loopback_port_4450(twistd: Callable[..., Twistd], docs: Path) -> None:
     if answers(4450):
         pytest.fail("port 4450 is taken, so this cannot be tested")
     server = twistd(folder=docs)
@@ -73,13 +73,13 @@ def test_without_any_option_it_listens_on_loopback_port_4450(twistd: Callable[..
     assert answers(4450)
 
 
-def test_two_trials_have_different_users(twistd: Callable[..., Twistd]):
+def test_two_trials_have_different_users(twistd: Callable[..., Twistd]) -> None:
     outputs = [twistd("--listen", loopback(free_port())).wait_for("made for this run") for _ in range(2)]
     users = {next(line for line in output.splitlines() if line.startswith("User ")) for output in outputs}
     assert len(users) == 2
 
 
-def test_a_trial_ends_with_its_terminal(twistd: Callable[..., Twistd]):
+def test_a_trial_ends_with_its_terminal(twistd: Callable[..., Twistd]) -> None:
     server = twistd("--listen", loopback(free_port()))
     server.wait_for(SERVING)
     server.signal(signal.SIGHUP)
@@ -89,7 +89,7 @@ def test_a_trial_ends_with_its_terminal(twistd: Callable[..., Twistd]):
 # Options
 
 
-def test_the_real_thing(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path):
+def test_the_real_thing(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path) -> None:
     port, other = free_port(), free_port()
     server = twistd(
         "--listen", loopback(port), "--listen", loopback(other), "--share", f"docs={docs}", "--share", f"pub={pub},ro,guest",
@@ -110,7 +110,7 @@ def test_the_real_thing(twistd: Callable[..., Twistd], docs: Path, pub: Path, us
     assert [line.split("|")[1] for line in listed.splitlines() if line.startswith("Disk|")] == ["docs", "pub"]
 
 
-def test_guests_need_the_option_as_well(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path):
+def test_guests_need_the_option_as_well(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path) -> None:
     port = free_port()
     server = twistd("--listen", loopback(port), "--share", f"pub={pub},guest", "--auth", f"smbpasswd:{users}")
     assert "--share pub: says guest, but guests get in only with --guest" in server.wait_for("says guest")
@@ -118,7 +118,7 @@ def test_guests_need_the_option_as_well(twistd: Callable[..., Twistd], docs: Pat
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_several_checkers_are_asked_in_turn(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path):
+def test_several_checkers_are_asked_in_turn(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path) -> None:
     clear = tmp_path / "clear"
     clear.write_text("carol:one\n")
     port = free_port()
@@ -130,7 +130,7 @@ def test_several_checkers_are_asked_in_turn(twistd: Callable[..., Twistd], docs:
         assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "docs", user, "ls")
 
 
-def test_options_override_the_file(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path):
+def test_options_override_the_file(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path) -> None:
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text(
@@ -145,7 +145,7 @@ def test_options_override_the_file(twistd: Callable[..., Twistd], docs: Path, pu
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_store_plugin(twistd: Callable[..., Twistd], tmp_path: Path, users: Path):
+def test_store_plugin(twistd: Callable[..., Twistd], tmp_path: Path, users: Path) -> None:
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "greeting.py").write_text(
@@ -180,7 +180,7 @@ def test_store_plugin(twistd: Callable[..., Twistd], tmp_path: Path, users: Path
     assert (shown.returncode, shown.stderr) == (1, '--share hi: "greeting:": greet whom? give greeting:NAME\n')
 
 
-def test_help_and_checkers():
+def test_help_and_checkers() -> None:
     listed = run(PROGRAMS / "twistd", "filesvc", "--help").stdout
     for option in (
         "--listen=",
@@ -210,7 +210,7 @@ def refused(*arguments: str | Path, **given: object) -> str:
     return shown.stderr
 
 
-def test_all_mistakes_are_told_before_anything_listens(docs: Path, tmp_path: Path):
+def test_all_mistakes_are_told_before_anything_listens(docs: Path, tmp_path: Path) -> None:
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text('signing = "yes"\n')
@@ -224,15 +224,15 @@ def test_all_mistakes_are_told_before_anything_listens(docs: Path, tmp_path: Pat
     ]
 
 
-def test_shares_without_users_say_what_to_add(docs: Path):
+def test_shares_without_users_say_what_to_add(docs: Path) -> None:
     assert "nobody could log on; add --auth smbpasswd:FILE" in refused("--share", f"docs={docs}")
 
 
-def test_users_without_shares_say_what_to_add(users: Path):
+def test_users_without_shares_say_what_to_add(users: Path) -> None:
     assert "no share; add --share NAME=TARGET" in refused("--auth", f"smbpasswd:{users}")
 
 
-def test_port_in_use(docs: Path):
+def test_port_in_use(docs: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         shown = run(PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", "--listen", loopback(port))
@@ -262,7 +262,7 @@ class Visitor:
 
 
 @pytest.fixture
-def site(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path):
+def site(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_path: Path) -> tuple[Twistd, Path, int]:
     """A server with a file, and the file."""
     config = tmp_path / "filesvc.toml"
     port = free_port()
@@ -272,7 +272,7 @@ def site(twistd: Callable[..., Twistd], docs: Path, pub: Path, users: Path, tmp_
     return server, config, port
 
 
-def test_hang_up_reloads_shares_and_leaves_connections(site, docs: Path, pub: Path):
+def test_hang_up_reloads_shares_and_leaves_connections(site: tuple[Twistd, Path, int], docs: Path, pub: Path) -> None:
     server, config, port = site
     visitor = Visitor(port, "docs", "hello.txt")
     config.write_text(config.read_text().replace(f'[share.docs]\ntarget = "{docs}"', f'[share.pub]\ntarget = "{pub}"'))
@@ -289,7 +289,7 @@ def test_hang_up_reloads_shares_and_leaves_connections(site, docs: Path, pub: Pa
     assert "notice.txt" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_hang_up_reloads_users(site, tmp_path: Path):
+def test_hang_up_reloads_users(site: tuple[Twistd, Path, int], tmp_path: Path) -> None:
     server, config, port = site
     others = tmp_path / "others"
     assert filesvc("passwd", "--stdin", others, "bob", input="two\n").returncode == 0
@@ -300,7 +300,7 @@ def test_hang_up_reloads_users(site, tmp_path: Path):
     assert "NT_STATUS_LOGON_FAILURE" in smbclient(port, "docs", ALICE, "ls")
 
 
-def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded(site, docs: Path):
+def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded(site: tuple[Twistd, Path, int], docs: Path) -> None:
     server, _, port = site
     shutil.rmtree(docs)
     assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "docs", ALICE, "ls")
@@ -312,13 +312,13 @@ def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded
     assert "new.txt" in smbclient(port, "docs", ALICE, "ls")
 
 
-def test_the_log_tells_which_share_there_is_not(site):
+def test_the_log_tells_which_share_there_is_not(site: tuple[Twistd, Path, int]) -> None:
     server, _, port = site
     assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "dosc", ALICE, "ls")
     assert "there is no share 'dosc'" in server.output
 
 
-def test_hang_up_with_a_mistake_changes_nothing(site, pub: Path):
+def test_hang_up_with_a_mistake_changes_nothing(site: tuple[Twistd, Path, int], pub: Path) -> None:
     server, config, port = site
     config.write_text(config.read_text() + f'[share.pub]\ntarget = "{pub}"\nro = "yes"\n')
     server.signal(signal.SIGHUP)
@@ -327,14 +327,14 @@ def test_hang_up_with_a_mistake_changes_nothing(site, pub: Path):
     assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "pub", ALICE, "ls")
 
 
-def test_hang_up_tells_what_needs_a_restart(site):
+def test_hang_up_tells_what_needs_a_restart(site: tuple[Twistd, Path, int]) -> None:
     server, config, _ = site
     config.write_text('signing = "required"\n' + config.read_text())
     server.signal(signal.SIGHUP)
     assert f"what else is new in {config} waits for a restart" in server.wait_for(SERVING, 2)
 
 
-def test_reloads_leak_no_descriptors(site, docs: Path, pub: Path):
+def test_reloads_leak_no_descriptors(site: tuple[Twistd, Path, int], docs: Path, pub: Path) -> None:
     server, config, _ = site
     first, second = config.read_text(), config.read_text().replace(str(docs), str(pub))
     counts = []
@@ -346,7 +346,7 @@ def test_reloads_leak_no_descriptors(site, docs: Path, pub: Path):
     assert counts[2:4] == counts[4:]
 
 
-def test_term_ends_it(site):
+def test_term_ends_it(site: tuple[Twistd, Path, int]) -> None:
     server, _, port = site
     visitor = Visitor(port, "docs", "hello.txt")
     assert "Server Shut Down" in server.stop()
@@ -359,7 +359,7 @@ def test_term_ends_it(site):
 # What twistd does for every server
 
 
-def test_in_the_background(docs: Path, users: Path, tmp_path: Path):
+def test_in_the_background(docs: Path, users: Path, tmp_path: Path) -> None:
     port = free_port()
     config = tmp_path / "filesvc.toml"
     config.write_text(f'listen = "{loopback(port)}"\nauth = "smbpasswd:users.smbpasswd"\n[share.docs]\ntarget = "docs"\n')
@@ -381,7 +381,7 @@ def test_in_the_background(docs: Path, users: Path, tmp_path: Path):
     assert "Traceback" not in log.read_text()
 
 
-def test_in_the_background_with_a_port_in_use(docs: Path, tmp_path: Path):
+def test_in_the_background_with_a_port_in_use(docs: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         options = [f"--pidfile={tmp_path}/filesvc.pid", f"--logfile={tmp_path}/filesvc.log"]
         endpoint = loopback(taken.getsockname()[1])
@@ -392,7 +392,7 @@ def test_in_the_background_with_a_port_in_use(docs: Path, tmp_path: Path):
     assert not (tmp_path / "filesvc.pid").exists()
 
 
-def test_a_trial_in_the_background_says_how_to_connect(docs: Path, tmp_path: Path):
+def test_a_trial_in_the_background_says_how_to_connect(docs: Path, tmp_path: Path) -> None:
     pidfile = tmp_path / "filesvc.pid"
     port = free_port()
     options = [f"--pidfile={pidfile}", f"--logfile={tmp_path}/filesvc.log"]
@@ -402,7 +402,7 @@ def test_a_trial_in_the_background_says_how_to_connect(docs: Path, tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_after_the_port_is_bound(twistd: Callable[..., Twistd], users: Path, docs: Path):
+def test_another_user_after_the_port_is_bound(twistd: Callable[..., Twistd], users: Path, docs: Path) -> None:
     port = next(port for port in range(600, 1024) if not answers(port))
     for path in (users, docs, docs / "hello.txt", *list(docs.parents)[:-2]):
         os.chmod(path, path.stat().st_mode | 0o755 if path.is_dir() else 0o644)
@@ -421,7 +421,7 @@ def test_another_user_after_the_port_is_bound(twistd: Callable[..., Twistd], use
 # Endpoints
 
 
-def test_socket_from_systemd(docs: Path, users: Path, tmp_path: Path):
+def test_socket_from_systemd(docs: Path, users: Path, tmp_path: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     launcher = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1', "
@@ -439,7 +439,7 @@ def test_socket_from_systemd(docs: Path, users: Path, tmp_path: Path):
         process.wait(PATIENCE)
 
 
-def test_tls(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path):
+def test_tls(twistd: Callable[..., Twistd], docs: Path, users: Path, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
     assert run("openssl", *made).returncode == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..conformance.peers import Share
-from ..interop.test_persistent import EXCLUSIVE, LOCK_NOT_GRANTED, Client, status_of
+from ..interop.persistent_client import EXCLUSIVE, LOCK_NOT_GRANTED, Client, status_of
 from .programs import PATIENCE, PROGRAMS, free_port, smbclient
 
 ALICE = "alice%secret"
@@ -83,7 +83,7 @@ def site(config: Path) -> Iterator[Site]:
     assert "Traceback" not in (config.parent / "log").read_text()
 
 
-def test_clients_that_come_in_between_wait(site: Site):
+def test_clients_that_come_in_between_wait(site: Site) -> None:
     assert "hello.txt" in smbclient(site.port, "docs", ALICE, "ls")
     site.stop()
     command = ["smbclient", "//127.0.0.1/docs", "-p", str(site.port), "-U", ALICE, "-c", "ls"]
@@ -94,7 +94,7 @@ def test_clients_that_come_in_between_wait(site: Site):
         assert "hello.txt" in waiting.communicate(timeout=PATIENCE)[0]
 
 
-def test_a_continuous_share_goes_on(site: Site):
+def test_a_continuous_share_goes_on(site: Site) -> None:
     client, create_guid = Client(site), uuid.uuid4()
     handle = client.create_persistent("file", create_guid)
     handle.write(b"acknowledged", 0)
@@ -110,7 +110,7 @@ def test_a_continuous_share_goes_on(site: Site):
     client.close()
 
 
-def test_the_launcher_of_systemd(config: Path):
+def test_the_launcher_of_systemd(config: Path) -> None:
     """The first connection starts the server, as with a socket unit."""
     port = free_port()
     systemd = shutil.which("systemd-socket-activate")

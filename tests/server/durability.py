@@ -20,7 +20,8 @@ from filesvc.smb2.contexts.create_contexts import (
 )
 from filesvc.smb2.contexts.lease import Lease, LeaseState
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.messages.create import CreateResponse, OplockLevel
+from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
 
 from .dialogue import Answer, Client
 
@@ -62,3 +63,15 @@ def response(answer: Answer) -> CreateResponse:
 
 def names(answer: Answer) -> set[bytes]:
     return {context.name for context in response(answer).create_contexts}
+
+
+REPLAY = HeaderFlags.REPLAY_OPERATION
+
+
+def replay(client: Client, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
+    if any(context.name == rqls().name for context in contexts):
+        level = OplockLevel.LEASE
+    request = CreateRequest(
+        name, 0x1F01FF, CreateDisposition.OPEN_IF, share_access=7, create_contexts=list(contexts), requested_oplock_level=level, **fields
+    )
+    return client.ask(Command.CREATE, request.encode(), flags=REPLAY)

@@ -22,9 +22,9 @@ from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDire
 from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
 from filesvc.store.memory import MemoryStore
 
+from .descriptors import allow, folder, listing, owner_of, put
 from .dialogue import Client, MakeClient, MakeServer
-from .test_query_directory import NAMES, names
-from .test_security import allow, folder, listing, owner_of, put
+from .listings import NAMES, names
 
 READ = int(AccessMask.FILE_GENERIC_READ)
 

@@ -18,8 +18,8 @@ from filesvc.smb2.contexts.create_contexts import SD_BUFFER, CreateContext
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.store.memory import MemoryStore
 
+from .descriptors import allow, ask, listing, owner_of, put
 from .dialogue import Client, MakeClient, MakeServer
-from .test_security import allow, ask, listing, owner_of, put
 
 SACL, OWNER = SecurityInformation.SACL, SecurityInformation.OWNER
 SYSTEM = AccessMask.ACCESS_SYSTEM_SECURITY

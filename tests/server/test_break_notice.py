@@ -17,10 +17,10 @@ from filesvc.smb2.messages.create import CreateResponse, OplockLevel
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakNotification, OplockBreak
 from filesvc.smb2.messages.write import WriteRequest
 
+from .channels import bind, connect
 from .dialogue import Client, MakeClient
 from .durability import BATCH, KEY, OTHER_KEY, RH, RWH, STRANGER, create, response, rqls
 from .standing_reactor import FakeReactor
-from .test_session import bind, connect
 
 II, NONE = OplockLevel.II, OplockLevel.NONE
 

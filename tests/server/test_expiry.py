@@ -34,10 +34,10 @@ from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
+from .channels import bind, connect
 from .compounds import ask
 from .dialogue import Client, MakeClient, MakeServer
 from .standing_reactor import FakeReactor
-from .test_session import bind, connect
 
 LIFETIME = 600
 EXPIRED = Status.NETWORK_SESSION_EXPIRED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from filesvc.interfaces import Creation, Kind
 from filesvc.server.commands.create_contexts.durable import TIMEOUT
 from filesvc.server.handles.database import Database
 from filesvc.server.handles.record import LeaseRecord, OpenRecord
-from filesvc.server.handles.restoring import restore
-from filesvc.server.settings import Settings, Share
+from filesvc.server.settings import Share
 from filesvc.smb2.contexts.create_contexts import CreateContext, DurableHandleFlags
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2
 from filesvc.smb2.file_id import FileId
@@ -33,45 +32,18 @@ from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
 from .dialogue import Client, MakeServer
-from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, response, rqls
+from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, replay, response, rqls
+from .sites import Site
 from .standing_reactor import FakeReactor
-from .test_replay import replay
 
 PERSISTENT = DurableHandleFlags.PERSISTENT
 ASKED, BACK = dh2q(flags=PERSISTENT), lambda file_id: dh2c(file_id, flags=PERSISTENT)
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 
 
-class Site:
-    """A server with a folder for its state, which can be killed, and the clients of each."""
-
-    def __init__(self, make_server: Any, client_type: Any, reactor: Any, store: Any, folder: Path) -> None:
-        self._make_server, self._client_type = make_server, client_type
-        self._store, self._folder = store, folder
-        self.reactor = reactor
-        self.start()
-
-    def start(self, continuous: bool = True, others: Sequence[Share] = ()) -> None:
-        shares = [Share("files", self._store, continuous=continuous), *others]
-        self.server = self._make_server(Settings(state=str(self._folder)), shares)
-        restore(self.server.persistence, self.server)
-
-    def kill(self, **start: Any) -> None:
-        """What is in memory is lost, and nobody says good-bye; then there is another server."""
-        self.server.persistence.close()
-        self.start(**start)
-
-    def client(self, dialect: int = Dialect.SMB_3_1_1, user: str = "alice", **fields: Any) -> Any:
-        client = self._client_type(self.server, dialect, **fields)
-        client.negotiate()
-        assert client.log_on(user).status is Status.SUCCESS
-        assert client.enter().status is Status.SUCCESS
-        return client
-
-
 @pytest.fixture
 def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: MemoryStore, tmp_path: Path) -> Iterator[Site]:
-    site = Site(make_server, type(client), reactor, store, tmp_path)
+    site = Site(make_server, reactor, store, tmp_path)
     yield site
     site.server.persistence.close()
 
@@ -250,7 +222,7 @@ def test_it_counts_in_every_share_of_its_folder(make_server: MakeServer, client:
     folder.mkdir()
     state.mkdir()
     stores = [LocalStore(folder), LocalStore(folder)]
-    site = Site(make_server, type(client), reactor, stores[0], state)
+    site = Site(make_server, reactor, stores[0], state)
     file_id = response(create(site.client(), ASKED, level=0, access=AccessMask.FILE_READ_DATA, share=0)).file_id
     site.kill(others=[Share("again", stores[1])])
     other = site.client(client_guid=STRANGER)
@@ -377,14 +349,14 @@ def test_a_file_that_was_to_be_deleted_still_is(site: Site, how: str) -> None:
     assert client.create("f", CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 
 
-def replace_file(site: Site, store: Any) -> None:
+def replace_file(site: Site, store: MemoryStore) -> None:
     file = store.open(("f",), Creation.EXISTING, None, False)
     store.remove(file)
     file.close()
     store.open(("f",), Creation.NEW, Kind.FILE, True).close()
 
 
-def remove_file(site: Site, store: Any) -> None:
+def remove_file(site: Site, store: MemoryStore) -> None:
     file = store.open(("f",), Creation.EXISTING, None, False)
     store.remove(file)
     file.close()

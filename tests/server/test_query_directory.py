@@ -10,7 +10,7 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.filetime import to_filetime
 from filesvc.dtyp.status import Status
-from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry, parse_directory
+from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEntry
 from filesvc.fscc.ea import FullEa, encode_full_eas
 from filesvc.fscc.file_information import FileAllocationInformation, FileBasicInformation, FileEaInformation, FileInformationClass
 from filesvc.interfaces import Creation, Entry, FileAttributes, Kind, Times
@@ -25,22 +25,13 @@ from filesvc.smb2.messages.query_info import QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Answer, Client
+from .dialogue import Client
+from .listings import NAMES, entries, names
 
 RESTART = QueryDirectoryFlags.RESTART_SCANS
 SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY
 REOPEN = QueryDirectoryFlags.REOPEN
 BOTH = FileInformationClass.ID_BOTH_DIRECTORY
-NAMES = FileInformationClass.NAMES
-
-
-def entries(answer: Answer, what: int = NAMES) -> list[DirectoryEntry]:
-    assert answer.status is Status.SUCCESS, answer.status
-    return parse_directory(what, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
-
-
-def names(answer: Answer, what: int = NAMES) -> list[str]:
-    return [entry.file_name for entry in entries(answer, what)]
 
 
 @pytest.fixture

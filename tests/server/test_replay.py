@@ -14,7 +14,7 @@ from filesvc.server.errors import StatusError
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.smb2.contexts.create_contexts import DURABLE_HANDLE_REQUEST_V2, CreateContext
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command, Header, HeaderFlags
+from filesvc.smb2.header import Command, Header
 from filesvc.smb2.messages.close import CloseRequest
 from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateRequest, CreateResponse, OplockLevel
 from filesvc.smb2.messages.negotiate import Dialect
@@ -22,20 +22,9 @@ from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.write import WriteRequest
 
+from .channels import bind, connect
 from .dialogue import Client, MakeClient
-from .durability import BATCH, GUID, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2q, names, response, rqls
-from .test_session import bind, connect
-
-REPLAY = HeaderFlags.REPLAY_OPERATION
-
-
-def replay(client: Client, *contexts: CreateContext, level: int = BATCH, name: str = "f", **fields: Any) -> Any:
-    if any(context.name == rqls().name for context in contexts):
-        level = OplockLevel.LEASE
-    request = CreateRequest(
-        name, 0x1F01FF, CreateDisposition.OPEN_IF, share_access=7, create_contexts=list(contexts), requested_oplock_level=level, **fields
-    )
-    return client.ask(Command.CREATE, request.encode(), flags=REPLAY)
+from .durability import BATCH, GUID, KEY, OTHER_GUID, OTHER_KEY, REPLAY, RH, RWH, STRANGER, create, dh2q, names, replay, response, rqls
 
 
 def write(client: Client, file_id: FileId, sequence: int, flags: int = 0) -> Status:

@@ -36,48 +36,20 @@ from filesvc.smb2.contexts.create_contexts import (
     QueryMaximalAccessRequest,
     QueryMaximalAccessResponse,
 )
-from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse
-from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
 
+from .descriptors import DACL, OWNER, PRESENT, allow, ask, folder, listing, owner_of, put
 from .dialogue import Answer, Client, MakeClient, MakeServer
 
-OWNER, GROUP, DACL = SecurityInformation.OWNER, SecurityInformation.GROUP, SecurityInformation.DACL
-PRESENT = SecurityControl.DACL_PRESENT
 READ, WRITE = AccessMask.FILE_GENERIC_READ, AccessMask.FILE_GENERIC_WRITE
 INHERIT = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT
 CREATE, OPEN = CreateDisposition.CREATE, CreateDisposition.OPEN
-
-
-def allow(sid: Sid, mask: int, flags: int = 0) -> Ace:
-    return Ace(AceType.ACCESS_ALLOWED, sid, mask, flags)
-
-
-def listing(*aces: Ace) -> SecurityDescriptor:
-    return SecurityDescriptor(dacl=Acl(list(aces)), control=PRESENT)
-
-
-def ask(client: Client, file_id: FileId, parts: int = OWNER | GROUP | DACL) -> SecurityDescriptor:
-    answer = client.ask(Command.QUERY_INFO, QueryInfoRequest(file_id, InfoType.SECURITY, 0, 4096, parts).encode())
-    assert answer.status is Status.SUCCESS
-    return SecurityDescriptor.parse(memoryview(QueryInfoResponse.parse(answer.message).buffer))
-
-
-def put(client: Client, file_id: FileId, descriptor: SecurityDescriptor, parts: int = DACL) -> Status:
-    status = client.ask(Command.SET_INFO, SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor.encode(), parts).encode()).status
-    assert isinstance(status, Status)
-    return status
-
-
-def owner_of(client: Client, file_id: FileId) -> Sid:
-    owner = ask(client, file_id, OWNER).owner
-    assert owner is not None
-    return owner
 
 
 def entries(descriptor: SecurityDescriptor) -> list[tuple[Sid, int, int]]:
@@ -93,12 +65,6 @@ def alice(client: Client) -> Client:
 @pytest.fixture
 def carol(make_client: MakeClient) -> Client:
     return make_client(user="carol")
-
-
-def folder(client: Client, name: str, *aces: Ace) -> None:
-    file_id = client.open(name, create_options=CreateOptions.DIRECTORY_FILE)
-    assert put(client, file_id, listing(*aces)) is Status.SUCCESS
-    client.close(file_id)
 
 
 def test_users_are_told_apart(alice: Client, carol: Client) -> None:

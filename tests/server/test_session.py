@@ -34,20 +34,13 @@ from filesvc.smb2.messages.negotiate import Dialect, SecurityMode
 from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
-from filesvc.smb2.protection.keys import signing_key
 from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 from filesvc.store.memory import MemoryStore
 
+from .channels import bind, connect
 from .dialogue import Client, MakeClient, MakeServer
 
 DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
-
-
-def connect(client: Client, **fields: Any) -> Any:
-    """Another client of the same server, after NEGOTIATE."""
-    other = Client(client.server, **fields)
-    assert other.negotiate().status is Status.SUCCESS
-    return other
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -164,30 +157,6 @@ def test_who_does_not_say_who_it_is_may_do_so_again(client: Client) -> None:
     other = connect(client)
     other.log_on_anonymously()
     assert other.log_on_anonymously().status is Status.SUCCESS
-
-
-def bind(client: Client, other: Client, sign: bool = True, user: str = "alice") -> Any:
-    """Ask for C{client}'s session on C{other}'s connection; the last answer."""
-    other.session_id, other.signer, other.sign = client.session_id, client.signer, sign
-    context = spnego.client(user, "secret", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
-    token = context.step()
-    preauth = other.preauth.copy()
-    while True:
-        header = other.header(Command.SESSION_SETUP, tree_id=0)
-        request = other.encode(header, SessionSetupRequest(token or b"", flags=SessionSetupFlags.BINDING).encode())
-        preauth.update(request)
-        other.send(request)
-        (answer,) = other.receive()
-        if answer.status not in (Status.SUCCESS, Status.MORE_PROCESSING_REQUIRED):
-            return answer
-        token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
-        if answer.status is Status.SUCCESS:
-            key = signing_key(other.dialect, context.session_key, preauth.value)
-            other.signer = signer_for(other.connection.signing_algorithm, key)
-            assert other.verifies(answer)
-            return answer
-        assert other.verifies(answer) or not answer.header.flags & HeaderFlags.SIGNED
-        preauth.update(answer.message)
 
 
 def begin_binding(client: Client, other: Client) -> Any:

@@ -26,8 +26,8 @@ from filesvc.store.memory import MemoryStore
 
 from .dialogue import Answer, Client, MakeServer
 from .durability import GUID, KEY, OTHER_GUID, OTHER_KEY, STRANGER, dh2c, dh2q
+from .sites import Site
 from .standing_reactor import FakeReactor
-from .test_persistence import Site
 
 R = LeaseState.READ_CACHING
 W = LeaseState.WRITE_CACHING
@@ -41,7 +41,7 @@ ALL, NOBODY = 7, 0
 @pytest.fixture
 def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: MemoryStore, tmp_path: Path) -> Iterator[Site]:
     store.add("f", b"hello")
-    site = Site(make_server, type(client), reactor, store, tmp_path)
+    site = Site(make_server, reactor, store, tmp_path)
     yield site
     site.server.persistence.close()
 

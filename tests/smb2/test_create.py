@@ -20,8 +20,8 @@ from filesvc.smb2.messages.create import (
     ShareAccess,
 )
 
+from .context_strategies import create_contexts
 from .strategies import again, file_ids, hostile_messages, message, names, parses_or_refuses, u8, u32, u64
-from .test_create_contexts import create_contexts
 
 REQUEST = bytes.fromhex(
     "3900000002000000000000000000000000000000000000009f0112000000000003000000050000004000000078001000000000000000000064005c00750070002e"

@@ -36,7 +36,8 @@ from filesvc.smb2.contexts.create_contexts import (
 )
 from filesvc.smb2.file_id import FileId
 
-from .strategies import blobs, file_ids, hostile_bytes, parses_or_refuses, u32, u64
+from .context_strategies import create_contexts
+from .strategies import file_ids, hostile_bytes, parses_or_refuses, u32, u64
 
 FOUR = bytes.fromhex(
     "180000001000040000001800000000004d784163000000002000000010000400000018000800000041 6c5369000000000000100000000000"
@@ -95,8 +96,6 @@ _DATA: st.SearchStrategy[Data] = st.one_of(
     st.builds(QueryOnDiskIdResponse, u64, u64),
     st.builds(TimewarpToken, u64),
 )
-
-create_contexts = st.lists(st.builds(CreateContext, st.binary(min_size=1, max_size=20), blobs), max_size=4)
 
 
 def test_four_contexts_of_a_peer() -> None:

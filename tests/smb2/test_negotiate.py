@@ -16,8 +16,8 @@ from filesvc.smb2.contexts.negotiate_contexts import (
 )
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse, SecurityMode
 
+from .context_strategies import negotiate_contexts
 from .strategies import again, blobs, hostile_messages, message, parses_or_refuses, u16, u32, u64
-from .test_negotiate_contexts import negotiate_contexts
 
 REQUEST = bytes.fromhex(
     "24000500010000007f00000003bb7cc1619c144dbad7d1dc1357be557000000004000000020210020003020311030000010026000000000001002000010063b7d3"

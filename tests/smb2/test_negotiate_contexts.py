@@ -8,32 +8,15 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.contexts.negotiate_contexts import (
     CompressionCapabilities,
     ContextType,
-    EncryptionCapabilities,
     NegotiateContext,
-    NetnameNegotiateContext,
-    PreauthIntegrityCapabilities,
     RawContext,
-    SigningCapabilities,
     TransportCapabilities,
     encode_negotiate_contexts,
     parse_negotiate_contexts,
 )
 
-from .strategies import blobs, hostile_bytes, names, parses_or_refuses, u16, u32
-
-_IDS = st.lists(u16, max_size=5)
-_RAW_TYPES = u16.filter(lambda number: number not in set(ContextType) - {ContextType.RDMA_TRANSFORM_CAPABILITIES})
-
-negotiate_contexts = st.lists(
-    st.builds(PreauthIntegrityCapabilities, _IDS, blobs)
-    | st.builds(EncryptionCapabilities, _IDS)
-    | st.builds(CompressionCapabilities, _IDS, u32)
-    | st.builds(NetnameNegotiateContext, names)
-    | st.builds(TransportCapabilities, u32)
-    | st.builds(SigningCapabilities, _IDS)
-    | st.builds(RawContext, _RAW_TYPES, blobs),
-    max_size=5,
-)
+from .context_strategies import negotiate_contexts
+from .strategies import hostile_bytes, parses_or_refuses
 
 
 @given(negotiate_contexts)
