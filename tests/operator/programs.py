@@ -26,14 +26,18 @@ def free_port() -> int:
 
 
 class Twistd:
-    """A C{twistd -n filesvc} process; what it prints goes to C{output}."""
+    """
+    A C{twistd -n filesvc} process; what it prints goes to C{output}.
+
+    Hanging up ends it as it ends programs at a terminal, even where the tests themselves run under C{nohup}.
+    """
 
     def __init__(
         self, folder: Path, *arguments: str, options: tuple[str, ...] = ("-n", "--pidfile="), environment: dict[str, str] | None = None
     ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [str(PROGRAMS / "twistd"), *options, "filesvc", *arguments],
+            ["env", "--default-signal=HUP", str(PROGRAMS / "twistd"), *options, "filesvc", *arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
