@@ -8,7 +8,8 @@ from collections.abc import Generator, Iterable
 from twisted.logger import Logger
 
 from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, TakesLong
-from filesvc.server.files.patterns import compile_pattern, has_wildcards
+from filesvc.server.files.patterns import compile_pattern, has_wildcards, may_be_short
+from filesvc.server.files.short_names import ShortNames, short_name
 from filesvc.store.upcase import upcase
 
 log = Logger()
@@ -24,13 +25,13 @@ _PAUSE = ""
 
 class Enumeration:
     """
-    The entries of a directory that match a pattern, C{.} and C{..} first.
+    The entries of a directory that match a pattern, by their names or their short names, C{.} and C{..} first.
 
     The store lists lazily, so that a large directory costs no more memory than a small one.
 
     """
 
-    def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str) -> None:
+    def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str, short_names: ShortNames) -> None:
         """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
         self.pattern = pattern
         self.started = False
@@ -38,6 +39,7 @@ class Enumeration:
         self._store = store
         self._directory = directory
         self._matches = compile_pattern(pattern)
+        self._short_names = short_names if may_be_short(pattern) else None
         self._pushed: deque[str] = deque()
         self._names: Generator[str, None, None] | None = None
 
@@ -95,10 +97,17 @@ class Enumeration:
             if matches is None or matches(name):
                 yield name
         for number, name in enumerate(candidates, 1):
-            if matches is None or matches(upcase(name)):
+            if matches is None or matches(upcase(name)) or self._has_matching_short_name(name):
                 yield name
             elif not number % in_a_row:
                 yield _PAUSE
+
+    def _has_matching_short_name(self, name: str) -> bool:
+        """Whether the client may look for a file by its short name. Who has found it so opens it so."""
+        if self._short_names is None or self._matches is None or not self._matches(short_name(name)):
+            return False
+        self._short_names.of(name)
+        return True
 
     def _candidates(self) -> Iterable[str]:
         """The names that may match. Who asks for one name, which many do, does not wait until a large directory has been searched."""
@@ -109,7 +118,8 @@ class Enumeration:
             except TakesLong:
                 raise
             except FileNotFoundError:
-                return ()
+                if self._short_names is None:
+                    return ()
             except OSError:
                 log.debug("{name} cannot be opened, so it is searched for", name=pattern)
             else:

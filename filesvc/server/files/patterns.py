@@ -61,6 +61,15 @@ def has_wildcards(pattern: str) -> bool:
     return not _EXPRESSIONS.keys().isdisjoint(pattern)
 
 
+def may_be_short(pattern: str) -> bool:
+    """
+    Whether a search pattern asks for short names as well: all that are not the file's own name have a tilde.
+
+    Without one in it, C{*.htm} would find what only the short name of C{page.html} matches, and whoever deletes that loses it.
+    """
+    return "~" in pattern
+
+
 def _matches(pattern: str, name: str) -> bool:
     """Go through the name once, at all places in the pattern that what came before leads to."""
     last_dot = name.rfind(".")

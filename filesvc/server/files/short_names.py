@@ -31,10 +31,9 @@ class ShortNames:
 
     def of(self, name: str) -> str:
         """The short name of a file."""
-        upper = name.upper()
-        if len(upper) <= _LONGEST and _SHORT.fullmatch(upper):
-            return upper
-        short = _make(upper)
+        short = short_name(name)
+        if short == name.upper():
+            return short
         if len(self._long) >= self._capacity:
             self._before, self._long = self._long, {}
         self._long[short] = name
@@ -51,7 +50,11 @@ class ShortNames:
         return self._long.get(short) or self._before.get(short, name)
 
 
-def _make(upper: str) -> str:
+def short_name(name: str) -> str:
+    """The short name of a file, which is no promise to find the file by it."""
+    upper = name.upper()
+    if len(upper) <= _LONGEST and _SHORT.fullmatch(upper):
+        return upper
     base, _, extension = upper.rpartition(".")
     if not base:
         base, extension = extension, ""
