@@ -6,6 +6,7 @@ They are started with the same shares, the same user and the same password, so t
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import random
@@ -201,10 +202,12 @@ class Filesvc(Server):
     The server of this project. Its users come from a file that C{filesvc passwd} writes.
 
     @ivar options: What else is asked of it.
+    @ivar administrators: Who they are.
     """
 
     name = "filesvc"
     options: Sequence[str] = ()
+    administrators: Sequence[str] = ()
     acl_xattr = "filesvc.sd"
     clean_exits = (-signal.SIGTERM,)
     last_words = "Server Shut Down."
@@ -223,15 +226,15 @@ class Filesvc(Server):
             arguments.append("--guest")
         if self.must_sign:
             arguments += ["--signing", "required"]
-        if any(map(_needs_config, self.shares)):
+        if self.administrators or any(map(_needs_config, self.shares)):
             arguments += ["--config", str(self._write_config())]
         return [str(programs / "twistd"), "-n", "--pidfile=", "filesvc", *arguments, *self.options]
 
     def _write_config(self) -> Path:
-        """What no option says: continuous shares and those with snapshots, and where the state is kept."""
+        """What no option says: administrators, continuous shares and those with snapshots, and where the state is kept."""
         state, config = self.folder / "state", self.folder / "filesvc.toml"
         state.mkdir(exist_ok=True)
-        lines = [f'state = "{state}"']
+        lines = [f'state = "{state}"', f"administrators = {json.dumps(list(self.administrators))}"]
         for share in filter(_needs_config, self.shares):
             lines += [f"[share.{share.name}]", f'target = "{share.path}"', f"continuous = {str(share.continuous).lower()}"]
             lines += [f'snapshots = "{share.snapshots}"'] if share.snapshots else []

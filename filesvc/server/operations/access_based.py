@@ -15,6 +15,8 @@ _READ = int(AccessMask.FILE_GENERIC_READ)
 
 async def select_readable(entries: list[Entry], directory: Open, descriptors: Descriptors) -> list[Entry]:
     """Those that the user of an open directory may read; a folder's leave to see the attributes of what is in it does not count."""
+    if directory.privileged_rights & _READ:
+        return entries
     return [entry for entry in entries if entry.name in DOTS or await _is_readable(entry.name, directory, descriptors)]
 
 

@@ -17,6 +17,7 @@ from filesvc.dtyp.well_known_sids import unix_gid, unix_uid
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, ParentNotFound, Path
 from filesvc.server.access.inheritance import follow_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode, mode_descriptor
+from filesvc.server.access.privileges import audit_privilege
 from filesvc.server.access.rights import ALL, allowed_rights
 from filesvc.server.errors import StatusError
 
@@ -140,10 +141,11 @@ class Descriptors:
         descriptor = await self.of_folder(tree, path)
         return tree.maximal_access & (ALL if descriptor is None else allowed_rights(descriptor, tree.session.token))
 
-    async def require_addable(self, tree: TreeConnect, path: Path, directory: bool) -> None:
+    async def require_addable(self, tree: TreeConnect, path: Path, directory: bool, privileged: int) -> None:
         """
         Go on only if the user of a tree connect may give a file the name C{path}, or make one there.
 
+        @param privileged: the rights that the user has whatever the folder's descriptor says.
         @raise StatusError: DELETE_PENDING if the folder is to be deleted; ACCESS_DENIED.
         """
         if tree.server.nodes.any_pending:
@@ -151,8 +153,12 @@ class Descriptors:
             if folder is not None and folder.delete_pending:
                 raise StatusError(Status.DELETE_PENDING)
         right = AccessMask.FILE_ADD_SUBDIRECTORY if directory else AccessMask.FILE_ADD_FILE
-        if not await self.folder_access(tree, path[:-1]) & right:
+        if await self.folder_access(tree, path[:-1]) & right:
+            return
+        if not privileged & tree.maximal_access & right:
             raise StatusError(Status.ACCESS_DENIED)
+        assert tree.session.user is not None
+        audit_privilege(int(right), tree.session.user.name, path[:-1])
 
     async def of_open(self, open: Open) -> SecurityDescriptor:
         """The descriptor to tell a client: the file's, else the one that says what its mode says."""

@@ -15,6 +15,7 @@ from filesvc.interfaces import Creation, FileAttributes, FileBusy, ICompressible
 from filesvc.server.access.audit import audit
 from filesvc.server.access.inheritance import create_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode
+from filesvc.server.access.privileges import audit_privilege, privileged_rights
 from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.attributes import kept_attributes
@@ -196,7 +197,8 @@ class OpenAttempt:
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
-        descriptor, maximal = await self.descriptors.access(self.tree, file)
+        descriptor, allowed = await self.descriptors.access(self.tree, file)
+        maximal = allowed | self._privileged
         if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
             if stat.attributes & _READONLY:
                 maximal &= ~_NOT_OF_READONLY
@@ -212,7 +214,18 @@ class OpenAttempt:
             self._audit(descriptor, rights, False, file)
             raise
         self._audit(descriptor, granted, True, file)
+        self._audit_privilege(self._demanded(granted) & maximal & ~allowed, file)
         return granted
+
+    def _audit_privilege(self, rights: int, file: IOpenFile) -> None:
+        if rights:
+            assert self.tree.session.user is not None
+            audit_privilege(rights, self.tree.session.user.name, file.path)
+
+    @property
+    def _privileged(self) -> int:
+        """The rights that the open is to have whatever descriptors say."""
+        return privileged_rights(self.options, self.tree.session.token) & self.tree.maximal_access
 
     def _audit(self, descriptor: SecurityDescriptor | None, rights: int, granted: bool, file: IOpenFile) -> None:
         session = self.tree.session
@@ -405,15 +418,17 @@ class OpenAttempt:
         """All that the user may do with a file to add a stream to."""
         stat = await self.tree.run(base.stat)
         await self._find_link(base, stat)
-        maximal = await self.descriptors.maximal_access(self.tree, base)
+        allowed = await self.descriptors.maximal_access(self.tree, base)
+        maximal = allowed | self._privileged
         if stat.attributes & _READONLY or not maximal & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
+        self._audit_privilege(AccessMask.FILE_WRITE_DATA & ~allowed, base)
         return maximal
 
     async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
         """What the folder and the request make the new file's descriptor."""
         tree, path, descriptors = self.tree, self.name.path, self.descriptors
-        await descriptors.require_addable(tree, path, directory)
+        await descriptors.require_addable(tree, path, directory, self._privileged)
         if self.descriptor is not None and not tree.maximal_access & AccessMask.WRITE_DAC:
             raise StatusError(Status.ACCESS_DENIED)
         return create_descriptor(await descriptors.of_folder(tree, path[:-1]), self.descriptor, tree.session.token, directory)

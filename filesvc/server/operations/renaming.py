@@ -57,7 +57,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
         await durability.save(other)
     await _check_movable(open, path)
     _check_no_stream(open, rename.file_name)
-    await descriptors.require_addable(open.tree, path, open.is_directory)
+    await descriptors.require_addable(open.tree, path, open.is_directory, open.privileged_rights)
     before = open.path
     if path[:-1] != before[:-1]:
         await descriptors.keep_followed(open)
@@ -85,7 +85,7 @@ async def link(open: Open, buffer: memoryview, descriptors: Descriptors) -> None
         raise StatusError(Status.FILE_IS_A_DIRECTORY)
     path = _target(open, link)
     _check_no_stream(open, link.file_name)
-    await descriptors.require_addable(open.tree, path, directory=False)
+    await descriptors.require_addable(open.tree, path, False, open.privileged_rights)
     if path[:-1] != open.path[:-1]:
         await descriptors.keep_followed(open)
     await give_name(open, open.tree.store.link, path, link.replace_if_exists, descriptors)

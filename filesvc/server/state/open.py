@@ -15,6 +15,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import IDescriptorFile, IOpenFile, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
+from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.streams import StreamFile
@@ -104,6 +105,11 @@ class Open:
             return self.path
         *above, name = self.path or ("",)
         return (*above, f"{name}:{self.file.name}")
+
+    @property
+    def privileged_rights(self) -> int:
+        """The rights that it has whatever a descriptor says."""
+        return privileged_rights(self.create_options, self.session.token)
 
     def require(self, access: int) -> None:
         """
