@@ -10,6 +10,7 @@ import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileAllocationInformation, FileInformationClass
 from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT, MAX_TIMEOUT, TIMEOUT
 from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings, Share
@@ -353,3 +354,19 @@ def test_room_for_writes_to_come_is_given_back(client: Client, make_server: Make
     assert (tmp_path / "f").stat().st_blocks * 512 < reserved
     assert (tmp_path / "f").stat().st_size == 1 << 20
     server.reactor.advance(TIMEOUT)
+
+
+def test_room_that_was_asked_for_is_given_back_when_nobody_comes_back(client: Any, make_server: Any, tmp_path: Path) -> None:
+    server = make_server(shares=[Share("files", LocalStore(str(tmp_path)))])
+    writer = type(client)(server)
+    writer.negotiate()
+    writer.log_on()
+    writer.enter()
+    file_id = response(create(writer, DHNQ)).file_id
+    writer.set_info(file_id, FileInformationClass.ALLOCATION, FileAllocationInformation(8 << 20))
+    writer.write(file_id, b"data")
+    writer.transport.loseConnection()
+    assert (tmp_path / "f").stat().st_blocks * 512 >= 8 << 20
+    server.reactor.advance(TIMEOUT)
+    assert (tmp_path / "f").stat().st_blocks * 512 <= 16 << 10
+    assert (tmp_path / "f").read_bytes() == b"data"
