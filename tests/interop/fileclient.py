@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from .rawclient import CREATE, FULL_ACCESS, HEADER, OPEN, QUERY_DIRECTORY, QUERY_INFO, RawClient
+from .rawclient import CREATE, FULL_ACCESS, HEADER, OPEN, QUERY_DIRECTORY, QUERY_INFO, RawClient, Refused, charge_for
 
 FLUSH, LOCK, IOCTL, CHANGE_NOTIFY, SET_INFO = 7, 10, 11, 15, 17
 SUPERSEDE, CREATE_NEW, OVERWRITE, OVERWRITE_IF = 0, 2, 4, 5
@@ -138,6 +138,24 @@ class FileClient(RawClient):
         answer = self.call(IOCTL, body).body
         start, length = struct.unpack_from("<II", answer, 32)
         return answer[start - HEADER.size : start - HEADER.size + length]
+
+    def begin_watch(self, file_id: bytes, length: int = 4096, recursive: bool = False) -> None:
+        """CHANGE_NOTIFY of everything; its answer is had from L{changes}."""
+        body = struct.pack("<HHI16sII", 32, recursive, length, file_id, 0xFFF, 0)
+        self.send_frame(self.message(CHANGE_NOTIFY, body, charge=charge_for(length)))
+
+    def changes(self) -> list[tuple[int, str]]:
+        """The next answer to a watch: actions, as MS-FSCC 2.7.1 numbers them, and names; L{Refused} if there were too many changes."""
+        reply = self.receive()
+        if reply.status:
+            raise Refused(reply.status)
+        buffer, found, position = _buffer(reply.body), [], 0
+        while True:
+            following, action, length = struct.unpack_from("<III", buffer, position)
+            found.append((action, buffer[position + 12 : position + 12 + length].decode("utf-16-le")))
+            if not following:
+                return found
+            position += following
 
     def list(self, file_id: bytes, pattern: str, information_class: int = BOTH_DIRECTORY) -> list[Listed]:
         """The first reply to a search that begins anew."""
