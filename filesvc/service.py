@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
@@ -123,6 +124,8 @@ class FileService(Service):
         else:
             self._tell()
             self._tell_of_limits()
+            addresses = [port.getHost() for port in self._ports]
+            self.server.listening = [address.host for address in addresses if isinstance(address, IPv4Address | IPv6Address)]
             self._listening(self._ports)
 
     def _listen_for_status(self) -> None:

@@ -168,12 +168,14 @@ class NtlmAcceptor:
         Answer a NEGOTIATE_MESSAGE with a CHALLENGE_MESSAGE (MS-NLMP 3.2.5.1.1).
 
         @raise MalformedToken: it is none.
-        @raise LogonFailure: the client is too old to know Unicode.
+        @raise LogonFailure: the client names no character set.
         """
         negotiate = Negotiate.parse(token)
-        if not negotiate.flags & NegotiateFlags.UNICODE:
-            raise LogonFailure("the client does not know Unicode")
+        if not negotiate.flags & (NegotiateFlags.UNICODE | NegotiateFlags.OEM):
+            raise LogonFailure("the client offers neither Unicode nor OEM names")
         self._flags = negotiate.flags & _ECHOED | _ALWAYS
+        if not negotiate.flags & NegotiateFlags.UNICODE:
+            self._flags |= NegotiateFlags.OEM
         info = self._target.av_pairs()
         info[AvId.TIMESTAMP] = to_filetime(time.time_ns()).to_bytes(8, "little")
         answer = Challenge(self._flags, self._server_challenge, self._target.netbios_computer, encode_av_pairs(info)).encode()
@@ -188,7 +190,7 @@ class NtlmAcceptor:
         @raise MalformedToken: it is none.
         @raise LogonFailure: it holds only responses of LM or NTLMv1.
         """
-        message = Authenticate.parse(token)
+        message = Authenticate.parse(token, unicode=bool(self._flags & NegotiateFlags.UNICODE))
         credentials = None
         if message.user or message.nt_response or message.lm_response not in (b"", b"\0"):
             if len(message.nt_response) <= _NTLM_V1_RESPONSE_LENGTH:

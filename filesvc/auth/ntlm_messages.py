@@ -39,6 +39,7 @@ class NegotiateFlags(IntFlag):
     """What client and server agree on (MS-NLMP 2.2.2.5); those that matter to this server."""
 
     UNICODE = 0x1
+    OEM = 0x2
     REQUEST_TARGET = 0x4
     SIGN = 0x10
     SEAL = 0x20
@@ -131,7 +132,11 @@ class Negotiate:
 
 @dataclass(slots=True)
 class Challenge:
-    """CHALLENGE_MESSAGE: the server's answer (MS-NLMP 2.2.1.2). C{target_info} are encoded AV_PAIRs."""
+    """
+    CHALLENGE_MESSAGE: the server's answer (MS-NLMP 2.2.1.2). C{target_info} are encoded AV_PAIRs, which are Unicode always.
+
+    Names are in Unicode if the flags say so, or in the OEM character set, of which only ASCII is the same everywhere.
+    """
 
     flags: int
     server_challenge: bytes
@@ -140,7 +145,7 @@ class Challenge:
 
     def encode(self) -> bytes:
         """Its bytes."""
-        name = self.target_name.encode("utf-16-le")
+        name = self.target_name.encode("utf-16-le") if self.flags & NegotiateFlags.UNICODE else self.target_name.encode("ascii", "replace")
         name_offset = _CHALLENGE.size
         info_offset = name_offset + len(name)
         version = _VERSION if self.flags & NegotiateFlags.VERSION else (0, 0, 0, 0)
@@ -180,12 +185,14 @@ class Authenticate:
         return f"{self.domain}\\{self.user}" if self.domain else self.user
 
     @classmethod
-    def parse(cls, message: bytes) -> Authenticate:
+    def parse(cls, message: bytes, unicode: bool = True) -> Authenticate:
         """
         Read one.
 
-        @raise MalformedToken: it is none, a field reaches beyond it, or a name is not UTF-16.
+        @param unicode: it was agreed on to write names in Unicode.
+        @raise MalformedToken: it is none, a field reaches beyond it, or a name is not UTF-16, or not ASCII if that was agreed on.
         """
+        encoding = "utf-16-le" if unicode else "ascii"
         fixed = _unpack(_AUTHENTICATE, message, MessageType.AUTHENTICATE)
         spans = list(zip(fixed[2:20:3], fixed[4:20:3], strict=True))
         for length, offset in spans:
@@ -197,9 +204,9 @@ class Authenticate:
             fixed[20],
             lm,
             nt,
-            _decode(domain),
-            _decode(user),
-            _decode(workstation),
+            _decode(domain, encoding),
+            _decode(user, encoding),
+            _decode(workstation, encoding),
             key,
             _MIC_OFFSET if payload != _MIC_OFFSET_WITHOUT_VERSION + MIC_LENGTH else _MIC_OFFSET_WITHOUT_VERSION,
         )
@@ -222,8 +229,8 @@ def _unpack(layout: Struct, message: bytes, type: MessageType) -> tuple[int, ...
     return layout.unpack_from(message)
 
 
-def _decode(name: bytes) -> str:
+def _decode(name: bytes, encoding: str) -> str:
     try:
-        return name.decode("utf-16-le")
+        return name.decode(encoding)
     except UnicodeDecodeError:
-        raise MalformedToken("a name is not UTF-16") from None
+        raise MalformedToken(f"a name is not {encoding.upper()}") from None

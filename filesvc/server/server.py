@@ -68,6 +68,8 @@ class Server(Factory):
     @ivar shares: what is shared, by folded name.
     @ivar connections: the clients connected now, in the order in which they came.
     @ivar strangers: those of them that have not said who they are.
+    @ivar listening: the addresses that are listened on, C{0.0.0.0} and C{::} for all, which clients are told of; if nobody says which, each
+        client is told of the one it is connected to.
     @ivar in_thread: calls what may wait for a disk.
     @ivar compute: calls what takes long and waits for nothing.
     """
@@ -106,6 +108,7 @@ class Server(Factory):
         self.reclaimable = ReclaimableOpens()
         self.creates = PendingCreates()
         self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
+        self.listening: list[str] = []
         self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
         principals = self.principals = Principals(settings.name, settings.administrators)

@@ -17,6 +17,8 @@ from filesvc.auth.ntlm_crypto import nt_hash
 from filesvc.auth.ntlm_messages import AvId, NegotiateFlags, parse_av_pairs
 from filesvc.dtyp.filetime import from_filetime
 
+from .test_ntlm_messages import authenticate
+
 TARGET = TargetNames.standalone("FileServer", "workgroup")
 ANYTHING = NegotiateFlags.UNICODE | NegotiateFlags.EXTENDED_SESSION_SECURITY
 
@@ -74,9 +76,33 @@ def test_oem_names_datagrams_and_lm_keys_are_not_granted(flag: int) -> None:
     assert not ntlm.NTLMAuthChallenge(NtlmAcceptor(TARGET).challenge(negotiate(ANYTHING | flag)))["flags"] & flag
 
 
-def test_a_client_without_unicode_is_refused() -> None:
-    with pytest.raises(LogonFailure, match="Unicode"):
+def test_a_client_of_no_character_set_is_refused() -> None:
+    with pytest.raises(LogonFailure, match="neither Unicode nor OEM"):
         NtlmAcceptor(TARGET).challenge(negotiate(NegotiateFlags.EXTENDED_SESSION_SECURITY))
+
+
+OEM = NegotiateFlags.OEM | NegotiateFlags.EXTENDED_SESSION_SECURITY
+
+
+def test_a_client_without_unicode_writes_names_in_ascii() -> None:
+    """As the one of Node's v9u-smb2."""
+    acceptor = NtlmAcceptor(TARGET)
+    challenge = ntlm.NTLMAuthChallenge(acceptor.challenge(negotiate(OEM)))
+    assert challenge["flags"] & (NegotiateFlags.UNICODE | NegotiateFlags.OEM) == NegotiateFlags.OEM
+    assert challenge["domain_name"] == b"FILESERVER"
+    response, _, key = ntlm.computeResponseNTLMv2(
+        challenge["flags"], challenge["challenge"], b"12345678", challenge["TargetInfoFields"], "DOMAIN", "alice", "secret"
+    )
+    claim = acceptor.authenticate(authenticate(b"", response, b"DOMAIN", b"alice", b"HERE", b"", flags=challenge["flags"]))
+    assert (claim.account, claim.workstation) == ("DOMAIN\\alice", "HERE")
+    assert establish(claim).session_key == key
+
+
+def test_a_name_of_no_known_character_set_is_refused() -> None:
+    acceptor = NtlmAcceptor(TARGET)
+    acceptor.challenge(negotiate(OEM))
+    with pytest.raises(MalformedToken, match="a name is not ASCII"):
+        acceptor.authenticate(authenticate(b"", bytes(50), b"", "Jérôme".encode("cp850"), b"", b"", flags=OEM))
 
 
 def test_both_sides_have_the_same_key_and_sign_alike() -> None:

@@ -84,6 +84,7 @@ def test_started_by_twistd_or_without_privileges_it_listens_once(reactor: Reacto
 def test_started_as_any_service_it_listens(reactor: Reactor, service: FileService) -> None:
     service.startService()
     assert len(reactor.tcpServers) == 1
+    assert service.server.listening == ["0.0.0.0"]
     service.stopService()
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
+from twisted.internet import address
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_ranges
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import Creation, FileAttributes
+from filesvc.server.commands.control import host_interfaces
 from filesvc.server.settings import Share
 from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
@@ -60,12 +63,34 @@ def test_what_is_asked_of_the_server_names_no_file(client: Client, code: int) ->
     assert control(client, code, client.open("a"))[0] is Status.INVALID_PARAMETER
 
 
-def test_interfaces_that_a_remote_client_can_reach(client: Client) -> None:
+IPV4 = [(1, "lo", IPv4Address("127.0.0.1")), (2, "eth0", IPv4Address("192.0.2.1")), (3, "eth1", IPv4Address("198.51.100.1"))]
+IPV6 = [(1, "lo", IPv6Address("::1")), (2, "eth0", IPv6Address("fe80::1")), (2, "eth0", IPv6Address("2001:db8::1"))]
+
+
+@pytest.mark.parametrize(
+    ("host", "listening", "named"),
+    [
+        ("192.0.2.1", ["0.0.0.0"], {"192.0.2.1", "198.51.100.1"}),
+        ("192.0.2.1", ["::"], {"192.0.2.1", "198.51.100.1", "2001:db8::1"}),
+        ("192.0.2.1", ["192.0.2.1"], {"192.0.2.1"}),
+        ("192.0.2.1", ["192.0.2.1", "2001:db8::1"], {"192.0.2.1", "2001:db8::1"}),
+        ("192.0.2.1", ["127.0.0.1", "192.0.2.1"], {"192.0.2.1"}),
+        ("192.0.2.1", [], {"192.0.2.1"}),
+        ("127.0.0.1", ["127.0.0.1"], {"127.0.0.1"}),
+        ("127.0.0.1", ["0.0.0.0"], {"127.0.0.1", "192.0.2.1", "198.51.100.1"}),
+        ("192.0.2.1", ["127.0.0.1"], set()),
+    ],
+)
+def test_interfaces_that_the_client_can_reach(
+    client: Client, monkeypatch: pytest.MonkeyPatch, host: str, listening: list[str], named: set[str]
+) -> None:
+    monkeypatch.setattr(host_interfaces, "_ipv4", lambda: IPV4)
+    monkeypatch.setattr(host_interfaces, "_ipv6", lambda: IPV6)
+    client.transport.hostAddr = address.IPv4Address("TCP", host, 445)
+    client.server.listening = listening
     status, output = control(client, Fsctl.QUERY_NETWORK_INTERFACE_INFO, RELATED_FILE_ID, room=65536)
-    if status is Status.SUCCESS:
-        assert not any(interface.address.is_loopback for interface in parse_network_interfaces(memoryview(output)))
-    else:
-        assert status is Status.NOT_SUPPORTED
+    assert {str(interface.address) for interface in parse_network_interfaces(memoryview(output))} == named
+    assert status is (Status.SUCCESS if named else Status.NOT_SUPPORTED)
 
 
 def test_other_codes_are_refused(client: Client) -> None:

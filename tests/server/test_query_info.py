@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -15,6 +17,7 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.filesystem_information import FileSystemInformationClass
 from filesvc.fscc.name_information import parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind, Stat, Times
+from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.file_id import FileId
@@ -337,3 +340,21 @@ def test_a_descriptor_fits_or_tells_what_it_needs(client: Client, file: FileId) 
 def test_a_file_that_is_closed(client: Client, file: FileId) -> None:
     client.close(file)
     assert client.query_info(file, F.BASIC).status is Status.FILE_CLOSED
+
+
+class TestOnDisk:
+    """What only files on disk have."""
+
+    @pytest.fixture
+    def server(self, server_on_disk: Server) -> Server:
+        return server_on_disk
+
+    def test_a_directory_has_one_link_however_many_it_has_in_posix(self, client: Client, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / "d" / name).mkdir(parents=True)
+        assert (tmp_path / "d").stat().st_nlink != 1
+        for name in ("d", ""):
+            file_id = client.open(name, access=AccessMask.FILE_READ_ATTRIBUTES)
+            request = QueryInfoRequest(file_id, InfoType.FILE, FileInformationClass.STANDARD, 24)
+            standard = file_info.FileStandardInformation.parse(data(client.ask(Command.QUERY_INFO, request.encode())))
+            assert (standard.number_of_links, standard.delete_pending) == (1, False)

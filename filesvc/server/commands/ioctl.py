@@ -82,7 +82,8 @@ def _validate_negotiate(request: IoctlRequest, call: Call) -> bytes:
 
 
 def _interfaces(request: IoctlRequest, call: Call) -> bytes:
-    interfaces = network_interfaces(loopback=call.connection.over_loopback)
+    connection = call.connection
+    interfaces = network_interfaces(connection.server.listening or [connection.host], connection.over_loopback)
     if not interfaces:
         raise StatusError(Status.NOT_SUPPORTED)
     return encode_network_interfaces(interfaces)

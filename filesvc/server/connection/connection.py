@@ -211,10 +211,14 @@ class Connection(Protocol):
         return self.settings.data_path.zero_copy
 
     @property
+    def host(self) -> str:
+        """The address of this host that the client is connected to; empty if it has none, as a Unix socket."""
+        return getattr(self.transport.getHost(), "host", "")
+
+    @property
     def over_loopback(self) -> bool:
         """Whether the client is on this host."""
-        host = getattr(self.transport.getHost(), "host", None)
-        return host is not None and ip_address(host).is_loopback
+        return bool(self.host) and ip_address(self.host).is_loopback
 
     def logged_on(self, known: bool) -> None:
         """A session is valid here: the client need not hurry any more. If it is C{known} who that is, it may take what the limits give."""

@@ -251,7 +251,9 @@ def reads(file: TextIO, data: bytes) -> bool:
 
 
 def test_what_one_writes_the_other_reads(here: Path, there: Path) -> None:
-    with (here / "f").open("w+") as mine, (there / "f").open("r+") as theirs:
+    """In place: a client that has a file open to write keeps to the length that it knows."""
+    (here / "f").write_text("----")
+    with (here / "f").open("r+") as mine, (there / "f").open("r+") as theirs:
         for number in range(20):
             writer, reader = (mine, theirs) if number % 2 else (theirs, mine)
             writer.seek(0)

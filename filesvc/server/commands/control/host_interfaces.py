@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -14,22 +14,29 @@ from filesvc.smb2.network_interface_info import NetworkInterfaceInfo
 _SIOCGIFADDR = 0x8915
 _IFREQ = struct.Struct("16s24x")
 _ADDRESS = slice(20, 24)
+_ALL = "::"
+_ALL_IPV4 = "0.0.0.0"
 _MEGABIT = 1_000_000
 _USUAL_SPEED = 1000 * _MEGABIT
 
 
-def network_interfaces(loopback: bool) -> list[NetworkInterfaceInfo]:
+def network_interfaces(listening: Collection[str], loopback: bool) -> list[NetworkInterfaceInfo]:
     """
-    Every address of every interface that is up, link-local ones aside.
+    The addresses of interfaces that are up and listened on, link-local ones aside.
 
+    @param listening: addresses, or C{0.0.0.0} for all of IPv4 and C{::} for all there are.
     @param loopback: include those that only clients on this host can reach.
     """
     addresses: list[tuple[int, str, IPv4Address | IPv6Address]] = [*_ipv4(), *_ipv6()]
     return [
         NetworkInterfaceInfo(index, address, _speed(name))
         for index, name, address in addresses
-        if (loopback or not address.is_loopback) and not address.is_link_local
+        if (loopback or not address.is_loopback) and not address.is_link_local and _is_listened_on(address, listening)
     ]
+
+
+def _is_listened_on(address: IPv4Address | IPv6Address, listening: Collection[str]) -> bool:
+    return str(address) in listening or _ALL in listening or (address.version == 4 and _ALL_IPV4 in listening)
 
 
 def _ipv4() -> Iterator[tuple[int, str, IPv4Address]]:

@@ -60,9 +60,9 @@ def _basic_of(stat: Stat) -> FileBasicInformation:
 
 
 async def _standard_of(open: Open, stat: Stat) -> FileStandardInformation:
-    """MS-FSA 2.1.5.12.27. Names that are to be deleted do not count."""
+    """MS-FSA 2.1.5.12.27. Names that are to be deleted do not count, nor do a directory's own children, which count in POSIX."""
     times = network_times(stat)
-    links = max(stat.links - len(open.node.file.deletions), 0)
+    links = max((min(stat.links, 1) if open.is_directory else stat.links) - len(open.node.file.deletions), 0)
     pending = not links or await is_pending(open)
     return FileStandardInformation(times["allocation_size"], times["end_of_file"], links, pending, open.is_directory)
 
