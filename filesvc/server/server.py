@@ -186,8 +186,8 @@ class Server(Factory):
         What an empty file takes on the disk is room for its attributes, or what a client put aside.
         """
         node = self.nodes.find(key)
-        if node is not None and node.write_time.shown is not None:
-            stat.written = node.write_time.shown
+        if node is not None and node.kept_write_time is not None:
+            stat.written = node.kept_write_time
         put_aside = node.put_aside if node is not None else 0
         if stat.size <= put_aside:
             stat.allocation = put_aside

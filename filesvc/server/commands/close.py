@@ -16,7 +16,6 @@ async def close(request: CloseRequest, call: Call) -> Reply:
     open = call.use_open(request.file_id)
     body = _BARE
     if request.flags & _POSTQUERY_ATTRIB and not isinstance(open, PipeOpen):
-        open.settle_write_time()
         stat = await open.stat()
         body = CloseResponse(flags=CloseFlags.POSTQUERY_ATTRIB, **network_times(stat)).encode()
     await open.close()

@@ -19,7 +19,6 @@ async def flush(request: FlushRequest, call: Call) -> Reply:
     if not isinstance(open, PipeOpen):
         open.require(_MAY_FLUSH)
         await flush_open(open)
-        open.settle_write_time()
     return Reply(FlushResponse().encode())
 
 

@@ -1,49 +1,11 @@
-"""
-The times that clients see, where they differ from the file system's (MS-FSA 2.1.4.17, 2.1.5.15.2).
-
-A write shows in the write time after two seconds, or at the next flush, change of size or close. A write time that a client has set stays,
-whatever is written through the same open. The change time can be set, though no POSIX system can store it.
-"""
+"""Change times that clients set, though no POSIX system can store them (MS-FSA 2.1.5.15.2)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from collections.abc import Hashable
 
 from filesvc.interfaces import Stat
-
-WRITE_TIME_DELAY = 2.0
-"""Seconds."""
-
-
-@dataclass(slots=True)
-class WriteTime:
-    """The write time that is shown of an open file, in nanoseconds; C{None} if it is the true one."""
-
-    shown: int | None = None
-    _due: IDelayedCall | None = None
-
-    def hold(self, written: int, now: Callable[[], int], reactor: IReactorTime) -> None:
-        """Somebody is about to write: go on showing the write time before that for a while, and then C{now()}."""
-        if self.shown is not None:
-            return
-        self.shown = written
-
-        def due() -> None:
-            self._due = None
-            self.shown = now()
-
-        self._due = reactor.callLater(WRITE_TIME_DELAY, due)
-
-    def pin(self, written: int | None) -> None:
-        """Show this write time."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-        self.shown = written
 
 
 class ChangeTimes:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from filesvc.interfaces import Kind, Path, Stat
 from filesvc.server.files.byte_range_locks import ByteRangeLocks
 from filesvc.server.files.identity import NodeKey
-from filesvc.server.files.times import WriteTime
 from filesvc.server.state.caching import Caching
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.reserve import Reservation
@@ -48,13 +47,14 @@ class FileNode:
     One file (or stream) that is open.
 
     C{deletions} says which of its names are to be deleted (L{link_at}), each when the last open by it is closed; of a stream it has one for
-    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open.
+    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open. C{kept_write_time} is what is shown as its write
+    time, in nanoseconds, if the true one is of a write that must not show (L{filesvc.server.state.open.Open.keeps_write_time}).
     """
 
     key: NodeKey
     opens: list[Open] = field(default_factory=list)
     locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
-    write_time: WriteTime = field(default_factory=WriteTime)
+    kept_write_time: int | None = None
     caching: Caching = field(default_factory=Caching)
     reservation: Reservation = field(default_factory=Reservation)
     put_aside: int = 0

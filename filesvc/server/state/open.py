@@ -73,7 +73,7 @@ class Open:
     position: int = 0
     mode: int = 0
     has_written: bool = False
-    frozen_write_time: int | None = None
+    keeps_write_time: bool = False
     closed: bool = False
     _in_threads: int = 0
     _idle: Deferred[None] | None = None
@@ -182,21 +182,28 @@ class Open:
         self.node.put_aside = -(-size // CLUSTER) * CLUSTER
 
     async def before_write(self) -> None:
-        """The file is about to be written to."""
+        """The file is about to be written to. Who caches the directory hears of it when the open ends."""
+        self.has_written = True
+        await self.before_change()
+
+    async def before_change(self) -> None:
+        """The file's data is about to change by this open, and with it the write time, unless that is kept (MS-FSA 2.1.4.17)."""
         self.tree.server.notifier.will_be_modified(self, DATA)
-        if not self.has_written:
-            self.has_written = True
-            stat = await self.run(self.file.stat)
-            self.node.write_time.hold(stat.written, lambda: self._written_now(stat.written), self.tree.server.reactor)
+        if not self.keeps_write_time:
+            self.node.kept_write_time = None
+        elif self.node.kept_write_time is None:
+            self.node.kept_write_time = (await self.run(self.file.stat)).written
 
-    def settle_write_time(self) -> None:
-        """What was written shows now, unless a client has set the write time through this open."""
-        if self.has_written:
-            self.node.write_time.pin(self.frozen_write_time)
-
-    def _written_now(self, before: int) -> int:
-        """The write time, if it can be had without waiting."""
-        return before if self.tree.store.blocking else self.file.stat().written
+    async def free_write_time(self) -> None:
+        """From now on it changes with what is written by this open; what was shown until now is made true."""
+        kept = self.node.kept_write_time
+        if not self.keeps_write_time or kept is None or any(other.keeps_write_time for other in self.node.opens if other is not self):
+            return
+        try:
+            await self.tree.run(self.file.set_times, Times(written=kept))
+        except OSError as error:
+            log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
+        self.node.kept_write_time = None
 
     @property
     def parent_key(self) -> bytes | None:
@@ -218,7 +225,6 @@ class Open:
         for notify in self.on_close:
             notify()
         node.locks.release(self)
-        self.settle_write_time()
         if self.delete_on_close:
             await deletion.begin_on_close(self)
         if self._in_threads:
@@ -227,8 +233,6 @@ class Open:
             await self._idle
         ended = tree.server.nodes.detach(self)
         removed: list[Removal] = []
-        for each in ended:
-            each.write_time.pin(None)
         try:
             removed = await deletion.carry_out(self, ended)
             if self.has_written and not removed:
@@ -237,7 +241,7 @@ class Open:
             await self._stop_listing()
             owes = not removed and node.file in ended and bool(node.file.reservation.owed)
             unused = await self._give_back_room_at_last() if owes else None
-            await self._keep_write_time()
+            await self.free_write_time()
             self.descriptor = None
             await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
             if unused is not None:
@@ -307,14 +311,6 @@ class Open:
             await self.listing.acquire()
             await self.tree.run(self.enumeration.close)
             self.listing.release()
-
-    async def _keep_write_time(self) -> None:
-        """A write time that was set outlives what was written after that."""
-        if self.has_written and self.frozen_write_time is not None:
-            try:
-                await self.tree.run(self.file.set_times, Times(written=self.frozen_write_time))
-            except OSError as error:
-                log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
 
 
 @dataclass(slots=True, eq=False)

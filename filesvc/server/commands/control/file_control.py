@@ -15,7 +15,6 @@ from filesvc.server.files.network_times import compression_format
 from filesvc.server.files.snapshots import list_snapshots
 from filesvc.server.files.streams import copy_range
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.node import DATA
 from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE, Open
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId
@@ -109,7 +108,7 @@ async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
         raise StatusError(Status.FILE_LOCK_CONFLICT)
     if chunk.source_offset + chunk.length > (await source.stat()).size:
         raise StatusError(Status.INVALID_VIEW_SIZE)
-    target.tree.server.notifier.will_be_modified(target, DATA)
+    await target.before_write()
     done = 0
     while done < chunk.length:
         with source.busy():
@@ -156,7 +155,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
         if open.node.locks.forbids(open, zero.file_offset, length, write=True):
             raise StatusError(Status.FILE_LOCK_CONFLICT)
         open.node.caching.take(Operation.ZERO_DATA, open.holder)
-        open.tree.server.notifier.will_be_modified(open, DATA)
+        await open.before_write()
         await open.run_sized(length, open.file.punch, zero.file_offset, length)
         open.node.reservation.forget()
     return _reply(request)
@@ -197,7 +196,7 @@ async def trim(request: IoctlRequest, call: Call) -> Reply:
     if any(open.node.locks.forbids(open, one.offset, one.length, write=True) for one in asked.ranges):
         raise StatusError(Status.FILE_LOCK_CONFLICT)
     open.node.caching.take(Operation.ZERO_DATA, open.holder)
-    open.tree.server.notifier.will_be_modified(open, DATA)
+    await open.before_write()
     size = (await open.stat()).size
     starts = [-(-one.offset // CLUSTER) * CLUSTER for one in asked.ranges]
     ends = [min(one.offset + one.length, size) // CLUSTER * CLUSTER for one in asked.ranges]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -28,7 +29,6 @@ from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.renaming import link, rename
 from filesvc.server.state import deletion
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.node import DATA
 from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
 
@@ -57,7 +57,6 @@ async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
         if attributes & FileAttributes.TEMPORARY and directory:
             raise StatusError(Status.INVALID_PARAMETER)
     times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
-    open.settle_write_time()
     change_times, before = open.tree.server.change_times, await open.run(open.file.stat)
     changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
     if attributes:
@@ -68,13 +67,20 @@ async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     after = await open.run(open.file.stat)
     if changed is not None:
         change_times.set(open.node.key, changed, after)
-    if times.written is not None or basic.last_write_time == STOP_UPDATES:
-        open.frozen_write_time = after.written
-        open.node.write_time.pin(after.written)
-    elif basic.last_write_time == RESUME_UPDATES:
-        open.frozen_write_time = None
+    await _keep_write_time(open, basic.last_write_time)
     if attributes or times != Times():
         await open.entries_changed(open.path)
+
+
+async def _keep_write_time(open: Open, written: int) -> None:
+    """A write time that was set, or stopped, stays for all that is written by the same open (MS-FSA 2.1.5.15.2)."""
+    if written == RESUME_UPDATES:
+        await open.free_write_time()
+        open.keeps_write_time = False
+    elif written != NO_CHANGE:
+        open.keeps_write_time = True
+        if written != STOP_UPDATES:
+            open.node.kept_write_time = None
 
 
 def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
@@ -138,21 +144,25 @@ async def _mode(open: Open, buffer: memoryview, descriptors: Descriptors) -> Non
 
 async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     size = _size(open, FileAllocationInformation.parse(buffer).allocation_size)
-    open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
-    freed = (await open.stat()).size - size
+    before = await open.run(open.file.stat)
+    freed = before.size - size
     if freed > 0:
+        await open.before_change()
         await open.run_sized(freed, open.file.truncate, size)
         open.node.reservation.forget()
         open.put_aside(size)
     else:
+        open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
         await open.allocate(size)
+        # The data is as before, and so is its time; only the change time is new.
+        with suppress(OSError):
+            await open.run(open.file.set_times, Times(written=before.written))
     await open.entries_changed(open.path)
 
 
 async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
-    open.settle_write_time()
-    open.tree.server.notifier.will_be_modified(open, DATA)
+    await open.before_change()
     freed = (await open.run(open.file.stat)).size - size
     await open.run_sized(freed, open.file.truncate, size)
     open.node.reservation.forget()
