@@ -45,7 +45,7 @@ class Limits:
     trees: int = 256
     opens: int = 16384
     parallel: int = 32
-    waiting: int = 512
+    waiting: int = 511
     backlog: int = 1024 * 1024
     logon_timeout: float = 45.0
     shutdown_timeout: float = 10.0

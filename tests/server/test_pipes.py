@@ -116,8 +116,45 @@ def test_what_an_open_of_a_pipe_tells(pipes: Client) -> None:
     assert (created.create_action, created.end_of_file, created.file_attributes) == (1, 0, 0x80)
 
 
-def test_nothing_to_read_yet(pipes: Client) -> None:
-    assert pipes.read(pipes.open("srvsvc"), 0, 1000).status is Status.PIPE_EMPTY
+def test_who_reads_too_early_waits_for_what_is_said(pipes: Client) -> None:
+    pipe = pipes.open("srvsvc")
+    assert [pipes.read(pipe, 0, length).status for length in (1000, 0)] == [Status.PENDING] * 2
+    assert control(pipes, pipe, Fsctl.PIPE_PEEK).status is Status.SUCCESS
+    transport = PipeTransport(pipes, pipe)
+    transport.recv = lambda *args, **kwargs: pytest.fail("not yet")
+    with pytest.raises(pytest.fail.Exception):
+        DCERPC_v5(transport).bind(srvs.MSRPC_UUID_SRVS)
+    (answer,) = pipes.unasked
+    assert answer.status is Status.SUCCESS
+    assert bytes(ReadResponse.parse(answer.message).data[:4]) == b"\x05\x00\x0c\x03"
+
+
+def test_the_end_of_a_pipe_ends_who_reads(pipes: Client) -> None:
+    pipe = pipes.open("srvsvc")
+    assert pipes.read(pipe, 0, 1000).status is Status.PENDING
+    assert pipes.close(pipe).status is Status.SUCCESS
+    assert [answer.status for answer in pipes.unasked] == [Status.PIPE_BROKEN]
+
+
+def test_who_reads_hears_that_the_pipe_is_broken(pipes: Client) -> None:
+    pipe = pipes.open("srvsvc")
+    assert pipes.read(pipe, 0, 1000).status is Status.PENDING
+    assert pipes.write(pipe, bytes(24)).status is Status.PIPE_DISCONNECTED
+    assert [answer.status for answer in pipes.unasked] == [Status.PIPE_DISCONNECTED]
+
+
+def test_who_reads_may_cancel(pipes: Client) -> None:
+    pipe = pipes.open("srvsvc")
+    waiting = pipes.read(pipe, 0, 1000)
+    pipes.cancel(waiting)
+    assert [answer.status for answer in pipes.receive()] == [Status.CANCELLED]
+    bound(pipes, pipe, srvs.MSRPC_UUID_SRVS)
+
+
+def test_who_reads_and_is_gone_leaves_nothing(pipes: Client) -> None:
+    assert pipes.read(pipes.open("srvsvc"), 0, 1000).status is Status.PENDING
+    pipes.transport.loseConnection()
+    assert not pipes.connection.workload.waiting
 
 
 def test_a_long_message_comes_in_parts(pipes: Client) -> None:
@@ -134,7 +171,7 @@ def test_a_long_message_comes_in_parts(pipes: Client) -> None:
     assert (first.status, len(ReadResponse.parse(first.message).data)) == (Status.BUFFER_OVERFLOW, 16)
     rest = pipes.read(pipe, 0, 1000)
     assert (rest.status, len(ReadResponse.parse(rest.message).data)) == (Status.SUCCESS, unread - 16)
-    assert pipes.read(pipe, 0, 1000).status is Status.PIPE_EMPTY
+    assert pipes.read(pipe, 0, 1000).status is Status.PENDING
 
 
 def test_peeking_takes_nothing_and_needs_room(pipes: Client) -> None:

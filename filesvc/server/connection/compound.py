@@ -128,6 +128,11 @@ class Compound:
             self._finish(call, outcome)
         self.connection.server.reactor.callLater(0, self.run)
 
+    @property
+    def at_end(self) -> bool:
+        """Whether what is processed now stands last in the frame."""
+        return self._index == len(self._messages) - 1
+
     def go_async(self, call: Call) -> None:
         """
         Let the client wait for a request, wherever in the frame it stands; those behind it wait with it.
@@ -139,7 +144,7 @@ class Compound:
         @raise StatusError: INTERNAL_ERROR; INSUFFICIENT_RESOURCES if too many wait already, or this one would keep too much memory.
         """
         connection, command = self.connection, call.header.command
-        if command == Command.CHANGE_NOTIFY and self._index < len(self._messages) - 1:
+        if command == Command.CHANGE_NOTIFY and not self.at_end:
             raise StatusError(Status.INTERNAL_ERROR)
         if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.workload.may_wait:
             raise StatusError(Status.INSUFFICIENT_RESOURCES)

@@ -315,7 +315,10 @@ class Open:
 
 @dataclass(slots=True, eq=False)
 class PipeOpen:
-    """An open pipe of IPC$; one request at a time speaks with its service. C{broken}: its client wrote what is no RPC."""
+    """
+    An open pipe of IPC$; one request at a time speaks with its service. C{broken}: its client wrote what is no RPC. C{readers} wait for
+    something to read, or for the end.
+    """
 
     file_id: FileId
     session: Session
@@ -325,11 +328,25 @@ class PipeOpen:
     broken: bool = False
     closed: bool = False
     turn: DeferredLock = field(default_factory=DeferredLock)
+    readers: list[Deferred[None]] = field(default_factory=list)
+
+    def wait_to_read(self) -> Deferred[None]:
+        """Wait until it is worth while to look again."""
+        reader: Deferred[None] = Deferred(self.readers.remove)
+        self.readers.append(reader)
+        return reader
+
+    def wake_readers(self) -> None:
+        """Something changed for those who wait to read; who finds nothing waits again, in the order of before."""
+        readers, self.readers = self.readers, []
+        for reader in readers:
+            reader.callback(None)
 
     async def close(self) -> None:
-        """End the open."""
+        """End the open, and the wait of who reads."""
         self.closed = True
         self.session.opens.pop(self.file_id.volatile, None)
+        self.wake_readers()
 
 
 AnyOpen: TypeAlias = Open | PipeOpen

@@ -68,11 +68,17 @@ async def write_pipe(open: PipeOpen, request: WriteRequest, call: Call) -> Reply
 
 
 async def read_pipe(open: PipeOpen, request: ReadRequest, call: Call) -> Reply:
-    """Send what a service has to say."""
-    async with _turn(open, call) as rpc:
-        if not rpc.unread:
-            raise StatusError(Status.PIPE_EMPTY)
-        data, more = rpc.read(request.length)
+    """Send what a service has to say, once it says something; in the middle of a compound, what comes behind it would never be heard."""
+    while True:
+        async with _turn(open, call) as rpc:
+            if rpc.unread:
+                data, more = rpc.read(request.length)
+                break
+            if not call.compound.at_end:
+                raise StatusError(Status.PIPE_EMPTY)
+        await call.wait(open.wait_to_read())
+        if open.closed:
+            raise StatusError(Status.PIPE_BROKEN)
     return Reply(ReadResponse(data).encode(), Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
 
@@ -130,3 +136,5 @@ async def _turn(open: PipeOpen, call: Call) -> AsyncIterator[RpcConnection]:
         raise StatusError(Status.PIPE_DISCONNECTED) from None
     finally:
         open.turn.release()
+        if open.readers and (open.broken or open.rpc.unread):
+            open.wake_readers()
