@@ -138,6 +138,13 @@ def test_locks_are_kept(client: Client, back: MakeClient, make_client: MakeClien
     assert again.ask(Command.LOCK, unlock).status is Status.SUCCESS
 
 
+@pytest.mark.parametrize(("cached", "status"), [(RWH, Status.SUCCESS), (RH, Status.OBJECT_NAME_NOT_FOUND)])
+def test_locks_are_kept_only_with_what_is_written(client: Client, back: MakeClient, cached: LeaseState, status: Status) -> None:
+    file_id = response(create(client, dh2q(), rqls(cached))).file_id
+    client.lock(file_id, (0, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY))
+    assert create(back(), dh2c(file_id), rqls(cached)).status is status
+
+
 def test_only_who_is_away_comes_back(client: Client, make_client: MakeClient, durable: FileId) -> None:
     assert create(make_client(), dhnc(durable)).status is Status.OBJECT_NAME_NOT_FOUND
     client.transport.loseConnection()

@@ -19,6 +19,7 @@ from filesvc.smb2.contexts.lease import Lease, LeaseFlags, LeaseState, LeaseV2, 
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification
 from filesvc.smb2.messages.query_info import InfoType
@@ -393,3 +394,31 @@ def test_who_gives_way_is_answered_before_who_waited(client: Client, another: Cl
     assert client.transport.value()
     assert not another.transport.value()
     assert another.last().status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(("rights", "granted"), [(0, "RWH"), (AccessMask.READ_CONTROL, "RH")])
+def test_who_may_read_the_descriptor_has_no_writes_cached_beside_him(client: Client, another: Client, rights: int, granted: str) -> None:
+    """Though he would not disturb them, if he came later."""
+    client.close(client.open("f"))
+    looks = AccessMask.FILE_READ_ATTRIBUTES | rights
+    client.open("f", access=looks)
+    assert lease_of(create(another, "RWH")) == Lease(KEY, state(granted))
+    client.open("f", access=looks)
+    assert another.kept() == []
+
+
+@pytest.mark.parametrize(("offset", "granted"), [(0, ""), (0xFFF, ""), (0x1000, "RH"), (1 << 40, "RH")])
+def test_locks_stand_in_the_way_as_far_as_the_file_has_room(client: Client, another: Client, offset: int, granted: str) -> None:
+    file_id = client.open("f")
+    client.write(file_id, bytes(0x1000))
+    assert client.lock(file_id, (offset, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)).status is Status.SUCCESS
+    assert lease_of(create(another, "RWH")) == Lease(KEY, state(granted))
+
+
+def test_a_lock_of_an_empty_file_is_in_nobodys_way(client: Client, another: Client) -> None:
+    file_id = file_of(create(client, "RWH", OTHER_KEY))
+    assert client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)).status is Status.SUCCESS
+    assert create(another, "RWH").status is Status.PENDING
+    assert client.kept() == [state("RH")]
+    acknowledge(client, "RH", OTHER_KEY)
+    assert lease_of(another.last()) == Lease(KEY, state("RH"))

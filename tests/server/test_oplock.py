@@ -186,6 +186,7 @@ def test_an_answer_that_keeps_too_much_keeps_nothing(client: Client, another: Cl
 
 def test_no_shared_oplock_beside_byte_range_locks(client: Client, another: Client) -> None:
     file_id, _ = granted(client, NONE)
+    client.write(file_id, b"x")
     client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY))
     assert granted(another, II)[1] == NONE
 

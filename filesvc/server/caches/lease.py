@@ -195,7 +195,7 @@ class LeaseRequest:
         if lease is not None and not lease.delete_on_close and not lease.has_name(name):
             raise StatusError(Status.INVALID_PARAMETER)
 
-    def acquire(self, open: Open) -> None:
+    def acquire(self, open: Open, locked: bool = False) -> None:
         """Grant a lease, or take part in the one there is and widen it."""
         wanted = LeaseState(self.asked.lease_state & ~LeaseState.WRITE_CACHING if open.is_directory else self.asked.lease_state)
         if open.is_directory and (self.dialect < Dialect.SMB_3_0 or wanted & ~RH):
@@ -206,10 +206,10 @@ class LeaseRequest:
             caching.holders.append(lease)
             lease.admit(open)
             self.leases.add(lease)
-            caching.acquire(lease, open, wanted)
+            caching.acquire(lease, open, wanted, locked)
         elif lease.node is open.node:
             lease.admit(open)
-            caching.promote(lease, open, wanted)
+            caching.promote(lease, open, wanted, locked)
         else:
             return
         lease.delete_on_close |= bool(open.create_options & CreateOptions.DELETE_ON_CLOSE)

@@ -84,14 +84,14 @@ class OplockRequest:
     def find(self) -> None:
         """An oplock is never there before its open."""
 
-    def acquire(self, open: Open) -> None:
+    def acquire(self, open: Open, locked: bool = False) -> None:
         """Grant an oplock, or none. Directories have none."""
         wanted = _STATE_OF_LEVEL.get(OplockLevel(self.level))
         if wanted is None or open.is_directory:
             return
         caching = open.node.caching
         oplock = Oplock(self.reactor, caching, self.connection)
-        caching.acquire(oplock, open, wanted)
+        caching.acquire(oplock, open, wanted, locked)
         if oplock.state:
             caching.holders.append(oplock)
             oplock.admit(open)

@@ -150,7 +150,7 @@ async def _open(
         if EA_BUFFER in contexts and action != CreateAction.OPENED:
             await set_extended_attributes(open, contexts[EA_BUFFER])
         if opening.caching is not None:
-            opening.caching.acquire(open)
+            opening.caching.acquire(open, await _is_locked(open))
         if open.holder is not None:
             call.connection.server.local_programs.watch(open)
             if open.is_directory:
@@ -174,6 +174,15 @@ async def _open(
     if action is not CreateAction.OPENED:
         await open.entries_changed(open.path)
     return reply
+
+
+async def _is_locked(open: Open) -> bool:
+    """Whether somebody has locked what the file has room for: locks behind that are in nobody's way, as Windows has it."""
+    locks = open.node.locks
+    if not locks:
+        return False
+    stat = await open.stat()
+    return any(held.offset < max(stat.size, stat.allocation) for held in locks)
 
 
 async def _replay(open: Open, request: CreateRequest, contexts: Contexts, call: Call) -> Reply:

@@ -58,8 +58,8 @@ class CachingRequest(Protocol):
     def find(self) -> Holder | None:
         """Who has it already, of those who ask again for what they have."""
 
-    def acquire(self, open: Open) -> None:
-        """Grant as much of it to an open as can be."""
+    def acquire(self, open: Open, locked: bool = False) -> None:
+        """Grant as much of it to an open as can be; less if somebody has locked what the file has room for."""
 
 
 @dataclass(slots=True)

@@ -335,23 +335,27 @@ class Caching:
             for gone in waits:
                 await wait(gone)
 
-    def acquire(self, holder: Holder, open: Open, wanted: LeaseState) -> None:
-        """Grant as much of what is wanted as can be (MS-FSA 2.1.5.18)."""
-        self._grant(holder, open, holder.offers.get(wanted, ()))
+    def acquire(self, holder: Holder, open: Open, wanted: LeaseState, locked: bool) -> None:
+        """
+        Grant as much of what is wanted as can be (MS-FSA 2.1.5.18).
 
-    def promote(self, holder: Holder, open: Open, wanted: LeaseState) -> None:
+        @param locked: whether somebody has locked what the file has room for.
+        """
+        self._grant(holder, open, holder.offers.get(wanted, ()), locked)
+
+    def promote(self, holder: Holder, open: Open, wanted: LeaseState, locked: bool) -> None:
         """Grant more to a holder, if it wants all it has and more: just that or nothing (MS-SMB2 3.3.5.9.8)."""
         if holder.breaking is None and wanted in holder.offers and wanted & holder.state == holder.state != wanted:
-            self._grant(holder, open, (wanted,))
+            self._grant(holder, open, (wanted,), locked)
 
-    def _grant(self, holder: Holder, open: Open, offers: Iterable[LeaseState]) -> None:
+    def _grant(self, holder: Holder, open: Open, offers: Iterable[LeaseState], locked: bool) -> None:
         for offer in offers:
-            if self._allows(holder, open, offer):
+            if self._allows(holder, open, offer, locked):
                 holder.state = offer
                 holder.changed()
                 break
 
-    def _allows(self, holder: Holder, open: Open, state: LeaseState) -> bool:
+    def _allows(self, holder: Holder, open: Open, state: LeaseState, locked: bool) -> bool:
         others = [other for other in self.holders if other is not holder and other.state]
         if any(other.state & W for other in others):
             return False
@@ -359,11 +363,11 @@ class Caching:
             return False
         if state & W:
             return not others and not any(
-                other.holder is not holder and (holder.is_oplock or other.granted_access & ~STAT_OR_SECURITY_ACCESS)
+                other.holder is not holder and (holder.is_oplock or other.granted_access & ~STAT_ACCESS)
                 for other in open.node.opens
                 if other is not open
             )
-        if open.node.locks:
+        if locked:
             return False
         if holder.is_oplock:
             return not any(other.state & H for other in others)

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from filesvc.interfaces import Path
-from filesvc.server.state.caching import H
+from filesvc.server.state.caching import H, W
 
 if TYPE_CHECKING:
     from filesvc.server.state.open import Open
@@ -57,6 +57,11 @@ def keeps_handle(open: Open) -> bool:
     return holder is not None and bool(holder.state & H) and holder.breaking is None
 
 
+def _locks_without_writing(open: Open) -> bool:
+    """Whether an open holds locks of what others may write meanwhile: Windows keeps none of those."""
+    return open.holder is not None and not open.holder.state & W and bool(open.node.locks.held_by(open))
+
+
 def keep(open: Open) -> bool:
     """
     The connection of an open is lost: wait for the client, if it is to come back (MS-SMB2 3.3.7.1).
@@ -66,7 +71,7 @@ def keep(open: Open) -> bool:
     @return: false if the open is to be closed.
     """
     durability, server = open.durability, open.tree.server
-    if durability is None or not (durability.persistent or keeps_handle(open)):
+    if durability is None or not (durability.persistent or (keeps_handle(open) and not _locks_without_writing(open))):
         return False
     waiting = server.waiting_opens
     if len(waiting) >= server.settings.limits.opens:
