@@ -135,6 +135,14 @@ def test_a_create_is_answered_again(site: Site, lost: bool) -> None:
     assert (again.file_id, again.create_action) == (first.file_id, first.create_action)
 
 
+def test_a_create_is_not_answered_again_once_its_handle_was_used(site: Site) -> None:
+    client = site.client()
+    file_id = response(create(client, ASKED)).file_id
+    assert response(replay(client, ASKED)).file_id == file_id
+    client.write(file_id, b"x")
+    assert replay(client, ASKED).status is Status.FILE_NOT_AVAILABLE
+
+
 def test_only_its_user_gets_it(site: Site) -> None:
     file_id = response(create(site.client(), ASKED)).file_id
     site.kill()

@@ -17,8 +17,10 @@ from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext, 
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
-from filesvc.smb2.messages.create import CreateDisposition, CreateResponse, OplockLevel
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse, OplockLevel
+from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakNotification, OplockBreak
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
@@ -113,6 +115,66 @@ def test_who_caches_no_handle_finds_all_as_it_was(site: Site, leave: Callable[[C
     kept = ask_back(client, file_id, state)
     assert (kept.lease_state if kept is not None else 0) == state
     assert told(client) == []
+
+
+@pytest.mark.parametrize(("state", "epochs"), [(R, [129, 129]), (R | W, [128, 128]), (R | H, [1, 1])])
+def test_a_lease_without_the_handle_counts_on_from_where_its_client_is(site: Site, state: LeaseState, epochs: list[int]) -> None:
+    client = site.client()
+    first = CreateContext(REQUEST_LEASE, LeaseV2(KEY, state).encode())
+    asked = {"requested_oplock_level": OplockLevel.LEASE}
+    files = [client.open("f", contexts=[dh2q(guid, flags=PERSISTENT), first], **asked) for guid in (GUID, OTHER_GUID)]
+    client.transport.loseConnection()
+    client = site.client()
+    told = []
+    for file_id, guid, epoch in zip(files, (GUID, OTHER_GUID), (128, 200), strict=True):
+        again = CreateContext(REQUEST_LEASE, LeaseV2(KEY, state, epoch=epoch).encode())
+        answer = client.create("f", contexts=[dh2c(file_id, guid, PERSISTENT), again], **asked)
+        (context,) = CreateResponse.parse(answer.message).create_contexts
+        lease = parse_lease(memoryview(context.data))
+        assert isinstance(lease, LeaseV2)
+        told.append(lease.epoch)
+    assert told == epochs
+
+
+@pytest.mark.parametrize(("state", "left"), [(R, NOTHING), (R | H, NOTHING), (R | W, R | W), (R | W | H, R | W | H)])
+def test_who_has_locked_and_caches_no_writes_caches_nothing_when_it_is_back(
+    site: Site, leave: Callable[[Client], None], state: LeaseState, left: LeaseState
+) -> None:
+    client = site.client()
+    file_id = hold(client, state)
+    assert client.lock(file_id, (0, 1, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)).status is Status.SUCCESS
+    leave(client)
+    if not left:
+        assert contend(site.client(client_guid=STRANGER)).status is Status.FILE_NOT_AVAILABLE
+    kept = ask_back(site.client(), file_id, state)
+    assert kept is not None
+    assert kept.lease_state == left
+
+
+@pytest.mark.parametrize("state", [NOTHING, R, R | H])
+def test_a_directory_waits_for_its_client_as_a_file_does(site: Site, leave: Callable[[Client], None], state: LeaseState) -> None:
+    client = site.client()
+    asked = {
+        "access": READ,
+        "share": 7,
+        "create_options": CreateOptions.DIRECTORY_FILE,
+        "requested_oplock_level": OplockLevel.LEASE * bool(state),
+    }
+    file_id = client.open("d", contexts=[dh2q(flags=PERSISTENT), *lease(state)], **asked)
+    leave(client)
+    other = site.client(client_guid=STRANGER)
+    status = Status.SUCCESS if state & H else Status.FILE_NOT_AVAILABLE
+    assert other.create("d", CreateDisposition.OPEN, READ).status is status
+    client = site.client()
+    answer = client.create("d", contexts=[dh2c(file_id, flags=PERSISTENT), *lease(state)], **asked)
+    assert answer.status is Status.SUCCESS
+    assert other.create("d\\new").status is Status.SUCCESS
+    assert client.kept() == ([0] if state else [])
+    listing = QueryDirectoryRequest(file_id, FileInformationClass.NAMES, 1000).encode()
+    assert "new".encode("utf-16-le") in client.ask(Command.QUERY_DIRECTORY, listing).message.tobytes()
+    client.close(file_id)
+    assert site.server.persistence is not None
+    assert not site.server.persistence.records
 
 
 def test_what_excludes_nobody_is_shared(site: Site, leave: Callable[[Client], None]) -> None:

@@ -63,6 +63,17 @@ class Lease(Holder):
         super().changed()
         self.epoch = (self.epoch + 1) % _EPOCHS
 
+    def had_back(self, open: Open, epoch: int) -> None:
+        """
+        The client has a persistent open back, and says that it counted to C{epoch}.
+
+        Without the handle a lease was nothing while the client was away. As Windows has it, it counts on from there, and one of reads only
+        is a new one.
+        """
+        away = not any(other.session.connections for other in self.opens if other is not open)
+        if away and self.breaking is None and not self.state & LeaseState.HANDLE_CACHING:
+            self.epoch = (epoch + (self.state == LeaseState.READ_CACHING)) % _EPOCHS
+
     def release(self, open: Open) -> None:
         """An open ends; the last one's end ends the lease."""
         super().release(open)

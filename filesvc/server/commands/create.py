@@ -16,7 +16,7 @@ from filesvc.server.caches.oplock import Oplock, OplockRequest
 from filesvc.server.commands.create_contexts import durable
 from filesvc.server.commands.create_contexts.app_instance import take_over
 from filesvc.server.commands.create_contexts.durable import Contexts
-from filesvc.server.commands.create_contexts.replay import check_replay, is_replayable
+from filesvc.server.commands.create_contexts.replay import check_not_used, check_replay, is_replayable
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.commands.ipc.pipes import open_pipe
 from filesvc.server.connection.call import Call, Reply
@@ -86,7 +86,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     asked, back = durable.parse_contexts(contexts, call)
     if back is not None:
         open = durable.find_open(back, request, contexts, call)
-        durable.reattach(open, call)
+        durable.give_back(open, contexts, call)
         return await _reply(Answer.of(open, CreateAction.OPENED), await open.stat(), contexts, call)
     _check(request, call)
     opening = await _opening(request, contexts, call)
@@ -99,6 +99,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     known = server.reclaimable.find_replayable(origin)
     if known is not None:
         return await _replay(known, request, contexts, call)
+    check_not_used(server.reclaimable.find_created(origin), call.header)
     server.creates.begin(origin, opening, call.header)
     call.replayable = True
     try:

@@ -43,6 +43,7 @@ class OpenRecord:
     locks: list[tuple[int, int, bool]] = field(default_factory=list)
     lock_sequences: list[tuple[int, int]] = field(default_factory=list)
     other_path: list[str] | None = None
+    is_directory: bool = False
 
     @classmethod
     def of(cls, open: Open, delete_pending: bool) -> OpenRecord:
@@ -76,6 +77,7 @@ class OpenRecord:
             [(held.offset, held.length, held.exclusive) for held in open.node.locks.held_by(open)],
             list(open.lock_sequences.succeeded_last.items()),
             list(durability.other_path) if durability.other_path is not None else None,
+            open.is_directory,
         )
 
     @classmethod

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from filesvc.auth.users import IUser
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, IFileStore, ILockableFile, IOpenFile, Kind, Path
+from filesvc.server.caches.directory_leases import DirectoryLeases
 from filesvc.server.caches.lease import Lease, LeaseRequest, Leases
 from filesvc.server.caches.oplock import OplockRequest
 from filesvc.server.files.byte_range_locks import ByteRange
@@ -64,6 +65,7 @@ class Restorer(Services, Protocol):
     shares: dict[str, Share]
     reclaimable: ReclaimableOpens
     leases: Leases
+    directory_leases: DirectoryLeases
 
 
 def restore(persistence: Persistence, server: Restorer) -> None:
@@ -120,11 +122,13 @@ def _reopen(number: int, record: OpenRecord, server: Restorer) -> Open:
 
 def _find(record: OpenRecord, store: IFileStore) -> tuple[IOpenFile, Path | None]:
     """The file, by whichever of its two names it has, and the other: the server may have ended before or after it was renamed."""
+    kind = Kind.DIRECTORY if record.is_directory else Kind.FILE
+    writes = bool(record.granted_access & _WRITES) and not record.is_directory
     paths = [tuple(path) if path is not None else None for path in (record.path, record.other_path)]
     for path, other in (paths, paths[::-1]):
         if path is not None:
             with suppress(OSError):
-                file: IOpenFile = store.open(path, Creation.EXISTING, Kind.FILE, bool(record.granted_access & _WRITES))
+                file: IOpenFile = store.open(path, Creation.EXISTING, kind, writes)
                 if file.identity == FileIdentity(*record.identity):
                     return file, other
                 file.close()
@@ -154,3 +158,5 @@ def _restore_caching(open: Open, record: OpenRecord, server: Restorer) -> None:
     LeaseRequest(server.leases, Dialect.SMB_3_1_1, UUID(record.client_guid), open.session, asked).acquire(open)
     if isinstance(open.holder, Lease):
         open.holder.epoch = record.lease.epoch
+        if open.is_directory:
+            server.directory_leases.add(open)

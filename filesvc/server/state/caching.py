@@ -173,6 +173,11 @@ class Holder:
         else:
             self.unreachable()
 
+    def lapse(self) -> None:
+        """A client that is away caches nothing any more, and will hear of it when it is back."""
+        if not any(open.session.connections for open in self.opens):
+            self._settle(NONE)
+
     def _announce(self, old: LeaseState, new: LeaseState, acknowledge: bool) -> None:
         self._notice = self.notice(old, new, acknowledge)
         if not self._notice.send():

@@ -71,13 +71,18 @@ def keep(open: Open) -> bool:
     @return: false if the open is to be closed.
     """
     durability, server = open.durability, open.tree.server
-    if durability is None or not (durability.persistent or (keeps_handle(open) and not _locks_without_writing(open))):
+    if durability is None:
+        return False
+    bare = _locks_without_writing(open)
+    if not durability.persistent and (bare or not keeps_handle(open)):
         return False
     waiting = server.waiting_opens
     if len(waiting) >= server.settings.limits.opens:
         log.warn("too many handles wait for their clients: {path} is closed", path="/".join(open.path))
         return False
     waiting.add(open)
+    if bare and open.holder is not None:
+        open.holder.lapse()
     open.give_back_room()
     open.node.locks.stop_waiting(open)
     durability.scavenger = server.reactor.callLater(durability.timeout, _expire, open)

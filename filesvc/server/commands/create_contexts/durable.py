@@ -13,7 +13,7 @@ from filesvc.interfaces import Path
 from filesvc.server.caches.lease import Lease
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
-from filesvc.server.state.durability import Durability, keeps_handle
+from filesvc.server.state.durability import Durability, is_persistent, keeps_handle
 from filesvc.server.state.open import Open
 from filesvc.server.state.origin import Origin
 from filesvc.smb2.contexts.create_contexts import (
@@ -83,20 +83,22 @@ def parse_contexts(contexts: Contexts, call: Call) -> tuple[Asked | None, Back |
 
 def grant(open: Open, asked: Asked, call: Call) -> None:
     """
-    Make an open durable if its client may keep its handle: with a batch oplock, or a lease with H; or persistent, if the share is.
+    Make an open durable if its client may keep its handle: with a batch oplock, or a lease with H; or persistent, if the share is. A
+    directory can be persistent only.
 
     Who is nobody in particular cannot come back.
     """
     owner = call.session.owner
-    if open.is_directory or owner is None:
+    if owner is None:
         return
     assert call.tree is not None
+    keeps = keeps_handle(open) and not open.is_directory
     if isinstance(asked, DurableHandleRequest):
-        if keeps_handle(open):
+        if keeps:
             open.durability = Durability(owner, TIMEOUT, 1)
     elif asked.flags & DurableHandleFlags.PERSISTENT and call.tree.is_continuous and not open.node.key.stream:
         open.durability = Durability(owner, _timeout(asked), 2, persistent=True)
-    elif keeps_handle(open):
+    elif keeps:
         open.durability = Durability(owner, _timeout(asked), 2)
     if open.durability is not None:
         open.on_close.append(open.durability.reconnected)
@@ -183,6 +185,18 @@ def _check_owner(open: Open, call: Call) -> None:
     assert open.durability is not None
     if open.durability.owner != call.session.owner:
         raise StatusError(Status.ACCESS_DENIED)
+
+
+def give_back(open: Open, contexts: Contexts, call: Call) -> None:
+    """
+    Give an open back to the client that wants it, with its lease.
+
+    @raise StatusError: ACCESS_DENIED if it is another user's.
+    """
+    reattach(open, call)
+    lease, asked = open.holder, parse_lease(contexts[REQUEST_LEASE]) if REQUEST_LEASE in contexts else None
+    if isinstance(lease, Lease) and isinstance(asked, LeaseV2) and is_persistent(open):
+        lease.had_back(open, asked.epoch)
 
 
 def reattach(open: Open, call: Call) -> None:

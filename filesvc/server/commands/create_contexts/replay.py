@@ -9,6 +9,7 @@ from __future__ import annotations
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
+from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.open import Open
 from filesvc.server.state.session import Session
 from filesvc.smb2.header import Header, HeaderFlags
@@ -22,6 +23,16 @@ _USES_DATA = int(
 def is_replayable(open: Open) -> bool:
     """Whether a CREATE may be replayed that had this outcome."""
     return not open.is_directory and bool(open.granted_access & _USES_DATA)
+
+
+def check_not_used(created: Open | None, header: Header) -> None:
+    """
+    Whether a CREATE may make an open, of a client that made C{created} with the same create GUID, which it has used.
+
+    @raise StatusError: FILE_NOT_AVAILABLE if it is a replay and that one is persistent, as Windows has it.
+    """
+    if created is not None and is_persistent(created) and header.flags & _REPLAY:
+        raise StatusError(Status.FILE_NOT_AVAILABLE)
 
 
 def check_replay(open: Open, header: Header, session: Session) -> None:
