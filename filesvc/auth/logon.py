@@ -14,7 +14,7 @@ class Accepted:
     """
     Somebody is logged on. Send the token, which may be empty.
 
-    @ivar session_key: what SMB derives its keys from; empty for guests and anonymous users, who share no secret with the server.
+    @ivar session_key: what SMB derives its keys from; empty for guests, and no secret of anonymous users.
     @ivar guest: nobody knows this user, but guests are let in.
     @ivar anonymous: the client did not say who it is.
     @ivar log_off: to be called once, when the session ends.

@@ -137,6 +137,8 @@ class Claim:
         return SecurityContext(key, self._flags)
 
     def _has_mic(self) -> bool:
+        if self.credentials is None:
+            return False
         said = client_av_pairs(self._message.nt_response[KEY_LENGTH:])
         return bool(int.from_bytes(said.get(AvId.FLAGS, b""), "little") & AvFlags.MIC_PROVIDED)
 

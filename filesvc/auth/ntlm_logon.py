@@ -15,7 +15,7 @@ from filesvc.auth.credentials import NTLMv2Response
 from filesvc.auth.errors import LogonFailure
 from filesvc.auth.logon import Accepted, Integrity
 from filesvc.auth.ntlm import Claim, NtlmAcceptor, TargetNames
-from filesvc.auth.ntlm_crypto import nt_hash
+from filesvc.auth.ntlm_crypto import KEY_LENGTH, nt_hash
 from filesvc.auth.users import IUser
 
 log = Logger()
@@ -77,7 +77,7 @@ class NtlmLogon:
         if claim.credentials is None:
             if not self._allow_anonymous:
                 raise LogonFailure("the client does not say who it is")
-            return await self._let_in_unknown(anonymous=True)
+            return await self._let_in_unknown(_anonymous_key(claim), anonymous=True)
         try:
             _, avatar, log_off = await self._portal.login(claim.credentials, None, IUser)
         except LoginFailed as error:
@@ -95,7 +95,7 @@ class NtlmLogon:
             # Unknown users take as long as wrong passwords.
             credentials.compare(nt_hash("password"))
         if self._allow_guest and not credentials.user_known:
-            return await self._let_in_unknown(anonymous=False)
+            return await self._let_in_unknown(b"", anonymous=False)
         raise LogonFailure("wrong password, or an account that may not log on" if credentials.user_known else "unknown user", account)
 
     def _let_in(self, claim: Claim, credentials: NTLMv2Response, user: IUser, log_off: Callable[[], None]) -> Accepted:
@@ -106,7 +106,15 @@ class NtlmLogon:
             self.integrity = context
         return Accepted(user, context.session_key, False, False, log_off)
 
-    async def _let_in_unknown(self, anonymous: bool) -> Accepted:
+    async def _let_in_unknown(self, session_key: bytes, anonymous: bool) -> Accepted:
         guests = Portal(self._portal.realm, [AllowAnonymousAccess()])
         _, avatar, log_off = await guests.login(Anonymous(), None, IUser)
-        return Accepted(IUser(avatar), b"", not anonymous, anonymous, log_off)
+        return Accepted(IUser(avatar), session_key, not anonymous, anonymous, log_off)
+
+
+def _anonymous_key(claim: Claim) -> bytes:
+    """The key of a client that does not say who it is, which everybody knows (MS-NLMP 3.2.5.1.2); none if it sent none."""
+    try:
+        return claim.establish(bytes(KEY_LENGTH)).session_key
+    except LogonFailure:
+        return b""

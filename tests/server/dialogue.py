@@ -256,12 +256,23 @@ class Client:
 
     def log_on_anonymously(self) -> Answer:
         """Log on without saying who it is, as impacket does."""
-        first = ntlm.getNTLMSSPType1()
-        challenge = self.ask(Command.SESSION_SETUP, SessionSetupRequest(first.getData()).encode())
+        first, preauth = ntlm.getNTLMSSPType1(), self.preauth.copy()
+        challenge = self._set_up(first.getData(), preauth)
         self.session_id = challenge.header.session_id
+        preauth.update(challenge.message)
         buffer = bytes(SessionSetupResponse.parse(challenge.message).security_buffer)
-        last, _ = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
-        return self.ask(Command.SESSION_SETUP, SessionSetupRequest(last.getData()).encode())
+        last, key = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
+        answer = self._set_up(last.getData(), preauth)
+        if answer.status is Status.SUCCESS:
+            self._use_keys(key, preauth.value)
+        return answer
+
+    def _set_up(self, token: bytes, preauth: PreauthIntegrity) -> Answer:
+        message = self.header(Command.SESSION_SETUP, tree_id=0).encode() + SessionSetupRequest(token).encode()
+        preauth.update(message)
+        self.send(message)
+        (answer,) = self.receive()
+        return answer
 
     def _use_keys(self, session_key: bytes, preauth: bytes) -> None:
         cipher = self.connection.cipher or EncryptionAlgorithm.AES_128_CCM

@@ -78,14 +78,14 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
 
 def _may_have_session(session: Session, outcome: Accepted, encryption: Encryption) -> bool:
     """
-    Whether a session can have the keys that it needs: guests share no secret with the server that one could be made from.
+    Whether a session can have the keys that it needs: guests and anonymous users share no secret with the server.
 
-    Keys are made once. A session that began without them is not renewed by a user, whose messages nobody would have to sign then, not even
-    who only hands on what the user says to another server.
+    Keys are made once. A session that began without a secret is not renewed by a user, whose messages nobody would have to sign then, not
+    even who only hands on what the user says to another server.
     """
-    if not outcome.session_key:
+    if outcome.guest or outcome.anonymous or not outcome.session_key:
         return encryption is not Encryption.REQUIRED
-    return session.state is SessionState.IN_PROGRESS or session.signer is not None
+    return session.state is SessionState.IN_PROGRESS or session.shares_secret
 
 
 def _converse(channel: Channel, call: Call) -> Conversation | Binding:
@@ -129,7 +129,7 @@ def _find_channel(request: SessionSetupRequest, call: Call) -> Channel:
 def _bind(call: Call, session: Session) -> Channel:
     """Begin to carry a session on this connection too (MS-SMB2 3.3.5.5.2)."""
     connection = call.connection
-    if session.signer is None or session.negotiated is None:
+    if session.signer is None or session.negotiated is None or not session.shares_secret:
         raise StatusError(Status.NOT_SUPPORTED)
     here, there = connection.negotiated, session.negotiated
     if there.signing is not here.signing and SigningAlgorithm.AES_GMAC in (here.signing, there.signing):
@@ -184,7 +184,8 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     if not again:
         _make_keys(request, connection, channel, outcome.session_key)
         server.sessions[session.session_id] = session
-    if session.bindings is None or channel.signer is not session.signer or session.bindings.logged_on(call.header.message_id):
+    told = session.bindings is None or channel.signer is not session.signer or session.bindings.logged_on(call.header.message_id)
+    if session.shares_secret and told:
         channel.logon_id = call.header.message_id
     channel.preauth = None
     connection.logged_on(known=not outcome.anonymous or connection.settings.guest)
@@ -195,23 +196,30 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
 
 
 def _make_keys(request: SessionSetupRequest, connection: Connection, channel: Channel, session_key: bytes) -> None:
-    """Derive what signs and encrypts. Guests and anonymous users have no secret to derive it from."""
+    """
+    Derive what signs and encrypts. Guests have nothing to derive it from, and anonymous users no secret.
+
+    These may sign and encrypt all the same, as with Windows, the latter where a user has logged on before (ConstrainedConnection); but
+    nothing is given to them for it that keys protect.
+    """
     session, settings = channel.session, connection.settings
-    if session.guest or session.anonymous:
+    if session.guest or not session_key:
         return
+    session.shares_secret = not session.anonymous
     negotiated = connection.negotiated
     preauth = channel.preauth.value if channel.preauth is not None else b""
     session.session_key = session_key
     keys = session_keys(negotiated.dialect, session_key, preauth, negotiated.cipher or EncryptionAlgorithm.AES_128_CCM)
     session.negotiated = negotiated
     session.signer = channel.signer = signer_for(negotiated.signing, keys.signing)
-    if negotiated.signing is SigningAlgorithm.AES_GMAC:
-        session.bindings = Bindings()
-    session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
-    if negotiated.cipher is not None:
+    if session.shares_secret:
+        if negotiated.signing is SigningAlgorithm.AES_GMAC:
+            session.bindings = Bindings()
+        session.signing_required = settings.signing is Signing.REQUIRED or bool(request.security_mode & SecurityMode.SIGNING_REQUIRED)
+        session.encrypt_data = negotiated.cipher is not None and settings.encryption is Encryption.REQUIRED
+    if negotiated.cipher is not None and (session.shares_secret or connection not in connection.server.strangers):
         session.sealer = Sealer(negotiated.cipher, keys.server_to_client, session.session_id)
         session.unsealer = Unsealer(negotiated.cipher, keys.client_to_server)
-        session.encrypt_data = settings.encryption is Encryption.REQUIRED
 
 
 def _flags(session: Session) -> int:

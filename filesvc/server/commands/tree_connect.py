@@ -86,6 +86,6 @@ def _find_share(path: str, call: Call) -> Share | None:
     session = call.session
     if (session.guest or session.anonymous) and not call.connection.server.lets_guests_into(share):
         raise StatusError(Status.ACCESS_DENIED)
-    if share.encrypt and session.sealer is None:
+    if share.encrypt and not (session.sealer is not None and session.shares_secret):
         raise StatusError(Status.ACCESS_DENIED)
     return share

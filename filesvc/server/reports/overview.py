@@ -84,14 +84,14 @@ def _connection(item: tuple[Carrier, Session | None]) -> Sequence[str]:
 
 def _signed(session: Session, connection: Carrier) -> str:
     """Whether messages are signed, and how. A client whose messages need not be may sign all the same."""
-    if session.signer is None:
+    if not session.shares_secret:
         return "no"
     return f"{_hyphenated(connection.signing_algorithm)} {'always' if session.signing_required else 'if asked'}"
 
 
 def _encrypted(session: Session, connection: Carrier) -> str:
     """Whether messages are encrypted, and how. A share may ask for what its server does not, and a client for what nobody does."""
-    if session.sealer is None or connection.cipher is None:
+    if session.sealer is None or not session.shares_secret or connection.cipher is None:
         return "no"
     return f"{_hyphenated(connection.cipher)} {'always' if session.encrypt_data else 'in use' if session.sealer.used else 'not used'}"
 

@@ -72,6 +72,7 @@ class Session:
 
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
 
+    @ivar shares_secret: whether its keys are made of what only the client and the server know; everybody has those of anonymous users.
     @ivar bindings: where its key may sign besides the connection where it logged on, if that is a GMAC key.
     """
 
@@ -85,6 +86,7 @@ class Session:
     session_key: bytes = b""
     negotiated: Negotiated | None = None
     signer: Signer | None = None
+    shares_secret: bool = False
     signing_required: bool = False
     encrypt_data: bool = False
     sealer: Sealer | None = None
