@@ -20,14 +20,15 @@ TOP = "the top"
 KNOWS: Mapping[str, frozenset[str]] = {
     room: frozenset(known.split()) | {room}
     for room, known in {
-        TOP: "server auth rpc store zerocopy smb2 fscc dtyp interfaces",
-        "server": "auth rpc store zerocopy smb2 fscc dtyp interfaces",
+        TOP: "server auth rpc store zerocopy smb2 fscc apple dtyp interfaces",
+        "server": "auth rpc store zerocopy smb2 fscc apple dtyp interfaces",
         "auth": "dtyp",
         "rpc": "dtyp",
         "store": "interfaces",
         "zerocopy": "",
         "smb2": "fscc dtyp",
         "fscc": "dtyp",
+        "apple": "dtyp",
         "dtyp": "",
         "interfaces": "",
     }.items()

@@ -15,7 +15,15 @@ MODULES = read_house()
 ARROWS = arrows(MODULES)
 
 DOES_IO = {"os", "socket", "select", "ssl", "fcntl", "mmap", "pathlib", "io", "subprocess", "threading", "asyncio", "twisted"}
-SANS_IO = {"smb2": DOES_IO, "fscc": DOES_IO, "dtyp": DOES_IO, "rpc": DOES_IO, "store": {"twisted", "socket"}, "interfaces": DOES_IO}
+SANS_IO = {
+    "smb2": DOES_IO,
+    "fscc": DOES_IO,
+    "apple": DOES_IO,
+    "dtyp": DOES_IO,
+    "rpc": DOES_IO,
+    "store": {"twisted", "socket"},
+    "interfaces": DOES_IO,
+}
 """What of the outside a room may not import."""
 
 NO_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers", "misc", "common", "tools"}
