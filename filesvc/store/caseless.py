@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from filesvc.interfaces import TakesLong
 from filesvc.store.inotify import IN_CREATE, IN_IGNORED, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
-from filesvc.store.upcase import upcase
+from filesvc.store.upcase import other_forms, upcase
 
 CAPACITY: Final = 250_000
 """Names kept in all indexes together; the directory used last is kept whatever its size."""
@@ -145,6 +145,14 @@ class CaselessIndex:
         if found is None or found == name:
             return found
         return name if exists(directory, name) else found
+
+    def find_alike(self, directory: int, name: bytes) -> bytes | None:
+        """The same, and if there is none, a name with accents in another form. Only what is there is found so: both may be made."""
+        found = self.find(directory, name)
+        if found is None and not name.isascii():
+            for form in other_forms(name.decode(errors="surrogateescape")):
+                found = found or self.find(directory, form.encode(errors="surrogateescape"))
+        return found
 
     def _index(self, directory: int) -> _Index:
         # Asking for the watch before reading the directory: what changes meanwhile is applied to the index afterwards, and does no harm if

@@ -257,7 +257,7 @@ class LocalStore:
         except OSError as error:
             raise self._refusal(names, error) from error
         with _closing(parent):
-            name = self._caseless.find(parent, names[-1])
+            name = self._caseless.find_alike(parent, names[-1])
             if name is None:
                 raise _error(errno.ENOENT, names)
             names = (*above, name)
@@ -282,7 +282,7 @@ class LocalStore:
         directory = self._root.open((), _FIND_DIRECTORY)
         for name in names:
             with _closing(directory):
-                match = self._caseless.find(directory, name)
+                match = self._caseless.find_alike(directory, name)
                 if match is None:
                     raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
                 found = (*found, match)

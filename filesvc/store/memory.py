@@ -30,7 +30,7 @@ from filesvc.interfaces import (
     Times,
     Volume,
 )
-from filesvc.store.upcase import upcase
+from filesvc.store.upcase import other_forms, upcase
 
 CAPACITY: Final = 1 << 30
 """Bytes that the files of a store hold together, if it isn't told otherwise."""
@@ -87,6 +87,13 @@ class _Node:
 
     def modified(self) -> None:
         self.written = self.changed = time_ns()
+
+    def find_alike(self, name: str) -> tuple[str, _Node] | None:
+        """An entry by any case, and if there is none, by another form of its accents."""
+        found = self.entries.get(upcase(name))
+        for form in other_forms(name) if found is None else ():
+            found = found or self.entries.get(upcase(form))
+        return found
 
     def put(self, name: str, node: _Node) -> None:
         self.entries[upcase(name)] = name, node
@@ -402,7 +409,7 @@ class MemoryStore:
         if not path:
             return (), self._root
         above, parent = self._find_parent(path)
-        found = parent.entries.get(upcase(path[-1]))
+        found = parent.find_alike(path[-1])
         if found is None:
             raise _error(errno.ENOENT, path)
         return (*above, found[0]), found[1]
@@ -425,7 +432,7 @@ class MemoryStore:
         node = self._root
         spelled: Path = ()
         for part in path[:-1]:
-            found = node.entries.get(upcase(part))
+            found = node.find_alike(part)
             if found is None or found[1].kind is not Kind.DIRECTORY:
                 raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), path)
             spelled = (*spelled, found[0])

@@ -11,6 +11,8 @@ Python's Unicode tables and this rule give every pair of letters that Windows ha
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 _FINAL_SIGMA, _SIGMA = 0x3C2, 0x3A3
 
 
@@ -34,6 +36,14 @@ class _UpcaseTable(dict[int, int]):
 
 
 _TABLE = _UpcaseTable({_FINAL_SIGMA: _SIGMA})
+
+
+def other_forms(name: str) -> list[str]:
+    """
+    How else a name may be spelled that looks the same: with letters and their accents as one character each (NFC), or each apart (NFD), as
+    old file systems of Macs have it.
+    """
+    return [] if name.isascii() else [form for form in (normalize("NFC", name), normalize("NFD", name)) if form != name]
 
 
 def upcase(name: str) -> str:

@@ -57,6 +57,16 @@ def test_an_empty_directory_has_nothing(index: CaselessIndex, directory: Directo
     assert index.find(directory.fd, b"x") is None
 
 
+def test_accents_in_another_form_are_alike_but_not_the_same(index: CaselessIndex, directory: Directory) -> None:
+    directory.touch("Cafe\u0301", "\u00dcber")
+    for name, found in (("caf\u00e9", "Cafe\u0301"), ("u\u0308ber", "\u00dcber"), ("CAFE\u0301", "Cafe\u0301"), ("cafe", None)):
+        assert index.find_alike(directory.fd, name.encode()) == (None if found is None else found.encode())
+    assert index.find(directory.fd, "caf\u00e9".encode()) is None
+    directory.touch("Caf\u00e9")
+    assert index.find_alike(directory.fd, "CAF\u00c9".encode()) == "Caf\u00e9".encode()
+    assert index.find_alike(directory.fd, b"\xff") is None
+
+
 def test_names_that_are_no_utf8_match_too(index: CaselessIndex, directory: Directory) -> None:
     (Path(os.fsdecode(bytes(directory.path) + b"/caf\xe9 \xc3"))).touch()
     directory.touch("next")

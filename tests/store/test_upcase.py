@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filesvc.store.upcase import upcase
+from filesvc.store.upcase import other_forms, upcase
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,16 @@ def test_letters_are_taken_one_by_one(one: str, other: str) -> None:
 
 def test_only_ascii_becomes_ascii() -> None:
     assert all(upcase(chr(code)) > "\x7f" for code in range(0x80, 0xFFFF))
+
+
+@given(st.text())
+def test_other_forms_lead_back(name: str) -> None:
+    for form in other_forms(name):
+        assert form != name
+        assert normalize("NFC", form) == normalize("NFC", name)
+
+
+def test_forms() -> None:
+    assert other_forms("cafe") == []
+    assert other_forms("caf\u00e9") == ["cafe\u0301"]
+    assert other_forms("cafe\u0301") == ["caf\u00e9"]
