@@ -60,6 +60,8 @@ class ShareConfig:
     snapshots: str = ""
     continuous: bool = False
     access_based: bool = False
+    time_machine: bool = False
+    time_machine_size: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -158,6 +160,10 @@ def judge(config: Config, mistakes: list[str]) -> None:
         elif folded in seen:
             mistakes.append(f'{share.where}: there is a share "{seen[folded]}" already, and share names do not tell case apart')
         seen.setdefault(folded, share.name)
+        if share.time_machine_size and not share.time_machine:
+            mistakes.append(f"{share.where}: says time-machine-size, which counts for backups only; say time-machine = true as well")
+        if share.time_machine and share.read_only:
+            mistakes.append(f"{share.where}: says time-machine, but nobody could back up to a share that is read-only")
         if share.continuous and not settings.state:
             mistakes.append(f"{share.where}: says continuous, which needs a folder to remember in; give state")
         if share.encrypt and settings.encryption is Encryption.OFF:

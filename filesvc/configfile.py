@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from filesvc.config import Config, Said, ShareConfig
-from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
+from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SIZE, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
 from filesvc.server.settings import DataPath, Limits, Settings
 
 T = TypeVar("T")
@@ -88,6 +88,8 @@ def _shares(top: _Table) -> tuple[ShareConfig, ...]:
                 "encrypt": ("encrypt", SHARE_ENCRYPT),
                 "comment": ("comment", TEXT),
                 "snapshots": ("snapshots", SNAPSHOTS),
+                "time-machine": ("time_machine", FLAG),
+                "time-machine-size": ("time_machine_size", SIZE),
             }
         )
         table.finish()

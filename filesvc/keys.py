@@ -16,6 +16,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 
 _NETBIOS_LENGTH = 15
+_LARGEST_SIZE = 1 << 60
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,10 +97,23 @@ def _snapshots(value: object) -> str:
     return value
 
 
+_UNITS: Mapping[str, int] = {unit: 1 << 10 * power for power, unit in enumerate(["", "K", "M", "G", "T"])}
+_SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)")
+
+
+def _size(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    size = int(match[1]) * _UNITS[match[2]] if match is not None else 0
+    if not 1 <= size <= _LARGEST_SIZE:
+        raise ValueError
+    return size
+
+
 FLAG = Kind("true or false", _exactly(bool))
 TEXT = Kind("a text in quotes", _exactly(str))
 TARGET = Kind("a folder, or scheme:... for a store plugin", _target)
 SNAPSHOTS = Kind("a path inside the share with fields of strftime in one name, such as .snapshots/%Y-%m-%d_%H%M", _snapshots)
+SIZE = Kind('a size in quotes, in bytes or with K, M, G or T behind it, such as "1T"', _size)
 TEXTS = Kind("a text in quotes, or a list of them", _read_texts)
 NAMES = Kind("a name in quotes, or a list of them", _read_names)
 NETBIOS_NAME = Kind(f"1 to {_NETBIOS_LENGTH} letters, digits and hyphens", _netbios_name)

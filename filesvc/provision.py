@@ -105,6 +105,8 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
                 snapshots=share.snapshots,
                 continuous=share.continuous,
                 access_based=share.access_based,
+                time_machine=share.time_machine,
+                time_machine_size=share.time_machine_size,
             )
         )
     if mistakes:

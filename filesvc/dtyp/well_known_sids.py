@@ -17,6 +17,11 @@ BUILTIN_ADMINISTRATORS = Sid(5, (32, 544))
 BUILTIN_USERS = Sid(5, (32, 545))
 BUILTIN_GUESTS = Sid(5, (32, 546))
 
+NFS_USERS = Sid(5, (88, 1))
+NFS_GROUPS = Sid(5, (88, 2))
+NFS_MODE = Sid(5, (88, 3))
+"""What stands before a Unix user, group or mode in the identifiers that carry those for Macs and NFS: C{S-1-5-88-3-mode}."""
+
 _UNIX_AUTHORITY = 22
 _UNIX_USER = 1
 _UNIX_GROUP = 2

@@ -15,6 +15,7 @@ from filesvc.dtyp.unicode import decode_name, encode_name
 from filesvc.fscc.file_information import FileInformationClass
 
 _NEXT_ENTRY_OFFSET = Struct("<I")
+_MAC = Struct("<Q16s")
 _ALIGNMENT = 8
 
 
@@ -64,6 +65,30 @@ class DirectoryEntry:
     def short_name_length(self) -> int:
         """The length of C{short_name} on the wire, in bytes."""
         return len(self.short_name_bytes) if not self.short_name.isascii() else 2 * len(self.short_name)
+
+
+@dataclass(slots=True)
+class MacDirectoryEntry(DirectoryEntry):
+    """
+    One name in a directory as Macs are told it, by the class ID_BOTH_DIRECTORY (SMBClient, ReadDirAttr).
+
+    C{fork_length} and 16 bytes of C{finder_info} are in the place of the short name; C{ea_size} says what the user may do, and C{reserved2}
+    what the mode is.
+    """
+
+    reserved2: int = 0
+    fork_length: int = 0
+    finder_info: bytes = bytes(16)
+
+    @property
+    def short_name_bytes(self) -> bytes:
+        """What stands in its place."""
+        return _MAC.pack(self.fork_length, self.finder_info)
+
+    @property
+    def short_name_length(self) -> int:
+        """All of that."""
+        return _MAC.size
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[DirectoryEntry], tuple[Any, ...]]:
@@ -118,6 +143,9 @@ _LAYOUTS = {
     ),
 }
 
+_FOR_MACS = _Layout(_HEAD_FORMAT, _HEAD, "IBx24sHQ", ("ea_size_or_reparse_tag", *_SHORT_NAME, "reserved2", "file_id_low"))
+"""ID_BOTH_DIRECTORY with a use for its Reserved2."""
+
 DIRECTORY_MINIMUM_LENGTH: Mapping[int, int] = MappingProxyType({number: layout.fixed.size for number, layout in _LAYOUTS.items()})
 """The directory information classes there are, and the shortest buffer in bytes that each can use: an entry without its name."""
 
@@ -125,12 +153,13 @@ DIRECTORY_MINIMUM_LENGTH: Mapping[int, int] = MappingProxyType({number: layout.f
 class DirectoryEncoder:
     """Encodes entries into one buffer for as long as they fit."""
 
-    def __init__(self, information_class: int, limit: int) -> None:
+    def __init__(self, information_class: int, limit: int, for_macs: bool = False) -> None:
         """
         @param information_class: one of L{DIRECTORY_MINIMUM_LENGTH}.
         @param limit: the longest buffer to make, in bytes.
+        @param for_macs: the entries are each a L{MacDirectoryEntry}.
         """
-        layout = _LAYOUTS[FileInformationClass(information_class)]
+        layout = _FOR_MACS if for_macs else _LAYOUTS[FileInformationClass(information_class)]
         self._pack = layout.fixed.pack
         self._fixed_length = layout.fixed.size
         self._get_head = layout.get_head

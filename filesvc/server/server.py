@@ -35,6 +35,7 @@ from filesvc.server.handles.pending_creates import PendingCreates
 from filesvc.server.handles.persistence import Persistence
 from filesvc.server.handles.restoring import restore
 from filesvc.server.notify.notifier import Notifier
+from filesvc.server.operations.collecting import Collecting
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.settings import Settings, Share
 from filesvc.server.state.durability import is_persistent
@@ -118,6 +119,7 @@ class Server(Factory):
         )
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor
+        self._collecting = Collecting(lambda: self.shares.values(), reactor, thread_pool(reactor))
         self._make_data_path()
         self.reload(shares)
 
@@ -154,6 +156,7 @@ class Server(Factory):
             self.local_programs.start()
             if self.persistence is not None:
                 restore(self.persistence, self)
+            self._collecting.start()
             self._looking.start(tcp.LOOK_S, now=False).addErrback(lambda failure: log.failure("looking for clients", failure))
         super().doStart()  # type: ignore[no-untyped-call]
 
@@ -164,6 +167,7 @@ class Server(Factory):
             self.kernel_leases.stop()
             self.local_programs.stop()
             self._looking.stop()
+            self._collecting.stop()
 
     def end_vanished(self) -> None:
         """Close the connections of clients that are gone without a word."""

@@ -109,6 +109,9 @@ class Share:
     A store under a name. C{guest}: guests may connect; C{hidden}: not listed; C{encrypt}: only encrypted requests; C{continuous}: handles
     may outlive the server; C{access_based}: who lists a folder sees what he may read (Share.DoAccessBasedDirectoryEnumeration).
 
+    C{time_machine}: Macs may back up to it, and find it as a share for that; C{time_machine_size} is what backups may take together, in
+    bytes, or 0 for all there is.
+
     C{snapshots} is the pattern by which earlier versions are found; see L{filesvc.server.files.snapshots}.
     """
 
@@ -123,3 +126,5 @@ class Share:
     snapshots: str = ""
     continuous: bool = False
     access_based: bool = False
+    time_machine: bool = False
+    time_machine_size: int = 0

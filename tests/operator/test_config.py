@@ -83,6 +83,10 @@ def test_file_that_says_everything(write: Callable[[str], str]) -> None:
             comment = "Read only"
             continuous = true
             access-based = true
+            [share.backups]
+            target = "/srv/backups"
+            time-machine = true
+            time-machine-size = "1T"
             [limits]
             opens = 7
             logon-timeout = 3
@@ -97,9 +101,21 @@ def test_file_that_says_everything(write: Callable[[str], str]) -> None:
     assert [said.value for said in config.listen] == ["tcp:445", "tcp:4455:interface=127.0.0.1"]
     assert [said.value for said in config.auth] == ["smbpasswd:/etc/users"]
     assert [said.value for said in config.status] == ["unix:/run/filesvc/status"]
-    docs, old = config.shares
+    docs, old, backups = config.shares
+    assert (backups.time_machine, backups.time_machine_size) == (True, 1 << 40)
     assert (docs.name, docs.target.value) == ("docs", "/srv/docs")
-    assert not any((docs.read_only, docs.guest, docs.hidden, docs.encrypt, docs.continuous, docs.access_based))
+    assert not any(
+        (
+            docs.read_only,
+            docs.guest,
+            docs.hidden,
+            docs.encrypt,
+            docs.continuous,
+            docs.access_based,
+            docs.time_machine,
+            docs.time_machine_size,
+        )
+    )
     assert (old.name, old.target.value, old.comment) == ("old docs", "/srv/old", "Read only")
     assert all((old.read_only, old.guest, old.hidden, old.encrypt, old.continuous, old.access_based))
     assert config.settings == Settings(
@@ -137,7 +153,8 @@ def test_sample_file_says_every_key_with_its_default() -> None:
         assert list(values[section]) == [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
     names = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)} - {"encryption", "limits", "data-path"}
     assert values.keys() == names | {"encrypt", "listen", "auth", "share", "limits", "data-path"}
-    assert values["share"]["docs"].keys() == {"target", "comment", "ro", "guest", "hidden", "encrypt", "access-based", "continuous"}
+    flags = {"ro", "guest", "hidden", "access-based", "continuous", "time-machine"}
+    assert values["share"]["docs"].keys() == {"target", "comment", "encrypt"} | flags
 
 
 @pytest.mark.parametrize(
@@ -167,6 +184,14 @@ def test_sample_file_says_every_key_with_its_default() -> None:
             ':3: share.a.snapshots: "old/%Q" is not accepted; give a path inside the share with fields of strftime in one name, '
             "such as .snapshots/%Y-%m-%d_%H%M",
         ),
+        *(
+            (
+                f"[share.a]\ntarget = '/srv'\ntime-machine-size = {size}",
+                f":3: share.a.time-machine-size: {size} is not accepted; give a size in quotes, in bytes or with K, M, G or T behind it, "
+                'such as "1T"',
+            )
+            for size in ('"0"', '"1t"', '"1.5T"', '"-1"', '"2000000T"', "1024")
+        ),
         ("share.docs = 3", ":1: share.docs: 3 is not accepted; give a table"),
     ],
 )
@@ -177,7 +202,7 @@ def test_mistake_tells_line_key_and_what_is_accepted(write: Callable[[str], str]
 def test_unknown_keys_are_mistakes_and_the_nearest_known_one_is_named(write: Callable[[str], str]) -> None:
     top, in_share = mistakes_in(write('sining = "required"\n[share.docs]\ntarget = "/srv"\nreadonly = true\n'))
     assert top.startswith(":1: sining: no such key; did you mean signing? accepted: administrators, auth, comment, ")
-    accepted = "access-based, comment, continuous, encrypt, guest, hidden, ro, snapshots, target"
+    accepted = "access-based, comment, continuous, encrypt, guest, hidden, ro, snapshots, target, time-machine, time-machine-size"
     assert in_share == f":4: share.docs.readonly: no such key; accepted: {accepted}"
 
 
@@ -391,6 +416,16 @@ def test_share_names_that_can_be(name) -> None:
         ({"encryption": Encryption.REQUIRED, "max_dialect": Dialect.SMB_2_1}, (), "needs max-dialect 3.0 or later"),
         ({"encryption": Encryption.OFF}, (share("safe", encrypt=True),), 'encrypt is "off" for the server'),
         ({"max_dialect": Dialect.SMB_2_1}, (share("safe", encrypt=True),), "needs max-dialect 3.0 or later"),
+        (
+            {},
+            (share("safe", time_machine_size=1),),
+            "--share safe: says time-machine-size, which counts for backups only; say time-machine = true as well",
+        ),
+        (
+            {},
+            (share("safe", time_machine=True, read_only=True),),
+            "--share safe: says time-machine, but nobody could back up to a share that is read-only",
+        ),
         ({}, (share("safe", continuous=True),), "--share safe: says continuous, which needs a folder to remember in; give state"),
         ({"limits": Limits(frame=1024 * 1024)}, (), "limits.frame must be limits.transfer and 65536 bytes more"),
     ],

@@ -22,7 +22,7 @@ from filesvc.fscc.file_information import (
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
 from filesvc.fscc.name_information import FileNameInformation, FileRenameInformation, parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind
-from filesvc.server.files.streams import MAX_SIZE
+from filesvc.server.files.streams import MAX_INLINE
 from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -282,12 +282,11 @@ def test_renaming_what_has_to_keep_its_name(client: Client) -> None:
 
 def test_too_large_a_stream(client: Client) -> None:
     file_id = client.open("a:s")
-    assert client.write(file_id, b"x", MAX_SIZE - 1).status is Status.SUCCESS
-    for offset in (MAX_SIZE, 1 << 40):
-        assert client.write(file_id, b"x", offset).status is Status.DISK_FULL
-    size = FileEndOfFileInformation(MAX_SIZE + 1).encode()
+    assert client.write(file_id, b"x", MAX_INLINE - 1).status is Status.SUCCESS
+    assert client.write(file_id, b"x", 1 << 40).status is Status.DISK_FULL
+    size = FileEndOfFileInformation(1 << 40).encode()
     assert change(client, file_id, INFORMATION.END_OF_FILE, size) is Status.DISK_FULL
-    assert streams(client, "a")[":s:$DATA"] == MAX_SIZE
+    assert streams(client, "a")[":s:$DATA"] == MAX_INLINE
 
 
 def volume_attributes(client: Client) -> FileSystemAttributes:

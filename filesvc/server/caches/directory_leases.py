@@ -54,7 +54,7 @@ class DirectoryLeases:
         self._reactor.callLater(0, lease.take, RW)
 
     def moved(self, open: Open, before: Path) -> None:
-        """A directory, in which nothing is open, has another name: nothing that was cached by the old one is true any more."""
+        """A directory has another name: nothing that was cached by the old one is true any more."""
         by_path = not IOverlappingStore.providedBy(open.tree.store)
         leases = self._leases.pop((open.tree.store, _folded(before)), ()) if by_path else self._leases.get(open.node.key, ())
         for lease in list(leases):

@@ -13,7 +13,7 @@ from filesvc.server.access.descriptor_parts import prepare
 from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_rights
 from filesvc.server.caches.lease import Lease, LeaseRequest
 from filesvc.server.caches.oplock import Oplock, OplockRequest
-from filesvc.server.commands.create_contexts import durable
+from filesvc.server.commands.create_contexts import apple, durable
 from filesvc.server.commands.create_contexts.app_instance import take_over
 from filesvc.server.commands.create_contexts.durable import Contexts
 from filesvc.server.commands.create_contexts.replay import check_not_used, check_replay, is_replayable
@@ -32,6 +32,7 @@ from filesvc.server.state.open import Open
 from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.contexts.create_contexts import (
+    AAPL,
     ALLOCATION_SIZE,
     APP_INSTANCE_ID,
     EA_BUFFER,
@@ -299,8 +300,10 @@ async def _answer(contexts: Contexts, open: Open, stat: Stat, call: Call) -> lis
         answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, (await _maximal_access(open, stat, known, call)).encode()))
     if QUERY_ON_DISK_ID in contexts:
         identity = open.file.identity
-        on_disk = QueryOnDiskIdResponse(identity.inode & 0xFFFFFFFFFFFFFFFF, identity.device & 0xFFFFFFFFFFFFFFFF)
+        on_disk = QueryOnDiskIdResponse(call.session.file_number(identity), identity.device & 0xFFFFFFFFFFFFFFFF)
         answers.append(CreateContext(QUERY_ON_DISK_ID, on_disk.encode()))
+    if AAPL in contexts and (told := apple.answer(contexts[AAPL], open)):
+        answers.append(CreateContext(AAPL, told))
     return answers
 
 

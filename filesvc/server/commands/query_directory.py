@@ -16,13 +16,16 @@ from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.short_names import ShortNames
+from filesvc.server.operations import mac_listing
 from filesvc.server.operations.access_based import select_readable
 from filesvc.server.operations.descriptors import Descriptors
+from filesvc.server.operations.mac_listing import MacEntry
 from filesvc.server.state.open import Open
-from filesvc.server.state.tree import TreeConnect
+from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
+_READ_DIR_ATTR = int(ServerCapabilities.READ_DIR_ATTR)
 _SLICE = 16 << 10
 """Bytes of entries that take some milliseconds of processor time to find and encode."""
 _READABLE_SLICE = 4 << 10
@@ -62,7 +65,8 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
 
     Others have their turn after each slice. Once there is something to tell, it is not kept from the client for long.
     """
-    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length)
+    for_macs = request.file_information_class == FileInformationClass.ID_BOTH_DIRECTORY and bool((open.session.apple or 0) & _READ_DIR_ATTR)
+    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length, for_macs)
     single = bool(request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY)
     slice_length = 0 if single else _READABLE_SLICE if open.tree.is_access_based else _SLICE
     fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
@@ -72,7 +76,8 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
         entries = await open.run(enumeration.take, min(slice_length, encoder.room), fixed)
         if open.tree.is_access_based:
             entries = await select_readable(entries, open, descriptors)
-        if not _add(entries, encoder, enumeration, request, open.tree) or enumeration.ended:
+        described = await mac_listing.describe(entries, open, descriptors) if for_macs else None
+        if not _add(entries, described, encoder, enumeration, request, open) or enumeration.ended:
             break
         if not encoder.empty and (single or encoder.room < fixed or reactor.seconds() >= until):
             break
@@ -109,18 +114,26 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
 
 
 def _add(
-    entries: list[Entry], encoder: DirectoryEncoder, enumeration: Enumeration, request: QueryDirectoryRequest, tree: TreeConnect
+    entries: list[Entry],
+    described: list[MacEntry] | None,
+    encoder: DirectoryEncoder,
+    enumeration: Enumeration,
+    request: QueryDirectoryRequest,
+    open: Open,
 ) -> bool:
     """
     Add entries to the buffer; false if not all fit, and those that do not come again.
 
+    @param described: the same for Macs, if a Mac asks.
     @raise StatusError: BUFFER_OVERFLOW if not even the first of all fits.
     """
+    tree, numbered = open.tree, not open.session.is_mac
     space, show = space_of(tree.store), tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     for index, entry in enumerate(entries):
         show(NodeKey(space, entry.stat.identity), entry.stat)
-        if not encoder.add(_wire_entry(entry, short_names)):
+        wire = _wire_entry(entry, short_names, numbered) if described is None else described[index].wire()
+        if not encoder.add(wire):
             enumeration.push_back(entries[index:])
             if encoder.empty:
                 raise StatusError(Status.BUFFER_OVERFLOW)
@@ -128,12 +141,12 @@ def _add(
     return True
 
 
-def _wire_entry(entry: Entry, short_names: ShortNames | None) -> DirectoryEntry:
+def _wire_entry(entry: Entry, short_names: ShortNames | None, numbered: bool) -> DirectoryEntry:
     stat = entry.stat
     return DirectoryEntry(
         entry.name,
         **network_times(stat),
-        file_id=stat.identity.inode & 0xFFFFFFFFFFFFFFFF,
+        file_id=stat.identity.inode & 0xFFFFFFFFFFFFFFFF if numbered else 0,
         ea_size=extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
         short_name=short_names.of(entry.name) if short_names is not None and entry.name not in DOTS else "",
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from filesvc.dtyp.security_descriptor import SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.server.access.descriptor_parts import TO_QUERY, require_parts, select
+from filesvc.server.access.nfs_entries import with_nfs_entries
 from filesvc.server.commands.info import file_queries as file_query
 from filesvc.server.commands.info import volume_queries as volume_query
 from filesvc.server.commands.ipc.pipes import query_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.open import Open, PipeOpen
+from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.error import ErrorResponse
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
@@ -62,7 +65,10 @@ def _reply(data: bytes, limit: int, minimum: int) -> Reply:
 async def _security(request: QueryInfoRequest, open: Open, call: Call) -> Reply:
     parts = request.additional_information
     require_parts(open.granted_access, parts, TO_QUERY)
-    data = select(await call.connection.server.descriptors.of_open(open), parts).encode()
+    descriptor = await call.connection.server.descriptors.of_open(open)
+    if parts & SecurityInformation.DACL and (open.session.apple or 0) & ServerCapabilities.NFS_ACE:
+        descriptor = with_nfs_entries(descriptor, await open.stat())
+    data = select(descriptor, parts).encode()
     if len(data) > request.output_buffer_length:
         needed = ErrorResponse(len(data).to_bytes(4, "little")).encode()
         return Reply(needed, Status.BUFFER_TOO_SMALL)

@@ -134,7 +134,7 @@ async def _read_store(request: ReadRequest, call: Call, open: Open) -> Reply:
     """Read from a file that has no descriptor."""
     buffer = call.connection.server.buffers.acquire(request.length)
     try:
-        length = await open.run(open.file.read_into, request.offset, buffer.view[: request.length])
+        length = await open.run_up_to(0, open.file.read_into, request.offset, buffer.view[: request.length])
         refusal = _still_allowed(open)(request.offset, request.length)
         if refusal is not None:
             raise refusal

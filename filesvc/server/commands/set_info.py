@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from filesvc.dtyp.security_descriptor import SecurityDescriptor
+from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.server.access.descriptor_parts import TO_SET, amend, require_parts
+from filesvc.server.access.nfs_entries import kept_mode, take_nfs_entries
 from filesvc.server.commands.info import file_settings as file_setting
 from filesvc.server.commands.info.breaks import before_setting
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state import durability
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import Open
+from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest, SetInfoResponse
@@ -52,10 +55,33 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
     return Reply(_RESPONSE)
 
 
+async def _take_mode(
+    open: Open, parts: int, new: SecurityDescriptor, descriptors: Descriptors
+) -> tuple[int, SecurityDescriptor, int | None]:
+    """
+    What is left to be set of a Mac's descriptor, and the mode that it asks for.
+
+    To change a mode, Macs send back the list that they were told. It is not kept then: a file without one goes on following its mode.
+    """
+    rest, mode = take_nfs_entries(new)
+    current = await descriptors.of_open(open)
+    if rest is not new and rest.dacl is not None and (not rest.dacl.aces or (current.dacl and rest.dacl.aces == current.dacl.aces)):
+        parts &= ~SecurityInformation.DACL
+    if mode is not None:
+        mode = kept_mode(mode, await open.run(open.file.stat))
+    return parts, rest, mode
+
+
 async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: Call) -> None:
     """Replace parts of the file's descriptor."""
     require_parts(open.granted_access, parts, TO_SET)
     await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call.wait)
     descriptors = call.connection.server.descriptors
-    await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
+    mode = None
+    if parts & SecurityInformation.DACL and (open.session.apple or 0) & ServerCapabilities.NFS_ACE:
+        parts, new, mode = await _take_mode(open, parts, new, descriptors)
+    if parts or mode is None:
+        await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
+    if mode is not None:
+        await open.run(open.file.set_owner, None, None, mode)
     open.tree.server.notifier.modified(open, CompletionFilter.SECURITY)

@@ -79,4 +79,4 @@ async def _store(request: WriteRequest, call: Call, open: Open) -> None:
             with open.busy():
                 await with_descriptor(call.connection.server.in_thread, descriptor, lambda own: write_all(own, data, request.offset))
             return
-    await open.run(open.file.write, request.offset, memoryview(request.data))
+    await open.run_up_to(request.offset + request.length, open.file.write, request.offset, memoryview(request.data))

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, TakesLong
 from filesvc.server.files.patterns import compile_pattern, has_wildcards, may_be_short
 from filesvc.server.files.short_names import ShortNames, short_name
+from filesvc.server.files.sidecars import is_hidden
 from filesvc.store.upcase import upcase
 
 log = Logger()
@@ -42,6 +43,7 @@ class Enumeration:
         self._short_names = short_names if may_be_short(pattern) else None
         self._pushed: deque[str] = deque()
         self._names: Generator[str, None, None] | None = None
+        self._only: str | None = None
 
     def take(self, room: int, fixed: int) -> list[Entry]:
         """
@@ -97,7 +99,8 @@ class Enumeration:
             if matches is None or matches(name):
                 yield name
         for number, name in enumerate(candidates, 1):
-            if matches is None or matches(upcase(name)) or self._has_matching_short_name(name):
+            wanted = matches is None or name == self._only or matches(upcase(name)) or self._has_matching_short_name(name)
+            if wanted and not (name[0] == "." and is_hidden(name)):
                 yield name
             elif not number % in_a_row:
                 yield _PAUSE
@@ -125,6 +128,8 @@ class Enumeration:
             else:
                 found: str = file.path[-1]
                 file.close()
+                # The store may know more names that are as good as another than patterns do.
+                self._only = found
                 return (found,)
         names: Iterable[str] = self._directory.list_names()
         return names

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
+from filesvc.server.files.sidecars import is_hidden
 
 _INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
 _STREAM_INVALID = re.compile(r"[\x00\\/:\ud800-\udfff]")
@@ -31,7 +32,8 @@ def parse_name(name: str) -> FileName:
     """
     Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one.
 
-    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."} that leads out.
+    @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."} that leads out; ACCESS_DENIED
+        for what is in the server's own folder.
     """
     name = name.replace("/", "\\")
     if not name:
@@ -54,6 +56,8 @@ def parse_name(name: str) -> FileName:
             raise StatusError(Status.OBJECT_NAME_INVALID)
         else:
             path.append(component)
+    if (name[0] == "." or "\\." in name) and any(map(is_hidden, path)):
+        raise StatusError(Status.ACCESS_DENIED)
     return FileName(tuple(path), stream, directory)
 
 

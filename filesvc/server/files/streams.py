@@ -1,5 +1,5 @@
 """
-Named streams of files and directories (MS-FSA 2.1.1.5), each kept as one named value of its file.
+Named streams of files and directories (MS-FSA 2.1.1.5), each kept as one named value of its file, or in a sidecar that this points to.
 
 The names and the form of the values are those of Samba's C{streams_xattr}, so that both can serve one folder.
 """
@@ -9,30 +9,53 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from threading import Lock
-from typing import Final
+from threading import RLock
+from typing import Final, NamedTuple
 
 from zope.interface import implementer
 
-from filesvc.fscc.name_information import FileStreamInformation
-from filesvc.interfaces import Creation, Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
-from filesvc.server.files.identity import NodeKey, space_of
+from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
+from filesvc.server.files import sidecars
 from filesvc.store.upcase import upcase
 
 PREFIX: Final = "DosStream."
 SUFFIX: Final = ":$DATA"
-MAX_SIZE: Final = 65535
-"""How large a stream may become, in bytes; many file systems keep less. Linux has it at 64 KiB, of which one byte ends the value."""
+MAX_INLINE: Final = 2048
+"""
+The largest stream, in bytes, that is written into a named value. ext4 has 4 KiB for all values of a file together, and its security
+descriptor must have room as well.
+"""
 
 _END = b"\0"
-_TOO_LARGE = frozenset({errno.E2BIG, errno.ENOSPC})
+_NO_ROOM = frozenset({errno.E2BIG, errno.ENOSPC})
+_MOST_HELD = 8
+"""Sidecars that a stream may go through while it is open."""
 
-# A change is read, made and kept; stores may be called from several threads.
-_changing = Lock()
+_NATIVE = {0xF000 + code: code for code in range(1, 0x20)} | {0xF020 + index: ord(char) for index, char in enumerate('"*:<>?\\|')}
+_SHOWN = {ord(char): 0xF020 + index for index, char in enumerate('"*:<>?\\|') if char in ":\\"}
+
+# A change is read, made and kept; stores may be called from several threads. Those of one file share a lock, and few others share it, for
+# whoever has it may wait for the disk.
+_LOCKS = [RLock() for _ in range(64)]
 
 
 def _error(code: int, subject: object = None) -> OSError:
     return OSError(code, os.strerror(code), subject)
+
+
+def native(name: str) -> str:
+    """A stream's name with real characters in the place of the private ones that Macs send for them (U+F001 to U+F027)."""
+    return name if name.isascii() else name.translate(_NATIVE)
+
+
+def shown(name: str) -> str:
+    """A stream's name as clients see it: what cannot stand in the name of a stream on the wire is a private character there."""
+    return name.translate(_SHOWN) if ":" in name or "\\" in name else name
+
+
+def stream_key(name: str) -> str:
+    """What is equal for two names of streams if and only if they match, by any case and with either kind of characters."""
+    return upcase(native(name))
 
 
 def _xattr(name: str) -> str:
@@ -40,15 +63,33 @@ def _xattr(name: str) -> str:
 
 
 def stream_names(file: IOpenFile) -> list[str]:
-    """The names of a file's named streams, as they were given."""
+    """The names of a file's named streams, as they are kept."""
     names = (name for name in file.list_xattrs() if name.startswith(PREFIX) and name.endswith(SUFFIX))
     return [name.removeprefix(PREFIX).removesuffix(SUFFIX) for name in names]
 
 
 def find_stream(file: IOpenFile, name: str) -> str | None:
-    """How the name of a stream is spelled that matches by any case; C{None} if the file has none such."""
-    wanted = upcase(name)
-    return next((found for found in stream_names(file) if upcase(found) == wanted), None)
+    """How the name of a stream is kept that matches by any case; C{None} if the file has none such."""
+    wanted = stream_key(name)
+    return next((found for found in stream_names(file) if stream_key(found) == wanted), None)
+
+
+def stream_value(file: IOpenFile, name: str) -> bytes | None:
+    """What is kept of a stream: its data, with a NUL behind it, or a pointer; C{None} if there is none."""
+    try:
+        value: bytes = file.get_xattr(_xattr(name))
+    except OSError as error:
+        if error.errno == errno.ENODATA:
+            return None
+        raise
+    return value
+
+
+class _Held(NamedTuple):
+    """A sidecar that is open."""
+
+    pointer: str
+    file: IOpenFile
 
 
 @implementer(IOpenFile)
@@ -56,42 +97,23 @@ class StreamFile:
     """
     A stream of a file, open. What is not its data is the file's.
 
+    It comes into being by its first value, so that one that C{vanishes} when it is empty is nothing but its name before the first write.
+
     @ivar base: the file; this has it for itself, and closes it.
-    @ivar name: the stream's name, as it was given when it was made.
+    @ivar name: the stream's name, as it is kept.
+    @ivar vanishes: as on a Mac, an empty stream is none.
     """
 
-    __slots__ = ("base", "name")
+    __slots__ = ("_held", "base", "name", "store", "vanishes")
     kind = Kind.FILE
     writable = True
 
-    def __init__(self, base: IOpenFile, name: str) -> None:
+    def __init__(self, store: IFileStore, base: IOpenFile, name: str, vanishes: bool = False) -> None:
+        self.store = store
         self.base = base
         self.name = name
-
-    @classmethod
-    def find(cls, base: IOpenFile, name: str) -> StreamFile:
-        """
-        Open a stream.
-
-        @raise FileNotFoundError: the file has none of that name.
-        """
-        found = find_stream(base, name)
-        if found is None:
-            raise _error(errno.ENOENT, name)
-        return cls(base, found)
-
-    @classmethod
-    def make(cls, base: IOpenFile, name: str) -> StreamFile:
-        """
-        Make a stream.
-
-        @raise FileExistsError: the file has one of that name, by any case.
-        """
-        if find_stream(base, name) is not None:
-            raise _error(errno.EEXIST, name)
-        stream = cls(base, name)
-        stream._keep(b"")
-        return stream
+        self.vanishes = vanishes
+        self._held: list[_Held] = []
 
     @property
     def identity(self) -> FileIdentity:
@@ -111,91 +133,211 @@ class StreamFile:
 
     def close(self) -> None:
         """Close the file."""
+        self.let_go()
         self.base.close()
+
+    def let_go(self) -> None:
+        """Close its sidecar, if it is open; what comes next opens it again."""
+        held, self._held = self._held, []
+        for each in held:
+            each.file.close()
+
+    def exists(self) -> bool:
+        """Whether others can find it."""
+        return bool(self.size()) if self.vanishes else self._value() is not None
+
+    def begin(self) -> None:
+        """Bring it into being, unless it is to vanish as long as it is empty."""
+        if not self.vanishes:
+            self._keep(b"")
+
+    def fill(self, fill: Callable[[IOpenFile], None]) -> None:
+        """Have its data come from what fills a file, however much that is: all of it, or, if that fails, none."""
+        with self._changing():
+            self._put_apart(fill)
 
     def rename(self, name: str) -> None:
         """Give it another name. A stream that has that name goes."""
-        with _changing:
+        name = native(name)
+        with self._changing():
             gone = {self.name, find_stream(self.base, name)} - {name, None}
-            old, self.name = self.name, name
-            try:
-                self._keep(StreamFile(self.base, old)._data())
-            except OSError:
-                self.name = old
-                raise
-            for other in gone:
-                self.base.remove_xattr(_xattr(str(other)))
+            value = self._value()
+            # An empty one that vanishes may have no value yet.
+            self._put(name, _END if value is None else value)
+            for other in gone - {self.name}:
+                StreamFile(self.store, self.base, str(other)).remove()
+            if value is not None and self.name != name:
+                self.base.remove_xattr(_xattr(self.name))
+            self.name = name
 
     def remove(self) -> None:
         """Remove it from the file; nothing happens if it is gone already."""
+        with self._changing():
+            pointer = self._pointer()
+            try:
+                self.base.remove_xattr(_xattr(self.name))
+            except OSError as error:
+                if error.errno != errno.ENODATA:
+                    raise
+            # Two streams share a sidecar if the server was killed while it renamed one.
+            if pointer is not None and pointer not in pointers(self.base):
+                sidecars.remove(self.store, self.path, pointer, self.identity)
+
+    def delete(self) -> None:
+        """Remove it because a client wants that."""
+        self.remove()
+
+    def _changing(self) -> RLock:
+        return _LOCKS[hash(self.identity) % len(_LOCKS)]
+
+    # Where its data is
+
+    def _value(self) -> bytes | None:
+        return stream_value(self.base, self.name)
+
+    def _pointer(self) -> str | None:
+        value = self._value()
+        return sidecars.parse_pointer(value) if value is not None and len(value) == sidecars.POINTER_SIZE else None
+
+    def _data(self) -> bytes:
+        """All of it, where it is in the value."""
+        value = self._value()
+        return b"" if value is None else value.removesuffix(_END)
+
+    def takes_long(self, end: int = 0) -> bool:
+        """Whether a sidecar is concerned by what reaches to C{end}; else it is a matter of one system call."""
+        return end > MAX_INLINE or self._pointer() is not None
+
+    def _sidecar(self, writable: bool = False) -> IOpenFile | None:
+        """The sidecar with its data; to change it, it must be this file's own."""
+        pointer = self._pointer()
+        if pointer is None:
+            return None
+        with self._changing():
+            for held in self._held:
+                if held.pointer == pointer and (held.file.writable or not writable):
+                    return held.file
+            file = sidecars.open_found(self.store, self.path, self.identity, pointer, writable)
+            if writable and not sidecars.is_owned(file, self.identity):
+                try:
+                    return self._put_apart(lambda own: sidecars.copy(self.store, file, own))
+                finally:
+                    file.close()
+            return self._hold(pointer, file)
+
+    def _hold(self, pointer: str, file: IOpenFile) -> IOpenFile:
+        if len(self._held) == _MOST_HELD:
+            file.close()
+            raise _error(errno.EMFILE, self.name)
+        self._held.append(_Held(pointer, file))
+        return file
+
+    def _put_apart(self, fill: Callable[[IOpenFile], None]) -> IOpenFile:
+        """Put its data into a new sidecar. Until that has all of it, the data stays where it is: one system call exchanges the two."""
+        pointer, file = sidecars.make(self.store, self.identity)
         try:
-            self.base.remove_xattr(_xattr(self.name))
+            fill(file)
+            if self._value() not in (None, _END):
+                file.flush()
+            self._put(self.name, sidecars.encode_pointer(pointer))
+        except BaseException:
+            sidecars.remove(self.store, self.path, pointer, self.identity)
+            file.close()
+            raise
+        return self._hold(pointer, file)
+
+    def _put(self, name: str, value: bytes) -> None:
+        try:
+            self.base.set_xattr(_xattr(name), value)
         except OSError as error:
-            if error.errno != errno.ENODATA:
-                raise
+            if error.errno in _NO_ROOM:
+                raise _error(errno.ENOSPC, name) from error
+            if error.errno == errno.ERANGE:
+                raise _error(errno.ENAMETOOLONG, name) from error
+            raise
+
+    def _keep(self, data: bytes | bytearray) -> None:
+        """Keep all of its data, wherever there is room."""
+        value = bytes(data) + _END
+        # What looks like a pointer would be taken for one.
+        if len(data) <= MAX_INLINE and sidecars.parse_pointer(value) is None:
+            try:
+                self._put(self.name, value)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or not data:
+                    raise
+            else:
+                return
+        self._put_apart(lambda file: file.write(0, memoryview(value)[:-1]))
+
+    def _change(self, change: Callable[[bytearray], None]) -> None:
+        data = bytearray(self._data())
+        change(data)
+        self._keep(data)
+
+    def _for_change(self, end: int) -> IOpenFile | None:
+        """The sidecar to change, in which everything goes that reaches past what a value may hold."""
+        sidecar = self._sidecar(writable=True)
+        if sidecar is None and end > MAX_INLINE:
+            data = memoryview(self._data())
+            return self._put_apart(lambda file: file.write(0, data))
+        return sidecar
 
     # Its data
 
     def size(self) -> int:
         """Its size in bytes."""
-        return len(self._data())
-
-    def _data(self) -> bytes:
-        try:
-            value: bytes = self.base.get_xattr(_xattr(self.name))
-        except OSError as error:
-            if error.errno == errno.ENODATA:
-                return b""
-            raise
-        return value.removesuffix(_END)
-
-    def _keep(self, data: bytes | bytearray) -> None:
-        try:
-            self.base.set_xattr(_xattr(self.name), bytes(data) + _END)
-        except OSError as error:
-            if error.errno in _TOO_LARGE:
-                raise _error(errno.ENOSPC, self.name) from error
-            if error.errno == errno.ERANGE:
-                raise _error(errno.ENAMETOOLONG, self.name) from error
-            raise
-
-    def _change(self, change: Callable[[bytearray], None]) -> None:
-        with _changing:
-            data = bytearray(self._data())
-            change(data)
-            self._keep(data)
+        sidecar = self._sidecar()
+        return len(self._data()) if sidecar is None else int(sidecar.stat().size)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """See L{IOpenFile.read_into}."""
+        sidecar = self._sidecar()
+        if sidecar is not None:
+            return int(sidecar.read_into(offset, buffer))
         part = self._data()[offset : offset + len(buffer)]
         buffer[: len(part)] = part
         return len(part)
 
     def write(self, offset: int, data: memoryview) -> None:
-        """See L{IOpenFile.write}; C{ENOSPC} past what its value can hold."""
-        self.allocate(offset + len(data))
+        """See L{IOpenFile.write}."""
+        if not data:
+            return
 
         def put(kept: bytearray) -> None:
             kept.extend(bytes(max(offset - len(kept), 0)))
             kept[offset : offset + len(data)] = data
 
-        if data:
-            self._change(put)
+        with self._changing():
+            sidecar = self._for_change(offset + len(data))
+            if sidecar is None:
+                self._change(put)
+        if sidecar is not None:
+            sidecar.write(offset, data)
 
     def truncate(self, size: int) -> None:
-        """See L{IOpenFile.truncate}; C{ENOSPC} past what its value can hold."""
-        self.allocate(size)
+        """See L{IOpenFile.truncate}."""
 
         def cut(kept: bytearray) -> None:
             del kept[size:]
             kept.extend(bytes(size - len(kept)))
 
-        self._change(cut)
+        with self._changing():
+            sidecar = self._for_change(size)
+            if sidecar is None:
+                if size or not self.vanishes:
+                    self._change(cut)
+                else:
+                    self.remove()
+        if sidecar is not None:
+            sidecar.truncate(size)
 
     def allocate(self, size: int) -> None:
-        """C{ENOSPC} past what its value can hold; nothing is put aside."""
-        if size > MAX_SIZE:
-            raise _error(errno.ENOSPC, self.name)
+        """See L{IOpenFile.allocate}; nothing is put aside in a named value."""
+        with self._changing():
+            sidecar = self._for_change(size)
+        if sidecar is not None:
+            sidecar.allocate(size)
 
     def punch(self, offset: int, length: int) -> None:
         """See L{IOpenFile.punch}."""
@@ -204,15 +346,26 @@ class StreamFile:
             end = min(offset + length, len(kept))
             kept[offset:end] = bytes(max(end - offset, 0))
 
-        self._change(clear)
+        with self._changing():
+            sidecar = self._for_change(0)
+            if sidecar is None and self._value() is not None:
+                self._change(clear)
+        if sidecar is not None:
+            sidecar.punch(offset, length)
 
     def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
-        """All of it."""
-        length = min(length, len(self._data()) - offset)
+        """See L{IOpenFile.allocated_ranges}; a named value has no holes."""
+        sidecar = self._sidecar()
+        if sidecar is not None:
+            return list(sidecar.allocated_ranges(offset, length))
+        length = min(length, self.size() - offset)
         return [(offset, length)] if length > 0 else []
 
     def flush(self) -> None:
-        """Flush the file."""
+        """Flush its sidecar and the file."""
+        sidecar = self._sidecar()
+        if sidecar is not None:
+            sidecar.flush()
         self.base.flush()
 
     # What is the file's
@@ -220,7 +373,12 @@ class StreamFile:
     def stat(self) -> Stat:
         """The file's, with the size of the stream."""
         stat: Stat = self.base.stat()
-        stat.size = stat.allocation = self.size()
+        sidecar = self._sidecar()
+        if sidecar is None:
+            stat.size = stat.allocation = self.size()
+        else:
+            own = sidecar.stat()
+            stat.size, stat.allocation = own.size, own.allocation
         stat.attributes &= ~FileAttributes.DIRECTORY
         stat.kind = Kind.FILE
         return stat
@@ -264,57 +422,7 @@ class StreamFile:
         raise _error(errno.ENOTDIR, self.name)
 
 
-def list_streams(file: IOpenFile) -> list[FileStreamInformation]:
-    """All streams of the file that an open one is or is a stream of; a directory has no unnamed one."""
-    if isinstance(file, StreamFile):
-        file = file.base
-    named = [StreamFile(file, name) for name in stream_names(file)]
-    streams = [FileStreamInformation(f":{stream.name}{SUFFIX}", size, size) for stream in named for size in (stream.size(),)]
-    if file.kind is not Kind.DIRECTORY:
-        stat = file.stat()
-        streams.insert(0, FileStreamInformation(f":{SUFFIX}", stat.size, stat.allocation))
-    return streams
-
-
-def remove(store: IFileStore, file: IOpenFile, stream: bool) -> None:
-    """Remove a file, of which itself or a stream is open, or only that stream."""
-    if not isinstance(file, StreamFile):
-        store.remove(file)
-    elif stream:
-        file.remove()
-    else:
-        store.remove(file.base)
-
-
-def remove_found(store: IFileStore, path: Path, key: NodeKey) -> None:
-    """
-    Remove a file, or a stream of it, that is not open in this store.
-
-    @raise FileNotFoundError: the path leads to another file now.
-    """
-    file: IOpenFile = store.open(path, Creation.EXISTING, None, False)
-    try:
-        if file.identity != key.identity:
-            raise _error(errno.ENOENT, path)
-        if key.stream:
-            StreamFile.find(file, key.stream).remove()
-        else:
-            store.remove(file)
-    finally:
-        file.close()
-
-
-def node_key(store: IFileStore, file: IOpenFile) -> NodeKey:
-    """What tells the opens of one file, or of one stream, from all others."""
-    return NodeKey(space_of(store), file.identity, upcase(file.name) if isinstance(file, StreamFile) else "")
-
-
-def copy_range(store: IFileStore, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
-    """Copy inside a store as L{IFileStore.copy_range} does, where streams go through memory."""
-    if not isinstance(source, StreamFile) and not isinstance(target, StreamFile):
-        copied: int = store.copy_range(source, source_offset, target, target_offset, length)
-        return copied
-    buffer = memoryview(bytearray(length))
-    length = source.read_into(source_offset, buffer)
-    target.write(target_offset, buffer[:length])
-    return length
+def pointers(file: IOpenFile) -> list[str]:
+    """The sidecars that a file's streams point to."""
+    values = [stream_value(file, name) for name in stream_names(file)]
+    return [found for value in values if value is not None and (found := sidecars.parse_pointer(value)) is not None]

@@ -18,7 +18,7 @@ from filesvc.server.caches.lease import Lease, LeaseRequest, Leases
 from filesvc.server.caches.oplock import OplockRequest
 from filesvc.server.files.byte_range_locks import ByteRange
 from filesvc.server.files.identity import link_at
-from filesvc.server.files.streams import node_key
+from filesvc.server.files.stream_access import node_key
 from filesvc.server.handles.persistence import Persistence
 from filesvc.server.handles.record import OpenRecord
 from filesvc.server.settings import Share

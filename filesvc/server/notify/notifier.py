@@ -17,6 +17,7 @@ from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction
 from filesvc.interfaces import Change, Happening, IFileStore, IWatchableStore, Kind, Path
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import join_name
+from filesvc.server.files.sidecars import is_hidden
 from filesvc.server.notify.listener import Listener
 from filesvc.server.notify.watch import Memory, Watch
 from filesvc.server.state.node import DATA, FileNode, NodeTable
@@ -42,6 +43,11 @@ _DESCRIPTION = (
 
 def _name(kind: Kind) -> CompletionFilter:
     return CompletionFilter.DIR_NAME if kind is Kind.DIRECTORY else CompletionFilter.FILE_NAME
+
+
+def _is_own(change: Change) -> bool:
+    """Whether something happened in the server's own folder, of which no client hears."""
+    return any(map(is_hidden, (*change.path, *(change.old_path or ()))))
 
 
 class StoreWatches:
@@ -94,7 +100,8 @@ class StoreWatches:
     def heard(self, changes: list[Change]) -> None:
         """Tell what others have done."""
         for change in changes:
-            self._heard(change)
+            if not _is_own(change):
+                self._heard(change)
 
     def _heard(self, change: Change) -> None:
         path, kind = change.path, change.kind

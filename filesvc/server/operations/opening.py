@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,11 +19,14 @@ from filesvc.server.access.mode_descriptors import descriptor_mode
 from filesvc.server.access.privileges import audit_privilege, privileged_rights
 from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.errors import StatusError
+from filesvc.server.files import stream_access
 from filesvc.server.files.attributes import kept_attributes
 from filesvc.server.files.extended_attributes import remove_extended_attributes
+from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import FileName
-from filesvc.server.files.streams import StreamFile, node_key, stream_names
+from filesvc.server.files.stream_access import has_sidecars, node_key
+from filesvc.server.files.streams import StreamFile, stream_key
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
@@ -382,10 +386,23 @@ class OpenAttempt:
         """Open a stream that is there."""
         base = await self._open_file(False)
         try:
-            return await self.tree.run(StreamFile.find, base, stream)
+            return await self._find_stream(base, stream)
         except BaseException:
             await self.tree.run(base.close)
             raise
+
+    async def _find_stream(self, base: IOpenFile, stream: str) -> StreamFile:
+        """The stream, the file's own or one that others have kept in another way; then all of those become its own."""
+        tree = self.tree
+        find = partial(stream_access.find, tree.store, base, stream, tree.session.is_mac)
+        try:
+            return await tree.run(find)
+        except FileNotFoundError:
+            foreign = await tree.run(ForeignStreams.of, tree.store, base)
+            if stream_key(stream) not in map(stream_key, foreign.sizes()):
+                raise
+        await tree.run_in_thread(foreign.take_over, tree.store, base)
+        return await tree.run(find)
 
     async def _make_stream(self, stream: str, rights: int) -> tuple[Open, CreateAction]:
         """Make a stream, and its file if there is none."""
@@ -397,7 +414,7 @@ class OpenAttempt:
         try:
             maximal = tree.maximal_access if made else await self._access_to_add(base)
             granted = granted_rights(rights, maximal)
-            file = await tree.run(StreamFile.make, base, stream)
+            file = await tree.run(stream_access.make, tree.store, base, stream, tree.session.is_mac)
             try:
                 open = self._enter(file, self._node_of(file), granted)
             except BaseException:
@@ -443,8 +460,8 @@ class OpenAttempt:
         open.node.reservation.forget()
         if self.name.stream:
             return
-        for name in await run(stream_names, file):
-            await run(StreamFile(file, name).remove)
+        run_long = open.run_in_thread if await run(has_sidecars, file) else run
+        await run_long(stream_access.remove_all, self.tree.store, file)
         await run(remove_extended_attributes, file)
         stat = await run(file.stat)
         await run(file.set_attributes, kept_attributes(self.attributes) | FileAttributes.ARCHIVE | stat.implied)

@@ -6,6 +6,7 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.errors import StatusError
+from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.names import parse_name
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.replacing import give_name
@@ -55,9 +56,10 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     for other in alike:
         durability.also_known_as(other, path)
         await durability.save(other)
-    await _check_movable(open, path)
+    moving = await _check_movable(open, path)
     _check_no_stream(open, rename.file_name)
     await descriptors.require_addable(open.tree, path, open.is_directory, open.privileged_rights)
+    await _take_over_streams(open)
     before = open.path
     if path[:-1] != before[:-1]:
         await descriptors.keep_followed(open)
@@ -65,6 +67,8 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     for other in alike:
         durability.also_known_as(other, before)
     await _follow(open, before)
+    for node in moving:
+        _move_along(node, open.path, before)
     server.notifier.renamed(open, before)
     await open.entries_changed(before)
     if path[:-1] != before[:-1]:
@@ -104,19 +108,53 @@ def _target(open: Open, rename: FileRenameInformation) -> Path:
     return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
 
 
+async def _take_over_streams(open: Open) -> None:
+    """What others keep of a file in one that is called nearly like it would be lost with the name."""
+    tree = open.tree
+    foreign = await open.run(ForeignStreams.of, tree.store, open.file)
+    if foreign:
+        with open.busy():
+            await tree.run_in_thread(foreign.take_over, tree.store, open.file)
+
+
 def _check_no_stream(open: Open, name: str) -> None:
     """Only whole files have names in directories."""
     if open.node.key.stream or parse_name(name).stream is not None:
         raise StatusError(Status.INVALID_PARAMETER)
 
 
-async def _check_movable(open: Open, target: Path) -> None:
-    """What has open streams or, being a directory, holds open files stays where it is."""
+async def _check_movable(open: Open, target: Path) -> list[FileNode]:
+    """
+    What has open streams or, being a directory, holds open files stays where it is, unless only Macs have those open.
+
+    @return: what is open below and moves along.
+    """
     parent = await open.tree.node_at(target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
-    if open.node.file.streams or (open.is_directory and await _nodes_below(open)):
+    below = await _nodes_below(open) if open.is_directory else []
+    if open.node.file.streams or not all(_may_move_along(other, open) for node in below for other in node.opens):
         raise StatusError(Status.ACCESS_DENIED)
+    return below
+
+
+def _may_move_along(other: Open, open: Open) -> bool:
+    """Macs expect what POSIX has: an open file goes with its folder. What the server remembers by its path stays."""
+    store = open.tree.store
+    return (
+        open.session.is_mac
+        and other.session.is_mac
+        and other.tree.store is store
+        and IOverlappingStore.providedBy(store)
+        and not durability.is_persistent(other)
+    )
+
+
+def _move_along(node: FileNode, path: Path, before: Path) -> None:
+    """A file that is open goes with a folder above it, and so does its deletion."""
+    for other in node.opens:
+        other.file.moved(path + other.path[len(before) :])
+    node.deletions = {link: deletion._replace(path=path + deletion.path[len(before) :]) for link, deletion in node.deletions.items()}
 
 
 async def _nodes_below(open: Open) -> list[FileNode]:

@@ -8,7 +8,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
 from filesvc.server.errors import StatusError
-from filesvc.server.files.streams import node_key
+from filesvc.server.files.stream_access import node_key, remove_sidecars, sidecars_going_with
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 from filesvc.server.state.tree import TreeConnect
@@ -23,14 +23,18 @@ async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], p
     @raise StatusError: ACCESS_DENIED. Somebody has open what would be replaced, or the user may not delete it.
     @raise OSError: the store says no.
     """
-    replaced = await _find(open, path) if replace else None
+    replaced = gone = await _find(open, path) if replace else None
+    sidecars: list[str] = []
     try:
         if replaced is not None:
             await _check_replaceable(open.tree, replaced, descriptors)
+            sidecars = await open.tree.run(sidecars_going_with, replaced)
             if not IDescriptorFile.providedBy(replaced):
                 file, replaced = replaced, None
                 await open.tree.run(file.close)
         await open.run(give, open.file, path, replace)
+        if gone is not None and sidecars:
+            await open.tree.run_in_thread(remove_sidecars, open.tree.store, path, gone, sidecars)
     finally:
         if replaced is not None:
             await open.tree.close_unnamed(replaced)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, IDescriptorFile, IOpenFile, Kind
 from filesvc.server.errors import StatusError
-from filesvc.server.files.streams import StreamFile, find_stream, node_key
+from filesvc.server.files.stream_access import node_key
+from filesvc.server.files.streams import StreamFile, find_stream, stream_key
 from filesvc.server.state.node import FileNode
 from filesvc.server.state.open import Open
-from filesvc.store.upcase import upcase
+
+_PIECE = 1 << 20
 
 
 async def rename_stream(open: Open, name: str, replace: bool) -> None:
@@ -20,7 +22,7 @@ async def rename_stream(open: Open, name: str, replace: bool) -> None:
     file, run, nodes = open.file, open.run, open.tree.server.nodes
     if not isinstance(file, StreamFile):
         raise StatusError(Status.NOT_SUPPORTED)
-    key = open.node.key._replace(stream=upcase(name))
+    key = open.node.key._replace(stream=stream_key(name))
     if not name:
         if file.base.kind is Kind.DIRECTORY:
             raise StatusError(Status.INVALID_PARAMETER)
@@ -30,13 +32,13 @@ async def rename_stream(open: Open, name: str, replace: bool) -> None:
     if key != open.node.key:
         taken = await run(find_stream, file, name)
         if taken is not None:
-            _check_replaceable(replace, nodes.find(key), await run(StreamFile(file.base, taken).size))
+            _check_replaceable(replace, nodes.find(key), await run(_size, StreamFile(open.tree.store, file.base, taken)))
     before = open.full_path
     await run(file.rename, name)
     nodes.rename(open.node, key)
     for other in open.node.opens:
         assert isinstance(other.file, StreamFile)
-        other.file.name = name
+        other.file.name = file.name
     open.tree.server.notifier.stream_renamed(open, before)
 
 
@@ -54,7 +56,7 @@ async def _become_unnamed(open: Open, stream: StreamFile) -> None:
         raise StatusError(Status.SHARING_VIOLATION)
     file = await tree.run(tree.store.open, open.path, Creation.EXISTING, Kind.FILE, True)
     try:
-        await tree.run(_move, stream, file)
+        await tree.run_in_thread(_move, stream, file)
     except BaseException:
         await tree.run(file.close)
         raise
@@ -66,7 +68,16 @@ async def _become_unnamed(open: Open, stream: StreamFile) -> None:
 
 
 def _move(stream: StreamFile, file: IOpenFile) -> None:
-    data = memoryview(bytearray(stream.size()))
-    stream.read_into(0, data)
-    file.write(0, data)
+    piece = memoryview(bytearray(_PIECE))
+    done = 0
+    while count := stream.read_into(done, piece):
+        file.write(done, piece[:count])
+        done += count
     stream.remove()
+
+
+def _size(stream: StreamFile) -> int:
+    try:
+        return stream.size()
+    finally:
+        stream.let_go()

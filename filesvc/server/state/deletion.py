@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from filesvc.interfaces import IOpenFile
 from filesvc.server.files.names import join_name
-from filesvc.server.files.streams import remove, remove_found
+from filesvc.server.files.stream_access import has_sidecars, remove, remove_found
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.node import Deletion, FileNode, Removal
 
@@ -107,7 +107,9 @@ async def _remove(open: Open, node: FileNode, deletion: Deletion) -> bool:
         if tree.store is open.tree.store:
             if not stream:
                 open.file.moved(path)
-            await open.tree.run(remove, tree.store, open.file, stream)
+            # To free a large file takes long.
+            run = open.tree.run_in_thread if await open.tree.run(has_sidecars, open.file) else open.tree.run
+            await run(remove, tree.store, open.file, stream)
         else:
             await tree.run(remove_found, tree.store, path, node.key)
     except OSError as error:

@@ -18,7 +18,7 @@ from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
-from filesvc.server.files.streams import StreamFile
+from filesvc.server.files.streams import StreamFile, shown
 from filesvc.server.state import deletion
 from filesvc.server.state.caching import Holder
 from filesvc.server.state.channel_sequence import ChannelSequence
@@ -104,7 +104,7 @@ class Open:
         if not isinstance(self.file, StreamFile):
             return self.path
         *above, name = self.path or ("",)
-        return (*above, f"{name}:{self.file.name}")
+        return (*above, f"{name}:{shown(self.file.name)}")
 
     @property
     def privileged_rights(self) -> int:
@@ -153,14 +153,21 @@ class Open:
 
         @raise StatusError: FILE_CLOSED.
         """
-        if self.descriptor is None:
+        if self.descriptor is None and not isinstance(self.file, StreamFile):
             return await self.run(call, *args, **kwargs)
         self._require_open()
         with self.busy():
             return await self.tree.run_in_thread(call, *args, **kwargs)
 
+    async def run_up_to(self, end: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what reads or changes a file that has no descriptor, up to an offset: in a thread if that concerns a disk."""
+        run = self.run_in_thread if isinstance(self.file, StreamFile) and await self.run(self.file.takes_long, end) else self.run
+        return await run(call, *args, **kwargs)
+
     async def run_sized(self, size: int, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for what gives the file C{size} bytes, or takes them from it: in a thread if they are many."""
+        """The same for what gives the file C{size} bytes, or takes them from it: in a thread if they are many, or may have to be moved."""
+        if isinstance(self.file, StreamFile):
+            return await self.run_up_to(size, call, *args, **kwargs)
         run = self.run_in_thread if size >= MANY_BYTES else self.run
         return await run(call, *args, **kwargs)
 

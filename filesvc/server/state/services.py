@@ -113,7 +113,7 @@ class DirectoryListener(Protocol):
         """What is in a directory changed, in a session whose client has the directory's lease itself if it gave that lease's key."""
 
     def moved(self, open: Open, before: Path) -> None:
-        """A directory, in which nothing is open, has another name."""
+        """A directory has another name."""
 
 
 class OpenKeeper(Protocol):

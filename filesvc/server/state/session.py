@@ -13,10 +13,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from filesvc.auth.users import IUser
+from filesvc.interfaces import FileIdentity
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.state import durability
 from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.open import AnyOpen, Open
+from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer, Unsealer
 from filesvc.smb2.protection.preauth import PreauthIntegrity
@@ -73,6 +75,7 @@ class Session:
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
 
     @ivar shares_secret: whether its keys are made of what only the client and the server know; everybody has those of anonymous users.
+    @ivar apple: the extensions that its client and the server agreed on, if it is a Mac.
     @ivar bindings: where its key may sign besides the connection where it logged on, if that is a GMAC key.
     """
 
@@ -96,6 +99,7 @@ class Session:
     channels: dict[Carrier, Channel] = field(default_factory=dict)
     bindings: Bindings | None = None
     last_tree_id: int = 0
+    apple: ServerCapabilities | None = None
     _past_signers: WeakKeyDictionary[Carrier, Signer] | None = field(default=None, init=False, repr=False)
     _expiry: IDelayedCall | None = field(default=None, init=False, repr=False)
 
@@ -115,6 +119,19 @@ class Session:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
+
+    @property
+    def is_mac(self) -> bool:
+        """Whether its client has asked for Apple's extensions."""
+        return self.apple is not None
+
+    def file_number(self, identity: FileIdentity) -> int:
+        """
+        The number by which a client is to tell a file from others.
+
+        Macs take one for a number that no file has ever again, which an inode's is not; zero has them make numbers of their own.
+        """
+        return 0 if self.is_mac else identity.inode & 0xFFFFFFFFFFFFFFFF
 
     @property
     def owner(self) -> str | None:

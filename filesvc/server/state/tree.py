@@ -98,7 +98,12 @@ class TreeConnect:
         """The same in a thread in any case, for what is known to take long."""
         if self.store.blocking:
             return await self.run(call, *args, **kwargs)
-        return await self.server.in_thread(partial(call, *args, **kwargs))
+        while True:
+            try:
+                return await self.server.in_thread(partial(call, *args, **kwargs))
+            except TakesLong as error:
+                ready = error.ready
+            await fired_by(ready, self.server.reactor)
 
     async def close_unnamed(self, file: IOpenFile) -> None:
         """Close a file that may have lost its last name: if it has, all that it takes on the disk is freed now."""

@@ -13,9 +13,11 @@ from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError, status_of
 from filesvc.server.files.network_times import compression_format
 from filesvc.server.files.snapshots import list_snapshots
-from filesvc.server.files.streams import copy_range
+from filesvc.server.files.stream_access import copy_range
+from filesvc.server.operations.copy_file import copy_file
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE, Open
+from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.change_notify import CompletionFilter
@@ -33,6 +35,7 @@ _RANGE_LENGTH = 16
 _TRIM_HEAD = 8
 _COPY_HEAD = 32
 _CHUNK_LENGTH = 24
+_UINT32 = 0xFFFFFFFF
 _COMPRESSION_FORMATS = frozenset(CompressionFormat)
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
@@ -70,6 +73,8 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
     if any(not 0 < chunk.length <= _MAX_CHUNK for chunk in copy.chunks) or sum(chunk.length for chunk in copy.chunks) > _MAX_COPY:
         return _too_much(request)
     _check_copy(request, source, target)
+    if not copy.chunks and (call.session.apple or 0) & ServerCapabilities.OSX_COPYFILE:
+        return _reply(request, SrvCopychunkResponse(0, 0, await copy_file(source, target) & _UINT32).encode())
     target.node.caching.take(Operation.WRITE, target.holder)
     written = total = 0
     status = Status.SUCCESS

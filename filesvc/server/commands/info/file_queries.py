@@ -35,7 +35,7 @@ from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_exten
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
-from filesvc.server.files.streams import list_streams
+from filesvc.server.files.stream_access import list_streams
 from filesvc.server.state.deletion import is_pending
 from filesvc.server.state.open import Open
 from filesvc.smb2.messages.query_info import QueryInfoRequest
@@ -76,7 +76,7 @@ async def _standard(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _internal(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileInternalInformation(open.file.identity.inode & _INODE).encode()
+    return FileInternalInformation(open.session.file_number(open.file.identity)).encode()
 
 
 async def _ea(open: Open, request: QueryInfoRequest) -> bytes:
@@ -118,7 +118,7 @@ async def _all(open: Open, request: QueryInfoRequest) -> bytes:
     return FileAllInformation(
         _basic_of(stat),
         await _standard_of(open, stat),
-        FileInternalInformation(open.file.identity.inode & _INODE),
+        FileInternalInformation(open.session.file_number(open.file.identity)),
         FileEaInformation(full_eas_length(await get_extended_attributes(open))),
         FileAccessInformation(open.granted_access),
         FilePositionInformation(open.position),
@@ -137,7 +137,7 @@ async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _streams(open: Open, request: QueryInfoRequest) -> bytes:
-    return encode_streams(await open.run(list_streams, open.file))
+    return encode_streams(await open.run(list_streams, open.tree.store, open.file, open.session.is_mac))
 
 
 async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
@@ -147,7 +147,7 @@ async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
 
 async def _id(open: Open, request: QueryInfoRequest) -> bytes:
     identity = open.file.identity
-    return FileIdInformation(identity.device & _INODE, identity.inode.to_bytes(16, "little")).encode()
+    return FileIdInformation(identity.device & _INODE, open.session.file_number(identity).to_bytes(16, "little")).encode()
 
 
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:

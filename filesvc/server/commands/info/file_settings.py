@@ -164,7 +164,7 @@ async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors)
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
     await open.before_change()
     freed = (await open.run(open.file.stat)).size - size
-    await open.run_sized(freed, open.file.truncate, size)
+    await open.run_sized(max(freed, size) if open.descriptor is None else freed, open.file.truncate, size)
     open.node.reservation.forget()
     open.put_aside(0)
     await open.entries_changed(open.path)

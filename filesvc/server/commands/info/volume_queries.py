@@ -22,6 +22,7 @@ from filesvc.fscc.filesystem_information import (
     SectorSizeFlags,
 )
 from filesvc.interfaces import Volume
+from filesvc.server.files.time_machine import limited
 from filesvc.server.state.open import Open
 
 _SECTOR = 512
@@ -55,14 +56,24 @@ async def _volume(open: Open) -> bytes:
     return FileFsVolumeInformation(to_filetime(volume.created), volume.serial & 0xFFFFFFFF, label).encode()
 
 
+async def _sizes(open: Open) -> Volume:
+    """The volume, as large and as full as the share lets it look."""
+    volume, share = await _of(open), open.tree.share
+    assert share is not None
+    if not share.time_machine_size:
+        return volume
+    with open.busy():
+        return await open.tree.run_in_thread(limited, volume, share.store, share.time_machine_size)
+
+
 async def _size(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await _sizes(open)
     block = volume.block
     return FileFsSizeInformation(volume.total // block, volume.available // block, max(block // _SECTOR, 1), _SECTOR).encode()
 
 
 async def _full_size(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await _sizes(open)
     block = volume.block
     return FileFsFullSizeInformation(
         volume.total // block, volume.available // block, volume.free // block, max(block // _SECTOR, 1), _SECTOR
