@@ -27,6 +27,12 @@ def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The root of an ext4, which has 4 KiB for all named values of a file."""
+    yield from _disk("ext4", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def xfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The root of an XFS, which lets files share blocks."""
     yield from _disk("xfs", tmp_path_factory)

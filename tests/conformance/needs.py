@@ -14,7 +14,7 @@ class Needs:
     """
     C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
     the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its
-    own, in which the test can block connections, and port 445.
+    own, in which the test can block connections, and port 445; C{time_machine_size}: the share is for backups of so much.
     """
 
     must_sign: bool = False
@@ -22,6 +22,7 @@ class Needs:
     continuous: bool = False
     btrfs: bool = False
     isolated: bool = False
+    time_machine_size: str = ""
 
 
 _NEEDS = {
@@ -39,6 +40,7 @@ _NEEDS = {
     "smb2.replay.replay5.": Needs(continuous=True),
     "smb2.samba3misc.localposixlock1.": Needs(shows_locks=True),
     "smb2.session-require-signing.": Needs(must_sign=True),
+    "vfs.fruit_timemachine.": Needs(time_machine_size="32K"),
 }
 
 

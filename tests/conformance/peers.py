@@ -31,7 +31,10 @@ SMBD_PATHS = ("/usr/sbin/smbd", "/usr/local/samba/sbin/smbd")
 
 @dataclass(slots=True, frozen=True)
 class Share:
-    """A folder under a name. C{snapshots} is filesvc's; C{forbidden}: only root may enter the folder, once the server runs."""
+    """
+    A folder under a name. C{snapshots} and C{time_machine_size} are filesvc's; C{forbidden}: only root may enter the folder, once the
+    server runs.
+    """
 
     name: str
     path: Path
@@ -42,6 +45,7 @@ class Share:
     continuous: bool = False
     snapshots: str = ""
     forbidden: bool = False
+    time_machine_size: str = ""
 
 
 _MAKE_LOOPBACK = """
@@ -238,12 +242,14 @@ class Filesvc(Server):
         for share in filter(_needs_config, self.shares):
             lines += [f"[share.{share.name}]", f'target = "{share.path}"', f"continuous = {str(share.continuous).lower()}"]
             lines += [f'snapshots = "{share.snapshots}"'] if share.snapshots else []
+            if share.time_machine_size:
+                lines += ["time-machine = true", f'time-machine-size = "{share.time_machine_size}"']
         config.write_text("\n".join(lines) + "\n")
         return config
 
 
 def _needs_config(share: Share) -> bool:
-    return share.continuous or bool(share.snapshots)
+    return share.continuous or bool(share.snapshots) or bool(share.time_machine_size)
 
 
 def _flags(share: Share) -> str:

@@ -25,7 +25,7 @@ def test_every_test_passes_or_has_a_reason() -> None:
 def test_what_needs_something_is_there() -> None:
     needing = {test: needs for test in list_tests() if (needs := needs_of(test)) != Needs()}
     for_all = {Needs(must_sign=True), Needs(shows_locks=True), Needs(continuous=True), Needs(isolated=True)}
-    assert set(needing.values()) == {*for_all, Needs(btrfs=True)}
+    assert set(needing.values()) == {*for_all, Needs(btrfs=True), Needs(time_machine_size="32K")}
 
 
 @pytest.mark.parametrize("root", [True, False])

@@ -1,7 +1,7 @@
 """
 smbtorture: which tests it has, and what becomes of one of them against a server.
 
-A test's name is C{smb2.suite.test.test}, as C{smbtorture --list} prints it and as it takes it.
+A test's name is C{smb2.suite.test.test} or C{vfs.fruit.test.test}, as C{smbtorture --list} prints it and as it takes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from peers import PASSWORD, Server, Share
 
+_SUITES = ("smb2.", "vfs.fruit")
 TOOLS = (
     "smb2.aio_delay.",
     "smb2.async_dosmode.",
@@ -57,9 +58,9 @@ class Result:
 
 
 def list_tests() -> list[str]:
-    """The names of all conformance tests that the installed smbtorture has."""
+    """The names of all conformance tests that the installed smbtorture has: those of SMB 2 and 3, and of Apple's extensions."""
     listing = subprocess.run(["smbtorture", "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return sorted({name for name in listing if name.startswith("smb2.") and not name.startswith(TOOLS)})
+    return sorted({name for name in listing if name.startswith(_SUITES) and not name.startswith(TOOLS)})
 
 
 def read_outcome(output: str, status: int) -> Outcome:
@@ -81,6 +82,7 @@ def run_test(name: str, server: Server, share: Share, folder: Path, timeout_s: f
         "localdir": str(share.path),
         "acl_xattr_name": server.acl_xattr,
         "use_iptables": "yes" if server.isolated else "",
+        "share2": share.name if name.startswith("vfs.fruit_conversion.") else "",
     }
     command = [
         *server.entrance,

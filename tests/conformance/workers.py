@@ -94,8 +94,10 @@ class Worker(threading.Thread):
             self._servers_started += 1
             disk = self._btrfs if needs.btrfs else None
             places = folder / "shares" if disk is None else disk / self._folder.name / folder.name
-            continuous = needs.continuous
-            self._unused = [Share(f"share{number}", places / str(number), continuous=continuous) for number in range(SHARES_OF_A_SERVER)]
+            self._unused = [
+                Share(f"share{number}", places / str(number), continuous=needs.continuous, time_machine_size=needs.time_machine_size)
+                for number in range(SHARES_OF_A_SERVER)
+            ]
             shares = [*self._unused, *shares_by_name(places)]
             for share in shares:
                 share.path.mkdir(parents=True)
