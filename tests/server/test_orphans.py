@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from filesvc.interfaces import Creation, Kind
-from filesvc.server.files.orphans import GRACE_S, collect
+from filesvc.server.files.orphans import GRACE_S, Interrupted, collect
 from filesvc.server.files.stream_access import find, make
 from filesvc.server.files.streams import MAX_INLINE
 from filesvc.server.operations import collecting
@@ -98,15 +98,26 @@ def test_nothing_goes_where_not_all_can_be_seen(store: LocalStore, tmp_path: Pat
 
 def test_a_share_without_sidecars_is_not_walked(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").touch()
-    monkeypatch.setattr("filesvc.server.files.orphans._pointed_to", lambda store: pytest.fail("walked"))
+    monkeypatch.setattr("filesvc.server.files.orphans._pointed_to", lambda store, stopped: pytest.fail("walked"))
     assert collect(store, 0) == 0
+
+
+def test_a_look_is_given_up_at_the_end(store: LocalStore, tmp_path: Path) -> None:
+    with_stream(store, "a")
+    (tmp_path / "a").unlink()
+    folders = iter([False, True])
+    (tmp_path / "d").mkdir()
+    with pytest.raises(Interrupted):
+        collect(store, 0, lambda: next(folders))
+    assert collect(store, GRACE_S) == 0, "nothing was marked"
 
 
 def test_it_is_done_every_day(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     looked: list[object] = []
 
-    def look(store: object, now: float) -> int:
+    def look(store: object, now: float, stopped: Callable[[], bool]) -> int:
+        assert not stopped()
         looked.append(store)
         return 0
 
@@ -125,3 +136,5 @@ def test_it_is_done_every_day(store: LocalStore, monkeypatch: pytest.MonkeyPatch
     clock.advance(EVERY_S)
     assert looked == [store, store]
     looking.stop()
+    clock.advance(EVERY_S)
+    assert looked == [store, store]

@@ -7,7 +7,7 @@ met it, and removed when another one, days later, has not either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import sleep
 from typing import Final
@@ -23,17 +23,23 @@ MARK: Final = "filesvc.missed"
 """The named value that says since when, in seconds since 1970."""
 
 
-def collect(store: IFileStore, now_s: float) -> int:
+class Interrupted(Exception):
+    """There is no time left to look at all of a share."""
+
+
+def collect(store: IFileStore, now_s: float, stopped: Callable[[], bool] = lambda: False) -> int:
     """
     Mark the sidecars of a store that nobody points to, and remove those marked long ago.
 
+    @param stopped: whether to give up; asked for each folder.
     @return: how many were removed.
     @raise OSError: not all of the share can be looked at. Nothing is marked or removed then.
+    @raise Interrupted: it was C{stopped}, and nothing is marked or removed.
     """
     there = list(_sidecars(store))
     if not there:
         return 0
-    met = set(_pointed_to(store))
+    met = set(_pointed_to(store, stopped))
     removed = 0
     for path in there:
         with suppress(OSError):
@@ -82,11 +88,13 @@ def _names(store: IFileStore, path: Path) -> list[str]:
         folder.close()
 
 
-def _pointed_to(store: IFileStore) -> Iterator[str]:
+def _pointed_to(store: IFileStore, stopped: Callable[[], bool]) -> Iterator[str]:
     """The sidecars that the files of a share point to."""
     waiting: list[Path] = [()]
     seen: set[FileIdentity] = set()
     while waiting:
+        if stopped():
+            raise Interrupted
         path = waiting.pop()
         try:
             folder = store.open(path, Creation.EXISTING, Kind.DIRECTORY, False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from threading import Event
 from time import time
 from typing import Any, Final
 
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from filesvc.server.files.orphans import collect
+from filesvc.server.files.orphans import Interrupted, collect
 from filesvc.server.settings import Share
 from filesvc.zerocopy.workers import InThread
 
@@ -25,21 +26,26 @@ class Collecting:
     def __init__(self, shares: Callable[[], Iterable[Share]], reactor: Any, in_thread: InThread) -> None:
         self._shares = shares
         self._in_thread = in_thread
+        self._stopped = Event()
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
 
     def start(self) -> None:
         """Begin, with the first look in a day."""
+        self._stopped.clear()
         self._looking.start(EVERY_S, now=False).addErrback(lambda failure: log.failure("looking for orphans", failure))
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; a look that has begun is given up, for the end of the server waits for it."""
+        self._stopped.set()
         self._looking.stop()
 
     async def _look(self) -> None:
         for store, share in {share.store: share for share in self._shares() if not share.read_only}.items():
             try:
-                removed = await self._in_thread(partial(collect, store, time()))
+                removed = await self._in_thread(partial(collect, store, time(), self._stopped.is_set))
+            except Interrupted:
+                return
             except OSError as error:
                 log.warn("share {share}: could not look for what is left of removed files: {error}", share=share.name, error=error)
             else:
