@@ -13,7 +13,9 @@ from filesvc.fscc.ea import FullEa, encode_full_eas
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.smb2.contexts.apple import ResolveIdRequest, ServerQueryRequest
 from filesvc.smb2.contexts.create_contexts import (
+    AAPL,
     ALLOCATION_SIZE,
     DURABLE_HANDLE_RECONNECT,
     DURABLE_HANDLE_RECONNECT_V2,
@@ -58,6 +60,10 @@ from filesvc.smb2.messages.write import WriteRequest
 NAMES = (
     "",
     "a",
+    "a:AFP_AfpInfo",
+    "a:AFP_Resource",
+    "._a",
+    ".filesvc",
     "b",
     "A",
     "dir",
@@ -155,7 +161,9 @@ class Requests:
     def open(self) -> tuple[int, bytes]:
         """What should succeed."""
         random = self.random
-        name, options = random.choice((("a", 0), ("b", 0), ("dir", 1), ("dir\\c", 0), ("a:s", 0), ("", 1)))
+        name, options = random.choice(
+            (("a", 0), ("b", 0), ("dir", 1), ("dir\\c", 0), ("a:s", 0), ("a:AFP_AfpInfo", 0), ("a:AFP_Resource", 0), ("", 1))
+        )
         contexts = random.choice(([], [], [CreateContext(REQUEST_LEASE, LeaseV2(random.choice(KEYS), 7).encode())]))
         level = 0xFF if contexts else random.choice((0, 9))
         request = CreateRequest(name, AccessMask.FILE_ALL_ACCESS, 3, 0, 7, options, level, create_contexts=contexts)
@@ -199,6 +207,7 @@ class Requests:
             CreateContext(ALLOCATION_SIZE, AllocationSize(random.choice(NUMBERS)).encode()),
             CreateContext(QUERY_MAXIMAL_ACCESS, random.choice((b"", bytes(8)))),
             CreateContext(QUERY_ON_DISK_ID),
+            CreateContext(AAPL, random.choice((ServerQueryRequest(7, 0xF), ServerQueryRequest(1, 0), ResolveIdRequest(5))).encode()),
             CreateContext(TIMEWARP_TOKEN, TimewarpToken(random.choice(NUMBERS)).encode()),
             CreateContext(EA_BUFFER, encode_full_eas([FullEa("ea", b"value")])),
             CreateContext(SD_BUFFER, SecurityDescriptor(owner, owner).encode()),
@@ -222,7 +231,7 @@ class Requests:
         return Command.WRITE, WriteRequest(self._file(), random.choice(NUMBERS), data, random.choice((0, 0, 0, 1))).encode()
 
     def flush(self) -> tuple[int, bytes]:
-        return Command.FLUSH, FlushRequest(self._file()).encode()
+        return Command.FLUSH, FlushRequest(self._file(), self.random.choice((0, 0xFFFF))).encode()
 
     def lock(self) -> tuple[int, bytes]:
         random = self.random
