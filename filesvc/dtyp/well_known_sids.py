@@ -51,3 +51,11 @@ def _unix_id(sid: Sid, kind: int) -> int | None:
     if sid.authority == _UNIX_AUTHORITY and len(sid.subauthorities) == 2 and sid.subauthorities[0] == kind:
         return sid.subauthorities[1]
     return None
+
+
+_NFS_USER = (88, 1)
+
+
+def is_nfs_user(sid: Sid) -> bool:
+    """Whether it stands for a Unix user id as its client has it: C{S-1-5-88-1-1000}."""
+    return sid.authority == 5 and sid.subauthorities[:2] == _NFS_USER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,16 @@ def test_a_descriptor_that_one_may_not_give(alice: Client, carol: Client) -> Non
     assert alice.create("a", CREATE, contexts=given(SecurityDescriptor(sacl=Acl()))).status is Status.PRIVILEGE_NOT_HELD
     assert alice.create("a", CREATE, contexts=[CreateContext(SD_BUFFER, b"junk")]).status is Status.INVALID_PARAMETER
     assert alice.create("a", OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+
+
+def test_who_makes_a_file_for_a_user_of_his_own_machine_owns_it(alice: Client) -> None:
+    """A Linux client, mounted with C{idsfromsid}; changing the owner later is another matter."""
+    root = Sid(5, (88, 1, 0))
+    descriptor = replace(listing(allow(EVERYONE, AccessMask.GENERIC_READ)), owner=root, group=Sid(5, (88, 2, 0)))
+    file_id = alice.open("a", disposition=CREATE, contexts=given(descriptor))
+    assert owner_of(alice, file_id) == owner_of(alice, alice.open("b"))
+    assert entries(ask(alice, file_id)) == [(EVERYONE, READ, 0)]
+    assert put(alice, file_id, SecurityDescriptor(root), OWNER) is Status.INVALID_OWNER
 
 
 def test_a_descriptor_that_makes_no_sense_lets_nobody_in(alice: Client, store: MemoryStore) -> None:

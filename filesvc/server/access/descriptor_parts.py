@@ -9,6 +9,7 @@ from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, AnyAce, SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import is_nfs_user
 from filesvc.server.access.token import Token
 from filesvc.server.errors import StatusError
 
@@ -107,13 +108,19 @@ def prepare(given: SecurityDescriptor, token: Token) -> SecurityDescriptor:
     """
     The descriptor that a user gives a file to be made, checked and with its generic rights mapped.
 
+    A Linux client that is mounted with C{idsfromsid} names a user of its own as the owner. Who may not do that owns the file himself, as
+    if nothing was said, because that client does not make files otherwise.
+
     @raise StatusError: as L{amend}; PRIVILEGE_NOT_HELD if it has a SACL, and not from an administrator.
     """
     if given.sacl is not None and not token.is_administrator:
         raise StatusError(Status.PRIVILEGE_NOT_HELD)
-    if given.owner is not None and not token.may_make_owner(given.owner):
-        raise StatusError(Status.INVALID_OWNER)
-    return replace(given, dacl=mapped_dacl(given), sacl=mapped_sacl(given))
+    owner = given.owner
+    if owner is not None and not token.may_make_owner(owner):
+        if not is_nfs_user(owner):
+            raise StatusError(Status.INVALID_OWNER)
+        owner = None
+    return replace(given, owner=owner, dacl=mapped_dacl(given), sacl=mapped_sacl(given))
 
 
 def mapped_dacl(descriptor: SecurityDescriptor) -> Acl | None:

@@ -36,6 +36,7 @@ MOUNTS = {
     "smb2.1": "vers=2.1",
     "smb3.0": "vers=3.0",
     "nobrl": "nobrl",
+    "ids": "modefromsid,idsfromsid",
     "mfsymlinks": "mfsymlinks",
     "posix": "posix",
     "native": "reparse=native,symlink=native",
@@ -46,6 +47,7 @@ MOUNTS = {
 """Ways to mount, and the options that make them."""
 _HAVE_LINKS = frozenset({"mfsymlinks", "posix", "native", "nfs", "wsl"})
 _HAVE_SPECIAL = frozenset({"posix", "nfs", "wsl"})
+_HAVE_MODES = frozenset({"ids", "posix"})
 _POSIX = frozenset({"posix"})
 _PERSISTENT = frozenset({"persistent"})
 _RESTART = "# restart"
@@ -493,7 +495,7 @@ _ONLY_WITH: dict[str, frozenset[str]] = {
     "test_sqlite": frozenset({"nobrl", "posix"}),
     "test_symbolic_link": _HAVE_LINKS,
     "test_special_files": _HAVE_SPECIAL,
-    "test_modes": _POSIX,
+    "test_modes": _HAVE_MODES,
     "test_names_of_posix": _POSIX,
     "test_restart": _PERSISTENT,
 }
