@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import smbclient
 
 from ..conformance.peers import PASSWORD
 from .lease_holder import LeaseHolder
@@ -104,6 +105,48 @@ def test_the_holder_sees_what_another_client_writes(holder: LeaseHolder, client:
     client.do("rw", f"cd {folder.name}; put shared")
     assert holder.hear(KEY) == (R, 0)
     assert file.read(0, 100) == b"newer"
+
+
+@pytest.fixture
+def library(site: Site) -> Iterator[dict[str, object]]:
+    """What smbprotocol's functions are given to have a connection of their own to the server."""
+    connections: dict[str, object] = {}
+    options: dict[str, object] = {"port": site.server.port, "connection_cache": connections}
+    smbclient.register_session("127.0.0.1", site.server.user, PASSWORD, auth_protocol="ntlm", **options)
+    yield options
+    smbclient.reset_connection_cache(connection_cache=connections)
+
+
+@only_filesvc
+def test_a_library_gives_a_name_to_what_another_client_keeps_open(holder: LeaseHolder, library: dict[str, object], folder: Folder) -> None:
+    """In a compound, of which the second request waits in silence."""
+    (folder.path / "shared").write_text("old")
+    holder.hold(f"{folder.name}\\shared", KEY, RH)
+    place = f"\\\\127.0.0.1\\rw\\{folder.name}"
+    with ThreadPoolExecutor(1) as pool:
+        linking = pool.submit(smbclient.link, f"{place}\\shared", f"{place}\\linked", **library)
+        assert holder.hear(KEY) == (RH, R)
+        assert not linking.done()
+        assert not (folder.path / "linked").exists()
+        holder.acknowledge(KEY, R)
+        linking.result()
+    assert (folder.path / "linked").read_text() == "old"
+
+
+@only_filesvc
+def test_a_library_deletes_what_another_client_keeps_open(holder: LeaseHolder, library: dict[str, object], folder: Folder) -> None:
+    """In a compound, of which the first request is told that it waits, and the second is not."""
+    (folder.path / "shared").write_text("old")
+    held = holder.hold(f"{folder.name}\\shared", KEY, RWH)
+    with ThreadPoolExecutor(1) as pool:
+        deleting = pool.submit(smbclient.unlink, f"\\\\127.0.0.1\\rw\\{folder.name}\\shared", **library)
+        assert holder.hear(KEY) == (RWH, RH)
+        holder.acknowledge(KEY, RH)
+        assert holder.hear(KEY) == (RH, R)
+        assert not deleting.done()
+        held.close()
+        deleting.result()
+    assert not (folder.path / "shared").exists()
 
 
 @only_filesvc
