@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import parse_directory
 from filesvc.fscc.file_information import FileBasicInformation, FileEndOfFileInformation, FileInformationClass, FileStandardInformation
+from filesvc.fscc.file_ranges import SetZeroData
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.settings import Limits, Settings, Share
+from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.close import CloseRequest
-from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.flush import FlushRequest
 from filesvc.smb2.messages.ioctl import IoctlRequest
@@ -28,6 +31,7 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryFile, MemoryStore
 
+from .compounds import RELATED, receive_frames, send
 from .dialogue import Client, MakeServer
 from .standing_reactor import FakeReactor
 
@@ -383,3 +387,27 @@ def test_what_takes_several_calls_ends_with_its_open(patient: Client, calls: Que
         (Command.CLOSE, Status.SUCCESS),
     }
     assert not after_close
+
+
+def test_each_request_of_a_compound_is_waited_for_in_silence(patient: Client, calls: Queue) -> None:
+    """An interim response is for what waits for other clients; this waits for the disk."""
+    create = CreateRequest("f", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN_IF, share_access=7)
+    end_of_file = SetInfoRequest(RELATED_FILE_ID, InfoType.FILE, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3).encode())
+    requests = [
+        (Command.CREATE, create.encode(), 0),
+        (Command.WRITE, WriteRequest(RELATED_FILE_ID, 0, b"hello").encode(), RELATED),
+        (Command.FLUSH, FlushRequest(RELATED_FILE_ID).encode(), RELATED),
+        (Command.SET_INFO, end_of_file.encode(), RELATED),
+        (Command.READ, ReadRequest(RELATED_FILE_ID, 0, 100).encode(), RELATED),
+        (Command.IOCTL, IoctlRequest(Fsctl.SET_ZERO_DATA, RELATED_FILE_ID, SetZeroData(0, 1).encode()).encode(), RELATED),
+        (Command.CLOSE, CloseRequest(RELATED_FILE_ID).encode(), RELATED),
+        (Command.CREATE, CreateRequest("", AccessMask.FILE_LIST_DIRECTORY, CreateDisposition.OPEN, share_access=7).encode(), RELATED),
+        (Command.QUERY_DIRECTORY, QueryDirectoryRequest(RELATED_FILE_ID, FileInformationClass.NAMES, 1000).encode(), RELATED),
+        (Command.CLOSE, CloseRequest(RELATED_FILE_ID).encode(), RELATED),
+    ]
+    send(patient, *requests)
+    while not patient.transport.value():
+        calls.run()
+    (answers,) = receive_frames(patient)
+    assert [(answer.header.command, answer.status) for answer in answers] == [(command, Status.SUCCESS) for command, _, _ in requests]
+    assert bytes(ReadResponse.parse(answers[4].message).data) == b"hel"
