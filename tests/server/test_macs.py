@@ -16,6 +16,7 @@ from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.structure import split_entries
 from filesvc.dtyp.well_known_sids import EVERYONE, NFS_GROUPS, NFS_MODE, NFS_USERS
+from filesvc.fscc.directory_information import parse_directory
 from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass, FileInternalInformation
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import Creation, Kind
@@ -526,6 +527,11 @@ def test_names_with_accents_are_found_in_either_form(server_on_disk: Server, tmp
     client = disk_client(server_on_disk)
     assert get(client, composed) == get(client, composed.upper()) == b"apart"
     assert set(mac_listing(client)) == {".", "..", apart}
+    folder = client.open("")
+    request = QueryDirectoryRequest(folder, FileInformationClass.NAMES, 65536, composed)
+    buffer = QueryDirectoryResponse.parse(client.ask(Command.QUERY_DIRECTORY, request.encode()).message).buffer
+    assert [entry.file_name for entry in parse_directory(FileInformationClass.NAMES, memoryview(buffer))] == [apart]
+    client.close(folder)
     assert client.create(composed, CREATE).status is Status.SUCCESS
     assert get(client, composed) == b""
     assert get(client, apart) == b"apart"

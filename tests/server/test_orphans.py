@@ -54,6 +54,20 @@ def test_what_somebody_points_to_stays(store: LocalStore, tmp_path: Path) -> Non
     assert len(sidecars(tmp_path)) == 3
 
 
+def test_no_folder_is_walked_twice(store: LocalStore, tmp_path: Path) -> None:
+    with_stream(store, "a")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/loop").symlink_to("..")
+    folders = []
+
+    def count() -> bool:
+        folders.append(None)
+        return False
+
+    collect(store, 0, count)
+    assert len(folders) == 3, "the root, d, and the link back, behind which nothing is looked at"
+
+
 def test_what_nobody_points_to_goes_in_time(store: LocalStore, tmp_path: Path) -> None:
     with_stream(store, "a")
     with_stream(store, "b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -178,6 +179,29 @@ def test_removing_a_copy_leaves_the_original(files: IFileStore) -> None:
     copy.set_xattr("DosStream.s:$DATA", original.get_xattr("DosStream.s:$DATA"))
     find(files, copy, "s", False).remove()
     assert data_of(find(files, original, "s", False)) == LARGE
+
+
+def test_snapshots_have_their_own(tmp_path: Path) -> None:
+    """A copy of all that there was, as file systems make it: pointers and sidecars are the same, files are others."""
+    store = LocalStore(tmp_path)
+    stream = stream_of(store, made(store), LARGE)
+    shutil.copytree(tmp_path, tmp_path.parent / "copy", copy_function=copy_with_values)
+    (tmp_path.parent / "copy").rename(tmp_path / "snapshot")
+    stream.write(0, memoryview(b"later"))
+    stream.close()
+    old = find(store, store.open(("snapshot", "a"), Creation.EXISTING, None, False), "s", False)
+    assert data_of(old) == LARGE
+    old.close()
+    now = find(store, store.open(("a",), Creation.EXISTING, None, False), "s", False)
+    assert data_of(now) == b"later" + LARGE[5:]
+    now.close()
+    store.close()
+
+
+def copy_with_values(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+    for name in os.listxattr(source):
+        os.setxattr(target, name, os.getxattr(source, name))
 
 
 def test_a_missing_sidecar_is_an_error(files: IFileStore) -> None:
