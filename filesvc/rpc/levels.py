@@ -10,8 +10,12 @@ from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
 T = TypeVar("T")
-Levels: TypeAlias = Mapping[int, Callable[[NdrEncoder, T], None]]
-"""For each level, what writes a structure of it."""
+Levels: TypeAlias = Mapping[int, Callable[[NdrEncoder, T], None] | None]
+"""
+For each level that has a structure, what writes one of it; C{None} if it is not served.
+
+The union of all structures has a pointer for each of these levels, and nothing for others.
+"""
 
 MAX_PREFERRED_LENGTH = 0xFFFFFFFF
 
@@ -30,6 +34,11 @@ def never_any(*levels: int) -> Levels[object]:
     return dict.fromkeys(levels, _write_nothing)
 
 
+def not_served(*levels: int) -> Levels[object]:
+    """Levels that have a structure, which is not told."""
+    return dict.fromkeys(levels)
+
+
 def _write_nothing(out: NdrEncoder, value: object) -> None:
     pass
 
@@ -39,6 +48,8 @@ def write_info(results: NdrEncoder, level: int, levels: Levels[T], value: T | No
     write = levels.get(level)
     results.u32(level)
     if write is None:
+        if level in levels:
+            results.pointer(None)
         results.u32(NetStatus.INVALID_LEVEL)
     elif value is None:
         results.pointer(None)
@@ -61,7 +72,7 @@ def enumerate_info(arguments: NdrDecoder, results: NdrEncoder, levels: Levels[T]
     if arguments.u32() != level:
         raise MalformedRpc("an information level that is not the union's")
     write = levels.get(level)
-    if write is not None:
+    if level in levels:
         _skip_container(arguments)
     preferred = arguments.u32()
     resume = arguments.u32() if arguments.pointer() else None
@@ -76,6 +87,8 @@ def enumerate_info(arguments: NdrDecoder, results: NdrEncoder, levels: Levels[T]
         status, total = NetStatus.SUCCESS, len(values) - start
         if end < len(values):
             status, following = NetStatus.MORE_DATA, end
+    elif level in levels:
+        results.pointer(None)
     results.u32(total)
     results.pointer(None if resume is None else lambda: results.u32(following))
     results.finish()

@@ -24,7 +24,7 @@ from filesvc.rpc.lookup import (
 )
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
-from filesvc.rpc.well_known import ANONYMOUS, well_known_by_name, well_known_by_sid
+from filesvc.rpc.well_known import ANONYMOUS, BUILTIN_DOMAIN, well_known_by_name, well_known_by_sid
 
 _HANDLE_LENGTH = 20
 _NO_HANDLE = bytes(_HANDLE_LENGTH)
@@ -33,11 +33,14 @@ _MAX_NAMES = 1000
 _MAX_SIDS = 20480
 _UNICODE_STRING_LENGTH = 8
 _POINTER_LENGTH = 4
+_AUDIT_CATEGORIES = 9
+"""C{POLICY_AUDIT_EVENT_TYPE} (MS-LSAD 2.2.4.20)."""
 
 
 class PolicyInformation(IntEnum):
     """C{POLICY_INFORMATION_CLASS} (MS-LSAD 2.2.4.1)."""
 
+    AUDIT_EVENTS = 2
     PRIMARY_DOMAIN = 3
     ACCOUNT_DOMAIN = 5
     DNS_DOMAIN = 12
@@ -121,9 +124,18 @@ class LsaService:
         level = arguments.u16()
         server = self._facts.server
 
+        def nothing_audited() -> None:
+            for value in (_AUDIT_CATEGORIES, *bytes(_AUDIT_CATEGORIES)):
+                results.u32(value)
+
         def information() -> None:
             results.u16(level)
             match level:
+                case PolicyInformation.AUDIT_EVENTS:
+                    results.align(_POINTER_LENGTH)
+                    results.u8(0)
+                    results.pointer(nothing_audited)
+                    results.u32(_AUDIT_CATEGORIES)
                 case PolicyInformation.PRIMARY_DOMAIN:
                     results.unicode_string(server.domain)
                     results.pointer(None)
@@ -157,14 +169,15 @@ class LsaService:
         results.u32(Status.SUCCESS)
 
     def lookup_names(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
-        """C{LsarLookupNames} and its successors (MS-LSAT 3.1.4.8, 3.1.4.7, 3.1.4.6)."""
+        """C{LsarLookupNames} and its successors (MS-LSAT 3.1.4.8, 3.1.4.7, 3.1.4.6); a null name is the domain BUILTIN, as with Windows."""
         self._handle(arguments)
         count = arguments.u32()
         if count > _MAX_NAMES or arguments.array(_UNICODE_STRING_LENGTH) != count:
             raise MalformedRpc(f"{count} names to look up")
         present = [arguments.unicode_string_header() for _ in range(count)]
-        names = [arguments.characters() if there else "" for there in present]
-        write_lookup(results, [self._by_name(name) or UNKNOWN_NAME for name in names], write_translated)
+        names = [arguments.characters() if there else None for there in present]
+        found = [BUILTIN_DOMAIN if name is None else self._by_name(name) or UNKNOWN_NAME for name in names]
+        write_lookup(results, found, write_translated)
 
     def lookup_sids(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarLookupSids} and C{LsarLookupSids2} (MS-LSAT 3.1.4.11, 3.1.4.10)."""

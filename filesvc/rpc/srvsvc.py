@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from filesvc.rpc.dcerpc import Operation
+from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts, ShareKind
-from filesvc.rpc.levels import Levels, NetStatus, enumerate_info, never_any, write_info
+from filesvc.rpc.levels import Levels, NetStatus, enumerate_info, never_any, not_served, write_info
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
 
@@ -22,6 +23,7 @@ _FLAG_ENCRYPT_DATA = 0x8000
 _CLOCK_TICK = 310
 """In units of 0.1 ms; what Windows says."""
 
+_DRIVES = ("C:", "")
 _IPC = ShareFacts("IPC$", "Remote IPC", ShareKind.IPC)
 
 
@@ -81,7 +83,8 @@ _ENUMERATED_SHARE_LEVELS: Levels[ShareFacts] = {
     502: _share_info_502,
     503: _share_info_503,
 }
-_SHARE_LEVELS: Levels[ShareFacts] = {**_ENUMERATED_SHARE_LEVELS, 1005: _share_info_1005}
+_STICKY_SHARE_LEVELS: Levels[ShareFacts] = {**_ENUMERATED_SHARE_LEVELS, **not_served(501)}
+_SHARE_LEVELS: Levels[ShareFacts] = {**_ENUMERATED_SHARE_LEVELS, 1005: _share_info_1005, **not_served(1004, 1006, 1501)}
 
 
 def _server_info_100(out: NdrEncoder, server: ServerFacts) -> None:
@@ -105,7 +108,13 @@ def _server_info_102(out: NdrEncoder, server: ServerFacts) -> None:
     out.string_pointer("C:\\")
 
 
-_SERVER_LEVELS: Levels[ServerFacts] = {100: _server_info_100, 101: _server_info_101, 102: _server_info_102}
+_SERVER_LEVELS: Levels[ServerFacts] = {
+    100: _server_info_100,
+    101: _server_info_101,
+    102: _server_info_102,
+    **not_served(103, 502, 503, 599, 1005, 1010, 1016, 1017, 1018, 1107, 1501, 1502, 1503, 1506, *range(1510, 1517), 1518, 1523),
+    **not_served(1528, 1529, 1530, *range(1533, 1537), *range(1538, 1551), *range(1552, 1557)),
+}
 
 
 _CONNECTION_LEVELS = never_any(0, 1)
@@ -132,6 +141,7 @@ class ServerService:
             15: self.share_enum,
             16: self.share_get_info,
             21: self.server_get_info,
+            23: self.server_disk_enum,
             28: self.remote_tod,
             36: self.share_enum_sticky,
         }
@@ -156,15 +166,17 @@ class ServerService:
 
     def share_enum(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrShareEnum} (3.1.4.8)."""
-        self._enumerate_shares(arguments, results, [*self._listed_shares(), _IPC])
+        self._enumerate_shares(arguments, results, _ENUMERATED_SHARE_LEVELS, [*self._listed_shares(), _IPC])
 
     def share_enum_sticky(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrShareEnumSticky} (3.1.4.9): those that a restart leaves shared, so without IPC$."""
-        self._enumerate_shares(arguments, results, self._listed_shares())
+        self._enumerate_shares(arguments, results, _STICKY_SHARE_LEVELS, self._listed_shares())
 
-    def _enumerate_shares(self, arguments: NdrDecoder, results: NdrEncoder, shares: Sequence[ShareFacts]) -> None:
+    def _enumerate_shares(
+        self, arguments: NdrDecoder, results: NdrEncoder, levels: Levels[ShareFacts], shares: Sequence[ShareFacts]
+    ) -> None:
         _server_name = arguments.string_pointer()
-        enumerate_info(arguments, results, _ENUMERATED_SHARE_LEVELS, shares)
+        enumerate_info(arguments, results, levels, shares)
 
     def share_get_info(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrShareGetInfo} (3.1.4.10)."""
@@ -179,6 +191,36 @@ class ServerService:
         """C{NetrServerGetInfo} (3.1.4.17)."""
         _server_name = arguments.string_pointer()
         write_info(results, arguments.u32(), _SERVER_LEVELS, self._facts.server)
+
+    def server_disk_enum(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{NetrServerDiskEnum} (3.1.4.19): one drive, C{C:}, behind which an empty name ends the list."""
+        _server_name = arguments.string_pointer()
+        level = arguments.u32()
+        _entries_read = arguments.u32()
+        if arguments.pointer():
+            _maximum, _offset, entries = (arguments.u32() for _ in range(3))
+            if entries:
+                raise MalformedRpc("drives in the arguments of their enumeration")
+        _preferred = arguments.u32()
+        resumes = arguments.pointer()
+        served = level == 0
+        drives = _DRIVES if served else ()
+
+        def disks() -> None:
+            for count in (len(drives), 0, len(drives)):
+                results.u32(count)
+            for drive in drives:
+                results.u32(0)
+                results.u32(len(drive) + 1)
+                results.raw(f"{drive}\0".encode("utf-16-le"))
+
+        results.u32(len(drives))
+        results.pointer(disks if served else None)
+        results.finish()
+        results.u32(len(drives))
+        results.pointer((lambda: results.u32(0)) if resumes else None)
+        results.finish()
+        results.u32(NetStatus.SUCCESS if served else NetStatus.INVALID_LEVEL)
 
     def remote_tod(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrRemoteTOD} (3.1.4.21): the time in UTC, and the minutes that local time is behind it."""

@@ -11,6 +11,8 @@ _BUILTIN = "BUILTIN"
 
 ANONYMOUS = Principal(well_known_sids.ANONYMOUS, _NT_AUTHORITY, "ANONYMOUS LOGON", SidUse.WELL_KNOWN_GROUP)
 
+BUILTIN_DOMAIN = Principal(Sid(5, (32,)), _BUILTIN, "", SidUse.DOMAIN)
+
 _PRINCIPALS = [
     ANONYMOUS,
     *(
@@ -34,7 +36,7 @@ _PRINCIPALS = [
             (well_known_sids.BUILTIN_GUESTS, "Guests"),
         )
     ),
-    Principal(Sid(5, (32,)), _BUILTIN, "", SidUse.DOMAIN),
+    BUILTIN_DOMAIN,
 ]
 _BY_SID = {principal.sid: principal for principal in _PRINCIPALS}
 _BY_NAME = {(principal.name or principal.domain).casefold(): principal for principal in _PRINCIPALS}

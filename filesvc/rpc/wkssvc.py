@@ -6,7 +6,7 @@ from uuid import UUID
 
 from filesvc.rpc.dcerpc import Operation
 from filesvc.rpc.facts import Caller, Facts, ServerFacts
-from filesvc.rpc.levels import Levels, enumerate_info, never_any, write_info
+from filesvc.rpc.levels import Levels, enumerate_info, never_any, not_served, write_info
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
 
@@ -31,7 +31,12 @@ def _wksta_info_102(out: NdrEncoder, server: ServerFacts) -> None:
     out.u32(0)
 
 
-_WKSTA_LEVELS: Levels[ServerFacts] = {100: _wksta_info_100, 101: _wksta_info_101, 102: _wksta_info_102}
+_WKSTA_LEVELS: Levels[ServerFacts] = {
+    100: _wksta_info_100,
+    101: _wksta_info_101,
+    102: _wksta_info_102,
+    **not_served(502, 1013, 1018, 1046),
+}
 
 
 _USER_LEVELS = never_any(0, 1)

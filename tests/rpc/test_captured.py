@@ -27,6 +27,7 @@ SYNTAXES = {"srvsvc": ServerService.syntax, "wkssvc": WorkstationService.syntax,
 LINES = [line for line in Path(__file__).with_name("captured.txt").read_text().splitlines() if not line.startswith("#")]
 CAPTURED = {what: bytes.fromhex(octets) for what, octets in (line.split("\t") for line in LINES)}
 LSA_OPNUMS = {0, 6, 7, 14, 15, 45, 76, 77}
+OPNUM = slice(22, 24)
 HANDLE = slice(24, 44)
 
 
@@ -174,8 +175,14 @@ def test_own_name(open_pipe: Open, caller: Caller, own: tuple[str, str]) -> None
     assert reply.u32() == 0
 
 
+def test_drives(open_pipe: Open) -> None:
+    assert "C:\0".encode("utf-16-le") in stub(open_pipe, "netdiskenum")
+
+
 def test_an_unknown_procedure(open_pipe: Open) -> None:
-    reply = ask(open_pipe, "netdiskenum")
+    request = CAPTURED["netdiskenum"]
+    message, _ = bound(open_pipe, "srvsvc").transact(request[: OPNUM.start] + struct.pack("<H", 99) + request[OPNUM.stop :], 4096)
+    reply = MSRPCRespHeader(message)
     assert (reply["type"], reply["pduData"][:4]) == (PduType.FAULT, b"\x02\0\x01\x1c")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -128,9 +129,26 @@ def test_policy(lsa: tuple[Any, Any], query: Callable[..., Any]) -> None:
     assert (dns["Name"], dns["DnsDomainName"], dns["DnsForestName"]) == ("WORKGROUP", "", "")
 
 
+def test_nothing_is_audited(lsa: tuple[Any, Any]) -> None:
+    kind = lsad.POLICY_INFORMATION_CLASS.PolicyAuditEventsInformation
+    audit = lsad.hLsarQueryInformationPolicy2(*lsa, kind)["PolicyInformation"]["PolicyAuditEventsInfo"]
+    options = [option["Data"] for option in audit["EventAuditingOptions"]]
+    assert (audit["AuditingMode"], options, audit["MaximumAuditEventCount"]) == (0, [0] * 9, 9)
+
+
+def test_a_null_name_is_the_domain_of_what_every_server_has(lsa: tuple[Any, Any]) -> None:
+    """As Windows answers it."""
+    dce, handle = lsa
+    names = struct.pack("<2I", 1, 1) + struct.pack("<2HI", 0, 0, 0)
+    dce.call(14, handle + names + struct.pack("<2I", 0, 0) + struct.pack("<2I", 1, 0))
+    reply = dce.recv()
+    assert "BUILTIN".encode("utf-16-le") in reply
+    assert reply[-8:] == struct.pack("<2I", 1, 0)
+
+
 def test_policy_that_there_is_none_of(lsa: tuple[Any, Any]) -> None:
     with pytest.raises(DCERPCException) as caught:
-        lsad.hLsarQueryInformationPolicy(*lsa, lsad.POLICY_INFORMATION_CLASS.PolicyAuditEventsInformation)
+        lsad.hLsarQueryInformationPolicy(*lsa, lsad.POLICY_INFORMATION_CLASS.PolicyModificationInformation)
     assert caught.value.get_error_code() == 0xC000000D
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -111,7 +112,7 @@ def test_another_callers_share_is_none(connect: Connect) -> None:
     assert caught.value.get_error_code() == 2310
 
 
-@pytest.mark.parametrize("level", [7, 1004])
+@pytest.mark.parametrize("level", [7, 9999])
 def test_a_level_that_is_none(connect: Connect, level: int) -> None:
     dce = connect("srvsvc")
     request = srvs.NetrShareGetInfo()
@@ -120,6 +121,51 @@ def test_a_level_that_is_none(connect: Connect, level: int) -> None:
     request["Level"] = level
     dce.call(request.opnum, request)
     assert dce.recv() == level.to_bytes(4, "little") + (124).to_bytes(4, "little")
+
+
+INVALID_LEVEL = 124
+
+
+@pytest.mark.parametrize("level", [1004, 1006, 1501])
+def test_a_level_of_a_share_that_is_not_served_is_refused_in_a_reply_that_can_be_read(connect: Connect, level: int) -> None:
+    """The union has a pointer for every level that there is, whether or not anything is told."""
+    with pytest.raises(srvs.DCERPCSessionError) as caught:
+        srvs.hNetrShareGetInfo(connect("srvsvc"), "docs\0", level)
+    assert caught.value.get_error_code() == INVALID_LEVEL
+
+
+@pytest.mark.parametrize("level", [103, 502, 503, 599, 1005, 1107, 1536, 1556])
+def test_a_level_of_the_server_that_is_not_served(connect: Connect, level: int) -> None:
+    with pytest.raises(srvs.DCERPCSessionError) as caught:
+        srvs.hNetrServerGetInfo(connect("srvsvc"), level)
+    assert caught.value.get_error_code() == INVALID_LEVEL
+
+
+def test_a_level_of_sticky_shares_that_is_not_served(connect: Connect) -> None:
+    with pytest.raises(srvs.DCERPCSessionError) as caught:
+        srvs.hNetrShareEnumSticky(connect("srvsvc"), 501)
+    assert caught.value.get_error_code() == INVALID_LEVEL
+
+
+@pytest.mark.parametrize(("level", "drives", "status"), [(0, ["C:", ""], 0), (1, [], INVALID_LEVEL)])
+def test_drives(connect: Connect, level: int, drives: list[str], status: int) -> None:
+    dce = connect("srvsvc")
+    server_name, container, resume = 0, (0, 0), 0
+    dce.call(23, struct.pack("<6I", server_name, level, *container, 0xFFFFFFFF, resume))
+    reply = dce.recv()
+    count, pointer = struct.unpack_from("<2I", reply)
+    assert (count, bool(pointer)) == (len(drives), bool(drives))
+    listed = b""
+    if drives:
+        listed = (
+            struct.pack("<3I", 2, 0, 2)
+            + struct.pack("<2I", 0, 3)
+            + "C:\0".encode("utf-16-le")
+            + b"\0\0"
+            + struct.pack("<2I", 0, 1)
+            + b"\0\0\0\0"
+        )
+    assert reply[8:] == listed + struct.pack("<3I", len(drives), 0, status)
 
 
 def test_server_info(connect: Connect) -> None:

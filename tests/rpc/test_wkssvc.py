@@ -18,6 +18,13 @@ def test_info(connect: Connect, level: int) -> None:
     assert (info[f"wki{level}_platform_id"], info[f"wki{level}_ver_major"], info[f"wki{level}_ver_minor"]) == (500, 10, 1)
 
 
+@pytest.mark.parametrize("level", [502, 1013, 1018, 1046])
+def test_a_level_that_is_not_served(connect: Connect, level: int) -> None:
+    with pytest.raises(wkst.DCERPCSessionError) as caught:
+        wkst.hNetrWkstaGetInfo(connect("wkssvc"), level)
+    assert caught.value.get_error_code() == 124
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_nobody_is_logged_on_at_the_console(connect: Connect, level: int) -> None:
     reply = wkst.hNetrWkstaUserEnum(connect("wkssvc"), level)
