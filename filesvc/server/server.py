@@ -37,6 +37,7 @@ from filesvc.server.handles.restoring import restore
 from filesvc.server.notify.notifier import Notifier
 from filesvc.server.operations.collecting import Collecting
 from filesvc.server.operations.descriptors import Descriptors
+from filesvc.server.repeats import Repeats
 from filesvc.server.settings import Settings, Share
 from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
@@ -91,6 +92,7 @@ class Server(Factory):
         self._connect = connect
         self.guid = uuid.uuid4()
         self.counts = Counts()
+        self.repeats = Repeats(reactor, log)
         names = TargetNames.standalone(settings.name, settings.workgroup)
         kerberos = self._kerberos() if settings.keytab else None
         self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
@@ -166,6 +168,7 @@ class Server(Factory):
         if not self.numPorts:
             self.kernel_leases.stop()
             self.local_programs.stop()
+            self.repeats.stop()
             self._looking.stop()
             self._collecting.stop()
 

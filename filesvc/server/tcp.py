@@ -10,7 +10,8 @@ from filesvc.zerocopy.producer import socket_of
 IDLE_S = 60
 """The silence after which a client is asked whether it is still there."""
 _INTERVAL_S = 15
-_PROBES = 4
+PROBES = 4
+"""What goes unanswered of those who are asked, or sent the same again, before they are gone: for three seconds, as the kernel sends."""
 GONE_S = 120.0
 """The silence after which a client is gone for whom nobody waits."""
 LOOK_S = 15.0
@@ -36,13 +37,14 @@ def set_tcp_options(transport: object) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL_S)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
 
 
-def has_vanished(transport: object, silence_s: float) -> bool:
+def has_vanished(transport: object, silence_s: float, unanswered: int = PROBES) -> bool:
     """
     Whether a client has said nothing for so long while something is on its way to it, where keepalive does not ask: what is sent again is.
 
+    @param unanswered: how often it must have been asked, or sent the same, in vain.
     @raise OSError: the connection is closed.
     """
     sock = _tcp_socket_of(transport)
@@ -50,7 +52,7 @@ def has_vanished(transport: object, silence_s: float) -> bool:
         return False
     retransmits, probes, data_ago, acknowledgement_ago = _INFO.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
     silence: int = min(data_ago, acknowledgement_ago)
-    return max(retransmits, probes) >= _PROBES and silence >= silence_s * 1000
+    return max(retransmits, probes) >= unanswered and silence >= silence_s * 1000
 
 
 def _tcp_socket_of(transport: object) -> socket.socket | None:

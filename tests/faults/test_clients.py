@@ -74,6 +74,15 @@ def test_what_clients_do_not_take_goes_to_a_disk_when_memory_is_used_up(victim: 
     (victim.folder / "big").unlink()
 
 
+def test_crowds_that_come_and_go_do_not_fill_the_log(victim: Victim) -> None:
+    before = len(victim.site.log.splitlines())
+    for _ in range(300):
+        socket.create_connection(("127.0.0.1", victim.site.server.port)).close()
+    victim.connect().close()
+    time.sleep(0.5)
+    assert len(victim.site.log.splitlines()) - before < 100
+
+
 def test_a_connection_lost_in_the_middle_of_a_payload_leaves_old_bytes_or_new_ones(victim: Victim) -> None:
     path = victim.folder / "half"
     for number in range(MANY):

@@ -16,10 +16,11 @@ from twisted.internet.task import LoopingCall
 
 from filesvc.server import tcp as tcp_options
 from filesvc.server.server import Server
+from filesvc.server.state import break_notice
 from filesvc.server.tcp import has_vanished
 from filesvc.store.memory import MemoryStore
 
-from ..interop.rawclient import ECHO, FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import BATCH, CREATE, ECHO, FULL_ACCESS, OPEN_IF, RawClient, Refused
 from .conftest import Victim
 from .in_thread import connect, serving
 
@@ -123,6 +124,21 @@ def test_who_acknowledges_nothing_for_long_has_vanished(ends: tuple[socket.socke
     wait_until_asked(here)
     assert not has_vanished(Transport(here), 120)
     assert has_vanished(Transport(here), 1)
+
+
+def test_who_has_a_lease_and_vanished_holds_others_up_no_longer_than_it_takes_to_see_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was idle before, as one is that others wait for; 20 s in truth, 1 s here."""
+    monkeypatch.setattr(break_notice, "ALONE_S", 1)
+    with serving(MemoryStore()) as port:
+        client, another = connect(port), connect(port)
+        client.call(CREATE, client.create_body("file", FULL_ACCESS, OPEN_IF, oplock=BATCH))
+        cut_off(client.socket)
+        time.sleep(1)
+        begun = time.monotonic()
+        another.create("file")
+        assert time.monotonic() - begun < 4
+        another.close()
+        client.close()
 
 
 def test_who_does_not_read_has_not_vanished(ends: tuple[socket.socket, socket.socket]) -> None:

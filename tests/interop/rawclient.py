@@ -25,6 +25,7 @@ MORE_PROCESSING_REQUIRED = 0xC0000016
 NEGOTIATE, SESSION_SETUP, TREE_CONNECT, CREATE, CLOSE, READ, WRITE = 0, 1, 3, 5, 6, 8, 9
 ECHO, QUERY_DIRECTORY, QUERY_INFO = 13, 14, 16
 
+BATCH = 9
 READ_DATA, FULL_ACCESS = 0x1, 0x1F01FF
 OPEN, OPEN_IF = 1, 3
 DIRECTORY_FILE = 0x1
@@ -140,9 +141,11 @@ class RawClient:
         path = f"\\\\127.0.0.1\\{share}".encode("utf-16-le")
         self.tree_id = self.call(TREE_CONNECT, struct.pack("<HHHH", 9, 0, 64 + 8, len(path)) + path).tree_id
 
-    def create_body(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0, share: int = 7) -> bytes:
+    def create_body(
+        self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0, share: int = 7, oplock: int = 0
+    ) -> bytes:
         path = name.encode("utf-16-le")
-        fixed = struct.pack("<HBBIQQIIIIIHHII", 57, 0, 0, 2, 0, 0, access, 0, share, disposition, options, 64 + 56, len(path), 0, 0)
+        fixed = struct.pack("<HBBIQQIIIIIHHII", 57, 0, oplock, 2, 0, 0, access, 0, share, disposition, options, 64 + 56, len(path), 0, 0)
         return fixed + (path or b"\0")
 
     def create(self, name: str, access: int = READ_DATA, disposition: int = OPEN, options: int = 0, share: int = 7) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from filesvc.dtyp.status import Status
-from filesvc.server.state.break_notice import ALONE_S, LOOK_S
+from filesvc.server.state.break_notice import ALONE_S, ELSEWHERE_S, LOOK_S
 from filesvc.server.state.caching import BREAK_TIMEOUT
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.file_id import FileId
@@ -45,7 +45,8 @@ def vanished(monkeypatch: pytest.MonkeyPatch) -> dict[Any, float]:
     """For how long nothing has been heard, by transport."""
     silences: dict[Any, float] = {}
     monkeypatch.setattr(
-        "filesvc.server.connection.connection.has_vanished", lambda transport, silence_s: silences.get(transport, 0) >= silence_s
+        "filesvc.server.connection.connection.has_vanished",
+        lambda transport, silence_s, unanswered: silences.get(transport, 0) >= silence_s,
     )
     return silences
 
@@ -145,10 +146,11 @@ def test_a_client_that_acknowledges_nothing_is_told_on_another_connection(
 ) -> None:
     file_id = batch(client)
     create(another)
-    vanished[client.transport] = LOOK_S
-    reactor.advance(LOOK_S - 1)
+    vanished[client.transport] = ELSEWHERE_S - 0.1
+    reactor.advance(LOOK_S)
     assert not client.closed
-    reactor.advance(1)
+    vanished[client.transport] = ELSEWHERE_S
+    reactor.advance(LOOK_S)
     assert client.closed
     assert channel.breaks() == [OplockBreak(file_id, II)]
 
@@ -171,7 +173,7 @@ def test_the_answer_is_awaited_no_longer_for_all_that(
 ) -> None:
     batch(client)
     create(another)
-    vanished[client.transport] = LOOK_S
+    vanished[client.transport] = ELSEWHERE_S
     reactor.pump([LOOK_S] * 6)
     assert not is_opened(another)
     reactor.advance(BREAK_TIMEOUT - 6 * LOOK_S)

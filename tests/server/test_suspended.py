@@ -11,8 +11,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT
-from filesvc.server.state.break_notice import LOOK_S
-from filesvc.server.state.caching import BREAK_TIMEOUT
+from filesvc.server.state.caching import BREAK_TIMEOUT, LOOK_S
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext, DurableHandleFlags
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseState, LeaseV2, parse_lease
 from filesvc.smb2.file_id import FileId

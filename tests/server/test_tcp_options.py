@@ -51,7 +51,9 @@ def test_clients_that_have_vanished_are_looked_for(
     server: Server, client: Client, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = [(client.transport, GONE_S)]
-    monkeypatch.setattr("filesvc.server.connection.connection.has_vanished", lambda transport, silence_s: (transport, silence_s) in gone)
+    monkeypatch.setattr(
+        "filesvc.server.connection.connection.has_vanished", lambda transport, silence_s, unanswered: (transport, silence_s) in gone
+    )
     server.doStart()
     try:
         reactor.advance(LOOK_S - 1)

@@ -26,7 +26,7 @@ from filesvc.server.errors import ConnectionBroken
 from filesvc.server.settings import Settings
 from filesvc.server.state.services import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
-from filesvc.server.tcp import has_vanished, set_tcp_options
+from filesvc.server.tcp import PROBES, has_vanished, set_tcp_options
 from filesvc.smb2.compound import split
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
@@ -123,7 +123,7 @@ class Connection(Protocol):
         if refusal is not None:
             self.abort(refusal)
             return
-        log.info("{peer}: connected", peer=self.peer)
+        self.server.repeats.info("{peer}: connected", peer=self.peer)
         self._logon_deadline = self.server.reactor.callLater(limits.logon_timeout, self._not_logged_on)
 
     def dataReceived(self, data: bytes) -> None:
@@ -155,7 +155,7 @@ class Connection(Protocol):
         self.server.remove(self)
         for notice in list(self.notices):
             notice.connection_lost()
-        log.info("{peer}: disconnected", peer=self.peer)
+        self.server.repeats.info("{peer}: disconnected", peer=self.peer)
 
     @staticmethod
     def _survives(call: Call) -> bool:
@@ -170,7 +170,7 @@ class Connection(Protocol):
         """Close at once, because of something the client did."""
         if not self.lost:
             self._let_go()
-            log.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
+            self.server.repeats.info("{peer}: closing the connection: {reason}", peer=self.peer, reason=reason)
             self._receiver.close()
             self.transport.abortConnection()
 
@@ -239,9 +239,9 @@ class Connection(Protocol):
         if not any(channel.session.user is not None for channel in self.channels.values()):
             self.abort("no logon in time")
 
-    def end_if_vanished(self, silence_s: float) -> None:
-        """Close if the client is gone without a word for so long."""
-        if not self.lost and has_vanished(self.transport, silence_s):
+    def end_if_vanished(self, silence_s: float, unanswered: int = PROBES) -> None:
+        """See L{filesvc.server.state.services.Carrier.end_if_vanished}."""
+        if not self.lost and has_vanished(self.transport, silence_s, unanswered):
             self.abort("nothing has been heard from it for too long")
 
     # Receiving

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 Ways: TypeAlias = "Iterable[tuple[Carrier, Session]]"
 """A client's connections, the best first, each with a session that it has there."""
 
-LOOK_S = 5.0
-"""How often to look whether a client has vanished; and the silence after which it has, if it has other connections."""
+LOOK_S = 0.5
+"""How often to look whether a client has vanished."""
+ELSEWHERE_S = 1.5
+"""The silence after which it has, if it has other connections."""
 ALONE_S = 20.0
 """The silence after which it has, if it has no other: Windows sends for about so long again what nobody acknowledges."""
-_MAX_LOOKS = 7
+UNANSWERED = 3
+"""How often it has been sent the notification by then: for a second and a half, as the kernel sends."""
+_MAX_LOOKS = 70
 
 
 class BreakNotice:
@@ -79,4 +83,4 @@ class BreakNotice:
             return
         alone = all(other is connection or other.lost for other, _ in self._ways())
         self._look_later(connection)
-        connection.end_if_vanished(ALONE_S if alone else LOOK_S)
+        connection.end_if_vanished(ALONE_S if alone else ELSEWHERE_S, UNANSWERED)

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.state.break_notice import LOOK_S, BreakNotice, Ways
+from filesvc.server.state.break_notice import BreakNotice, Ways
 from filesvc.smb2.contexts.lease import LeaseState
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ log = Logger()
 Wait: TypeAlias = Callable[[Deferred[None]], Awaitable[None]]
 """Lets a client wait for something; raises L{filesvc.server.errors.StatusError} if it does not want to any more."""
 
+LOOK_S = 5.0
+"""How often to look whether a client that others wait for has come back."""
 BREAK_TIMEOUT = 35.0
 """Seconds that a client has to answer a break (MS-SMB2 3.3.2.1, 3.3.2.5)."""
 

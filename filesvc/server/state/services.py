@@ -14,6 +14,7 @@ from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.times import ChangeTimes
 from filesvc.server.settings import Settings, Share
+from filesvc.server.tcp import PROBES
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.protection.encryption import EncryptionAlgorithm
 from filesvc.smb2.protection.signing import SigningAlgorithm
@@ -71,8 +72,8 @@ class Carrier(Protocol):
     def finish(self, now: bool) -> None:
         """Take no more requests, and close when all replies have left; or C{now}."""
 
-    def end_if_vanished(self, silence_s: float) -> None:
-        """Close if the client is gone without a word for so long."""
+    def end_if_vanished(self, silence_s: float, unanswered: int = PROBES) -> None:
+        """Close if the client is gone without a word for so long, and what it was sent so often was never acknowledged."""
 
 
 class ChangeListener(Protocol):
