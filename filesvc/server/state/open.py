@@ -284,8 +284,9 @@ class Open:
 
     def give_back_room(self) -> None:
         """The client is away, and may come back: what was reserved for its writes is given back, not what it set the allocation to."""
-        if self.descriptor is not None and self.file.writable and not self.node.put_aside:
-            self.node.give_back_room(self.descriptor)
+        descriptor = self.descriptor
+        if descriptor is not None and self.file.writable and os.fstat(descriptor).st_size >= self.node.put_aside:
+            self.node.give_back_room(descriptor)
 
     async def _give_back_room_at_last(self) -> int | None:
         """
