@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 import spnego
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import PREFIX_LENGTH, frame_prefix, parse_prefix
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
 from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse
@@ -16,6 +16,9 @@ from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequ
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.messages.tree_connect import TreeConnectRequest
+
+if TYPE_CHECKING:
+    from filesvc.smb2.file_id import FileId
 
 MIB = 1 << 20
 _READ_HEAD = HEADER_LENGTH + 16

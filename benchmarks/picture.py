@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import matplotlib
 
 matplotlib.use("agg")
 
+from typing import TYPE_CHECKING
+
 from matplotlib import pyplot
 
 from benchmarks.peers import PEERS
-from benchmarks.report import Results
 from benchmarks.work import WORK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.report import Results
 
 _COLOURS = {"filesvc": "#1b7f5c", "copying": "#8fcbb4", "stock": "#b5533c", "tuned": "#e0a458", "impacket": "#8a8a8a"}
 _MOVING = ("download", "download-signed", "download-encrypted", "eight", "upload", "upload-signed", "upload-encrypted")

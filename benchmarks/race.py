@@ -8,11 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.client import LoadClient
 from tests.conformance.peers import PASSWORD, Server
 from tests.faults.racer import CUT_AND_GROW
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "race"
 SIZE = 1 << 20

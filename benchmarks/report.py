@@ -6,13 +6,17 @@ import os
 import platform
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchmarks.network import congestion_control
 from benchmarks.peers import PEERS
-from benchmarks.race import Outcome
 from benchmarks.work import WORK, Result, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.race import Outcome
 
 
 @dataclass(slots=True, frozen=True)

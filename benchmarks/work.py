@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.client import LoadClient
 from benchmarks.usage import cpu_seconds, memory
 from tests.conformance.peers import PASSWORD, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 MIB = 1 << 20
 MB = 1e6

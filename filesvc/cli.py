@@ -8,18 +8,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Sequence
 from getpass import getpass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filesvc import __version__
 from filesvc.auth.smbpasswd import remove_user, set_password
 from filesvc.config import ConfigError, describe, notes
 from filesvc.configfile import read
 
-_HIDDEN_FROM_THE_SERVICE = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HIDDEN_FROM_THE_SERVICE = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 names only
 """What C{ProtectHome} and C{PrivateTmp} in C{filesvc.service} hide."""
 
 

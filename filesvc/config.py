@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from filesvc.keys import SETTINGS, shown
 from filesvc.server.settings import Encryption, Settings
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SHARE_FORM = "NAME=TARGET[,ro][,guest][,hidden][,encrypt][,access-based]"
 
@@ -141,7 +144,7 @@ def parse_share(text: str) -> ShareConfig:
     )
 
 
-def judge(config: Config, mistakes: list[str]) -> None:
+def judge(config: Config, mistakes: list[str]) -> None:  # noqa: C901 a list of rules, one after the other
     """Note the mistakes of meaning: what is accepted alone, but not together with the rest."""
     settings = config.settings
     if settings.min_dialect > settings.max_dialect:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SIZE, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
 from filesvc.server.settings import DataPath, Limits, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 

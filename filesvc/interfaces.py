@@ -7,14 +7,16 @@ it alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from errno import EAGAIN
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
 Path: TypeAlias = tuple[str, ...]
 """Names from the root of a store downwards; C{()} is the root itself. No name is empty, C{"."}, C{".."} or holds a C{"/"} or NUL."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from filesvc.server.files.snapshots import check_pattern
 from filesvc.server.settings import Encryption, Signing
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -92,7 +94,7 @@ def _target(value: object) -> str:
 
 def _snapshots(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError
+        raise ValueError  # noqa: TRY004 as all kinds do
     check_pattern(value)
     return value
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import resource
+from typing import TYPE_CHECKING
 
-from filesvc.server.settings import Limits
+if TYPE_CHECKING:
+    from filesvc.server.settings import Limits
 
 
 def raise_limit() -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.plugin import getPlugins
 
 from filesvc.auth.checkers import SmbpasswdChecker
@@ -22,6 +20,11 @@ from filesvc.obstacles import require_entry, why_not_serving
 from filesvc.server.settings import Share
 from filesvc.store.local import LocalStore
 from filesvc.users import make_checkers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from twisted.internet.interfaces import IStreamServerEndpoint
 
 ENDPOINT_FORM = "an endpoint, such as tcp:445, tcp:4455:interface=127.0.0.1, systemd:domain=INET6:index=0 or ssl:4455:privateKey=FILE"
 
@@ -189,7 +192,7 @@ def endpoints(listen: Iterable[Said], reactor: Any, mistakes: list[str], activat
             if (port := _PORT.match(said.value)) and int(port[1]) > _LAST_PORT:
                 raise ValueError(f"the last port is {_LAST_PORT}")
             found.append(Listen(said.value, serverFromString(reactor, said.value)))
-        except Exception as error:  # Twisted's parsers, and plugins', raise whatever they meet.
+        except Exception as error:  # noqa: BLE001 Twisted's parsers, and plugins', raise whatever they meet.
             if not said.value.startswith("systemd:") or not isinstance(error, LookupError):
                 mistakes.append(f'{said.where}: "{said.value}" is not accepted ({error}); give {ENDPOINT_FORM}')
             elif activated:

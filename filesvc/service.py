@@ -5,18 +5,14 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import signal
-from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from filesvc.auth.users import UserRealm
 from filesvc.config import Config, ConfigError, describe, notes
@@ -25,6 +21,13 @@ from filesvc.open_files import too_few
 from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.assembly import make_server
 from filesvc.users import Users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+    from twisted.python.failure import Failure
 
 log = Logger()
 
@@ -168,7 +171,7 @@ class FileService(Service):
             for mistake in error.mistakes:
                 log.error("Not reloaded: {mistake}", mistake=mistake)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 what was served goes on, whatever is wrong with the new configuration
             log.failure("Not reloaded")
             return
         self._users.checkers = tuple(provision.checkers)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.exposition import choose_encoder
-from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from filesvc.server.reports.metrics import registry
 from filesvc.server.reports.overview import overview
-from filesvc.server.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.web.iweb import IRequest
+
+    from filesvc.server.server import Server
 
 _IDLE = 30
 _TEXT = "text/plain; charset=utf-8"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import Agent, readBody
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IStreamClientEndpoint
 
 DEFAULT = "tcp:127.0.0.1:9450"
 """Where to ask if nobody says where."""
 
 _PATIENCE = 10.0
 _OK = 200
-_ALL_ADDRESSES = {"tcp": "0.0.0.0", "tcp6": r"\:\:"}
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", r"\:\:": r"\:\:1"}
+_ALL_ADDRESSES = {"tcp": "0.0.0.0", "tcp6": r"\:\:"}  # noqa: S104 to know them, not to listen
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", r"\:\:": r"\:\:1"}  # noqa: S104 the same
 _UNESCAPED_COLON = re.compile(r"(?<!\\):")
 
 

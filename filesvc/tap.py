@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.cred.strcred import AuthOptionMixin
-from twisted.internet.interfaces import IListeningPort
 from twisted.python import usage
 
 from filesvc.config import Config, ConfigError, Said, ShareConfig, override
@@ -17,6 +15,11 @@ from filesvc.open_files import raise_limit
 from filesvc.service import FileService
 from filesvc.trial import SHARE, TrialUser, instructions
 from filesvc.users import CREDENTIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from twisted.internet.interfaces import IListeningPort
 
 _SETTINGS = ("min-dialect", "max-dialect", "signing", "encrypt", "keytab")
 

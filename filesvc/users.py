@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.cred import strcred
 from twisted.cred.checkers import ICredentialsChecker, InMemoryUsernamePasswordDatabaseDontUse
@@ -14,7 +13,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from filesvc.auth.credentials import IKerberosPrincipal, INTLMv2Response
-from filesvc.config import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.config import Said
 
 CREDENTIALS = (INTLMv2Response, IUsernameHashedPassword, IKerberosPrincipal)
 """What a client's logon can be checked as: neither NTLM nor Kerberos ever sends the password itself."""

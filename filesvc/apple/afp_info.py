@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
 
 SIZE: Final = 60
 """Bytes of an AfpInfo, always."""

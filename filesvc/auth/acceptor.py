@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
-
-from twisted.cred.portal import Portal
+from typing import TYPE_CHECKING
 
 from filesvc.auth import spnego
 from filesvc.auth.errors import LogonFailure, MalformedToken
@@ -15,6 +13,11 @@ from filesvc.auth.ntlm import TargetNames
 from filesvc.auth.ntlm_logon import NtlmLogon
 from filesvc.auth.ntlm_messages import SIGNATURE
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.cred.portal import Portal
 
 __all__ = ["Accepted", "Acceptor", "Continue", "Conversation", "LogonFailure", "TargetNames"]
 
@@ -87,7 +90,7 @@ class Conversation:
         if mechanism is None:
             return None
         other = copy(self)
-        other._mechanism = mechanism
+        other._mechanism = mechanism  # noqa: SLF001 it is a copy of this one
         return other
 
     async def step(self, token: bytes | memoryview) -> Continue | Accepted:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gssapi import OID, Credentials, MechType, Name, NameType, SecurityContext
 from gssapi.raw import GSSError, InvalidTokenError, accept_sec_context, inquire_sec_context_by_oid
 from gssapi.raw import SecurityContext as Context
-from gssapi.raw.named_tuples import AcceptSecContextResult
 from twisted.cred.error import LoginFailed, UnhandledCredentials
-from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from filesvc.auth.credentials import KerberosPrincipal
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.logon import Accepted, Integrity
 from filesvc.auth.users import IUser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gssapi.raw.named_tuples import AcceptSecContextResult
+    from twisted.cred.portal import Portal
+    from twisted.internet.defer import Deferred
 
 log = Logger()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from filesvc.auth.users import IUser
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filesvc.auth.users import IUser
 
 
 @dataclass(slots=True, frozen=True)

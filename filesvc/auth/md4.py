@@ -6,8 +6,11 @@ OpenSSL 3 keeps it in a provider that is not loaded by default, so C{hashlib} do
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BLOCK = Struct("<16I")
 _DIGEST = Struct("<4I")

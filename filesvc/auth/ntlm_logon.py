@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
+from typing import TYPE_CHECKING
 
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import Anonymous
@@ -11,12 +11,16 @@ from twisted.cred.error import LoginFailed, UnhandledCredentials
 from twisted.cred.portal import Portal
 from twisted.logger import Logger
 
-from filesvc.auth.credentials import NTLMv2Response
 from filesvc.auth.errors import LogonFailure
 from filesvc.auth.logon import Accepted, Integrity
 from filesvc.auth.ntlm import Claim, NtlmAcceptor, TargetNames
 from filesvc.auth.ntlm_crypto import KEY_LENGTH, nt_hash
 from filesvc.auth.users import IUser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filesvc.auth.credentials import NTLMv2Response
 
 log = Logger()
 
@@ -63,7 +67,7 @@ class NtlmLogon:
     def fork(self) -> NtlmLogon:
         """Another that has given the same challenge."""
         other = copy(self)
-        other._ntlm = copy(self._ntlm)
+        other._ntlm = copy(self._ntlm)  # noqa: SLF001 it is a copy of this one
         return other
 
     async def log_on(self) -> Accepted:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from filesvc.auth.errors import MalformedToken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SIGNATURE = b"NTLMSSP\0"
 MIC_LENGTH = 16

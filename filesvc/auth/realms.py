@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pwd
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
@@ -12,10 +12,12 @@ from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThread
 from twisted.plugin import IPlugin
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from filesvc.auth.credentials import IKerberosPrincipal
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
 
 _LOCAL = "local"
 _REALM = re.compile(r"[^\s/@,:\\]+")

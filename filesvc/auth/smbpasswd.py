@@ -9,11 +9,14 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from filesvc.auth.ntlm_crypto import nt_hash, upper_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LINE = re.compile(r"([^:]+):([0-9]+):([^:]{32}):([^:]{32}):\[([A-Z ]*)\]:.*")
 _HASH = re.compile(r"[0-9A-Fa-f]{32}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from filesvc.auth import der
 from filesvc.auth.errors import MalformedToken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["KERBEROS", "MS_KERBEROS", "NTLMSSP", "MalformedToken", "NegState", "NegTokenInit", "NegTokenResp", "negotiate_token", "parse"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
 from zope.interface import Attribute, Interface, implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GUEST_NAME = "guest"
 

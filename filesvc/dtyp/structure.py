@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from struct import Struct
 from struct import error as StructError
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from filesvc.dtyp.errors import MalformedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """What parsers read."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
 
 
 def decode_name(data: Buffer) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from struct import Struct
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.structure import section, split_entries, unpack
 from filesvc.dtyp.unicode import decode_name, encode_name
 from filesvc.fscc.file_information import FileInformationClass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _NEXT_ENTRY_OFFSET = Struct("<I")
 _MAC = Struct("<Q16s")

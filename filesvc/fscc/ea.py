@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.structure import chain_entries, section, split_entries, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NEED_EA = 0x80
 """Flag: who does not understand this attribute must not interpret the file."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.structure import FixedStructure, section, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _RANGE = Struct("<qq")
 _TRIM = Struct("<II")

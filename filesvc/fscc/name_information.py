@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from struct import Struct
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from filesvc.dtyp.structure import chain_entries, section, split_entries, unpack
 from filesvc.dtyp.unicode import decode_name, encode_name
@@ -20,6 +19,9 @@ from filesvc.fscc.file_information import (
     FilePositionInformation,
     FileStandardInformation,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NAME_LENGTH = Struct("<I")
 _STREAM = Struct("<4xIqq")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import IntEnum
 from struct import Struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.dtyp.unicode import decode_name, encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.dtyp.structure import Buffer
 
 _ENTRY = Struct("<III")
 _ALIGNMENT = 4

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from filesvc.dtyp.sid import Sid
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from filesvc.dtyp.sid import Sid
 
 
 class ShareKind(IntEnum):

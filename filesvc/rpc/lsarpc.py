@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
-from filesvc.rpc.dcerpc import Operation
 from filesvc.rpc.errors import FaultStatus, MalformedRpc, RpcFault
 from filesvc.rpc.facts import Caller, Facts, Principal, SidUse
 from filesvc.rpc.lookup import (
@@ -22,9 +21,13 @@ from filesvc.rpc.lookup import (
     unknown_sid,
     write_lookup,
 )
-from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
 from filesvc.rpc.well_known import ANONYMOUS, BUILTIN_DOMAIN, well_known_by_name, well_known_by_sid
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.sid import Sid
+    from filesvc.rpc.dcerpc import Operation
+    from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
 _HANDLE_LENGTH = 20
 _NO_HANDLE = bytes(_HANDLE_LENGTH)

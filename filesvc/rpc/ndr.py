@@ -7,12 +7,14 @@ This is NDR 2.0, little-endian: the transfer syntax that every peer speaks.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.sid import Sid
 from filesvc.rpc.errors import MalformedRpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

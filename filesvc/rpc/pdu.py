@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from filesvc.rpc.errors import FaultStatus, MalformedRpc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEADER_LENGTH = 16
 RESPONSE_HEADER_LENGTH = 24

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from filesvc.rpc.dcerpc import MAX_STUB, RpcConnection, Service
-from filesvc.rpc.facts import Caller, Facts
 from filesvc.rpc.lsarpc import LsaService
 from filesvc.rpc.srvsvc import ServerService
 from filesvc.rpc.wkssvc import WorkstationService
+
+if TYPE_CHECKING:
+    from filesvc.rpc.facts import Caller, Facts
 
 PipeServices: TypeAlias = Mapping[str, Callable[[], RpcConnection]]
 """By lower-case name, without a backslash: what opens a pipe."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from filesvc.rpc.dcerpc import Operation
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts, ShareKind
 from filesvc.rpc.levels import Levels, NetStatus, enumerate_info, never_any, not_served, write_info
-from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filesvc.rpc.dcerpc import Operation
+    from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
 _PLATFORM_ID_NT = 500
 _SERVER_TYPE = 0x9003

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from filesvc.rpc.dcerpc import Operation
-from filesvc.rpc.facts import Caller, Facts, ServerFacts
 from filesvc.rpc.levels import Levels, enumerate_info, never_any, not_served, write_info
-from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import SyntaxId
+
+if TYPE_CHECKING:
+    from filesvc.rpc.dcerpc import Operation
+    from filesvc.rpc.facts import Caller, Facts, ServerFacts
+    from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
 _PLATFORM_ID_NT = 500
 

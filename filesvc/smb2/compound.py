@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ALIGNMENT = 8
 _NEXT_COMMAND = slice(20, 24)
@@ -40,7 +43,7 @@ def chain(messages: Sequence[bytes | bytearray]) -> list[bytearray]:
     parts = [bytearray(message) for message in messages]
     if len(parts) > 1:
         for part in parts:
-            part += bytes(-len(part) % _ALIGNMENT)
+            part.extend(bytes(-len(part) % _ALIGNMENT))
         for part in parts[:-1]:
             part[_NEXT_COMMAND] = len(part).to_bytes(4, "little")
     return parts

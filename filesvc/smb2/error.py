@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.header import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.dtyp.structure import Buffer
 
 _FIXED = Struct("<HBBI")
 _STRUCTURE_SIZE = 9

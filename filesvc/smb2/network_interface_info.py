@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.structure import chain_entries, split_entries, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _INTERFACE = Struct("<4xII4xQ128s")
 _FAMILY = Struct("<H")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import c_char_p, c_size_t, c_ssize_t, c_void_p
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.store import dosattrib
-from filesvc.store.dosattrib import DosAttrib
+
+if TYPE_CHECKING:
+    from filesvc.store.dosattrib import DosAttrib
 
 _PREFIX = b"user."
 _DOSATTRIB = dosattrib.XATTR.encode()

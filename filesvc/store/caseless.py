@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from threading import Lock
 from time import monotonic
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from filesvc.interfaces import TakesLong
 from filesvc.store.inotify import IN_CREATE, IN_IGNORED, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
 from filesvc.store.upcase import other_forms, upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CAPACITY: Final = 250_000
 """Names kept in all indexes together; the directory used last is kept whatever its size."""
@@ -193,7 +195,7 @@ class CaselessIndex:
     def _finish(self, watch: int, reading: _Reading, names: Iterable[bytes], started: float) -> None:
         try:
             index = _read(names, started)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 who waits for the reading gets it
             with self._lock:
                 self._readings.pop(watch, None)
             reading.ready.set_exception(error)

@@ -7,10 +7,13 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import c_char_p, c_int, c_uint32
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4

@@ -11,10 +11,10 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from ctypes import c_char_p, c_int, c_uint
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
@@ -42,6 +42,9 @@ from filesvc.store.names import from_disk, to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.statx import kind_of, statx
 from filesvc.store.watch import TEMPORARY, LocalWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 _RENAME_NOREPLACE = 1
 

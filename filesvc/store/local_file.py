@@ -8,9 +8,9 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import c_int, c_long, c_void_p
+from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
@@ -30,9 +30,13 @@ from filesvc.store import compression, dosattrib, space
 from filesvc.store.by_name import read_by_name
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
-from filesvc.store.openat2 import Beneath
 from filesvc.store.record_lock import set_lock
 from filesvc.store.statx import statx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filesvc.store.openat2 import Beneath
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import count
 from threading import RLock
 from time import time_ns
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from zope.interface import implementer
 
@@ -31,6 +30,9 @@ from filesvc.interfaces import (
     Volume,
 )
 from filesvc.store.upcase import other_forms, upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 CAPACITY: Final = 1 << 30
 """Bytes that the files of a store hold together, if it isn't told otherwise."""

@@ -9,8 +9,11 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
 from ctypes import c_int, c_longlong
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02

@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
 from itertools import count
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from zope.interface import implementer
 
@@ -35,7 +34,11 @@ from filesvc.store.inotify import (
 )
 from filesvc.store.local_file import LocalFile
 from filesvc.store.names import from_disk
-from filesvc.store.openat2 import Beneath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filesvc.store.openat2 import Beneath
 
 CAPACITY: Final = 65536
 """Directories watched at a time, whatever the kernel allows."""
@@ -222,7 +225,7 @@ class LocalWatcher:
             self._found.clear()
         return changes
 
-    def _read(self) -> Iterator[Change]:
+    def _read(self) -> Iterator[Change]:  # noqa: C901 a row for each kind of event
         left: tuple[int, _Names, Kind] | None = None
         for event in self._inotify.read():
             if event.mask & IN_Q_OVERFLOW:

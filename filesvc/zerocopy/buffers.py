@@ -40,7 +40,7 @@ class PooledBuffer:
         if pool is None:
             raise RuntimeError("this buffer was released before")
         self.view = memoryview(b"")
-        pool._take_back(self._memory)
+        pool._take_back(self._memory)  # noqa: SLF001 the pool's own buffer
 
 
 class BufferPool:

@@ -6,12 +6,15 @@ import errno
 import os
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
-
-from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
 from filesvc.zerocopy.workers import InThread, with_descriptor
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
 
 ATTEMPTS = 3
 """How often a range is read of a file that changes meanwhile, before what was read last is taken."""

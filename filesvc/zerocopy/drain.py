@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.producer import ShortFile
 from filesvc.zerocopy.spool import Spool
 from filesvc.zerocopy.workers import InThread, thread_pool
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorFromThreads
 
 
 class Room(Enum):

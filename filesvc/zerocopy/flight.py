@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections import deque
-from collections.abc import Callable
-
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from typing import TYPE_CHECKING
 
 from filesvc.zerocopy.backlog import Backlog
-from filesvc.zerocopy.lease import Hold
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from filesvc.zerocopy.lease import Hold
 
 INTERVAL = 0.02
 """Seconds between two looks; the interval doubles, up to L{LONGEST_INTERVAL}, while nothing lands."""

@@ -11,13 +11,16 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Hashable
 from enum import Enum
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from types import FrameType
+
+    from twisted.internet.interfaces import IReactorFromThreads
 
 
 class NoLease(Enum):

@@ -5,25 +5,30 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from filesvc.zerocopy.backlog import Backlog
-from filesvc.zerocopy.buffers import Buffer, PooledBuffer
 from filesvc.zerocopy.drain import DrainBudget, Room, read_fully, read_now
 from filesvc.zerocopy.flight import Flight
 from filesvc.zerocopy.lease import Hold
-from filesvc.zerocopy.preflight import FromFile
 from filesvc.zerocopy.producer import TURN, FileRange, Transport, send_range, socket_of
 from filesvc.zerocopy.spool import Spooled
 from filesvc.zerocopy.workers import with_descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.python.failure import Failure
+
+    from filesvc.zerocopy.buffers import Buffer, PooledBuffer
+    from filesvc.zerocopy.preflight import FromFile
 
 CHUNK = 128 << 10
 """Bytes given at a time to a transport without a socket."""
@@ -484,7 +489,7 @@ class _Registered:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._resume = outbox._go_on
+        self._resume = outbox._go_on  # noqa: SLF001 a part of the outbox
 
     def resumeProducing(self) -> None:
         resume, self._resume = self._resume, self._outbox.resumeProducing

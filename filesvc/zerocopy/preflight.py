@@ -12,16 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from filesvc.zerocopy.lease import Hold, LeaseTable, NoLease
 from filesvc.zerocopy.producer import FileRange
 from filesvc.zerocopy.residency import Resident, bring_in, resident
 from filesvc.zerocopy.workers import InThread, with_descriptor
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
 
 
 class Slow(Enum):

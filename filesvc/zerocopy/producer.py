@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IPullProducer, ISSLTransport
 from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TURN = 16 << 20
 """The most bytes that one connection moves before others get their turn: some milliseconds' worth."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from typing import TYPE_CHECKING
+
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from filesvc.zerocopy.residency import bring_in, seems_resident
 from filesvc.zerocopy.workers import InThread, with_descriptor
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
 
 SMALLEST_WINDOW = 256 << 10
 LARGEST_WINDOW = 16 << 20

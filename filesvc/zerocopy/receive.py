@@ -12,17 +12,20 @@ import mmap
 import os
 import socket
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from filesvc.zerocopy.buffers import Buffer
 from filesvc.zerocopy.pipes import CAPACITY, PipePool
 from filesvc.zerocopy.producer import TURN, socket_of
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from filesvc.zerocopy.buffers import Buffer
 
 # In the reactor's thread only, and never kept from one call to the next.
 _SCRATCH = memoryview(mmap.mmap(-1, CAPACITY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))

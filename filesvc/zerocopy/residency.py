@@ -6,8 +6,10 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = mmap.PAGESIZE
 
@@ -122,7 +124,7 @@ _resident: Resident | None = None
 
 def resident(fd: int, offset: int, length: int) -> bool:
     """L{Resident} by whatever this kernel has; C{False} where nothing can tell."""
-    global _resident
+    global _resident  # noqa: PLW0603 one kernel, asked once
     if _resident is None:
         _resident = best_resident()
     try:

@@ -7,7 +7,7 @@ from typing import Final
 
 from filesvc.zerocopy.producer import ShortFile
 
-FOLDER: Final = "/var/tmp"
+FOLDER: Final = "/var/tmp"  # noqa: S108 a folder, and files in it that have no name
 """Not /tmp, which may be memory."""
 _SHARE = 4
 """No more than this part of what is free there is used: one quarter."""

@@ -41,7 +41,7 @@ def checker() -> ICredentialsChecker:
 def make_acceptor(checker: ICredentialsChecker) -> MakeAcceptor:
     """An acceptor; its keyword arguments are what it allows."""
 
-    def make(asking: ICredentialsChecker = checker, **allow: bool) -> Acceptor:
+    def make(asking: ICredentialsChecker = checker, **allow: Any) -> Acceptor:
         return Acceptor(Portal(UserRealm(), [asking]), TargetNames.standalone("fileserver", "workgroup"), **allow)
 
     return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import spnego
@@ -15,7 +15,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import LoginDenied
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from filesvc.auth import ntlm_crypto
@@ -24,7 +24,7 @@ from filesvc.auth.checkers import SmbpasswdChecker
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.errors import MalformedToken
 from filesvc.auth.smbpasswd import set_password
-from filesvc.auth.spnego import NTLMSSP, NegState, NegTokenResp, parse
+from filesvc.auth.spnego import NTLMSSP, NegState, NegTokenInit, NegTokenResp, parse
 from filesvc.auth.users import UserRealm
 
 from .conftest import PASSWORD, USER, MakeAcceptor, finish, log_on
@@ -37,7 +37,8 @@ def anonymous(acceptor: Acceptor) -> Accepted:
     first = ntlm.getNTLMSSPType1()
     challenge = finish(conversation.step(first.getData())).token
     last, _ = ntlm.getNTLMSSPType3(first, challenge, "", "", "")
-    return finish(conversation.step(last.getData()))
+    accepted: Accepted = finish(conversation.step(last.getData()))
+    return accepted
 
 
 def downgraded(acceptor: Acceptor, sign: bool) -> Accepted:
@@ -52,7 +53,7 @@ def downgraded(acceptor: Acceptor, sign: bool) -> Accepted:
     last = client.step(second.response_token)
     mech_list = bytes.fromhex("301706092a864886f712010202060a2b06010401823702020a")
     mic = client.sign(mech_list) if sign else None
-    accepted = finish(conversation.step(NegTokenResp(response_token=last, mech_list_mic=mic).encode()))
+    accepted: Accepted = finish(conversation.step(NegTokenResp(response_token=last, mech_list_mic=mic).encode()))
     answer = parse(accepted.token)
     assert isinstance(answer, NegTokenResp)
     assert answer.mech_list_mic is not None
@@ -80,8 +81,8 @@ def test_the_client_s_list_is_signed_both_ways(make_acceptor: MakeAcceptor) -> N
 def test_tokens_may_be_views(make_acceptor: MakeAcceptor) -> None:
     client = spnego.client(USER, PASSWORD)
     conversation = make_acceptor().start("here")
-    challenge = finish(conversation.step(memoryview(client.step())))
-    assert finish(conversation.step(memoryview(client.step(challenge.token)))).user.name == USER
+    challenge = finish(conversation.step(memoryview(client.step() or b"")))
+    assert finish(conversation.step(memoryview(client.step(challenge.token) or b""))).user.name == USER
 
 
 def test_keys_stay_out_of_the_log(make_acceptor: MakeAcceptor) -> None:
@@ -145,6 +146,7 @@ def test_a_client_that_cannot_sign_need_not_sign_its_list(make_acceptor: MakeAcc
     finish(conversation.step(init(KERBEROS, NTLMSSP)))
     first = ntlm.getNTLMSSPType1()
     challenge = parse(finish(conversation.step(NegTokenResp(response_token=first.getData()).encode())).token)
+    assert isinstance(challenge, NegTokenResp)
     last, key = ntlm.getNTLMSSPType3(first, challenge.response_token, USER, PASSWORD, "")
     accepted = finish(conversation.step(NegTokenResp(response_token=last.getData()).encode()))
     assert accepted.session_key == key
@@ -153,11 +155,12 @@ def test_a_client_that_cannot_sign_need_not_sign_its_list(make_acceptor: MakeAcc
 
 def test_a_changed_list_of_mechanisms_is_noticed(make_acceptor: MakeAcceptor) -> None:
     client = spnego.client(USER, PASSWORD)
-    token = parse(client.step())
+    token = parse(client.step() or b"")
+    assert isinstance(token, NegTokenInit)
     conversation = make_acceptor().start("here")
     challenge = finish(conversation.step(init(NTLMSSP, KERBEROS, token=token.mech_token)))
     with pytest.raises(LogonFailure, match="mechListMIC"):
-        finish(conversation.step(client.step(challenge.token)))
+        finish(conversation.step(client.step(challenge.token) or b""))
 
 
 @pytest.mark.parametrize("token", [None, b""])
@@ -249,9 +252,9 @@ def test_a_checker_may_take_its_time(make_acceptor: MakeAcceptor) -> None:
     answer: Deferred[bytes] = Deferred()
     client = spnego.client(USER, PASSWORD)
     conversation = make_acceptor(Answering(answer)).start("here")
-    challenge = finish(conversation.step(client.step()))
+    challenge = finish(conversation.step(client.step() or b""))
     results: list[Any] = []
-    ensureDeferred(conversation.step(client.step(challenge.token))).addErrback(results.append)
+    ensureDeferred(conversation.step(client.step(challenge.token) or b"")).addErrback(results.append)
     assert not results
     answer.errback(LoginDenied())
     assert results[0].check(LogonFailure)
@@ -269,15 +272,15 @@ def test_a_broken_checker_is_not_a_refusal(make_acceptor: MakeAcceptor) -> None:
 
 def test_a_checker_of_clear_passwords_only_is_an_error_in_the_log(make_acceptor: MakeAcceptor) -> None:
     class Clear(InMemoryUsernamePasswordDatabaseDontUse):
-        credentialInterfaces = (IUsernamePassword,)
+        credentialInterfaces = (IUsernamePassword,)  # type: ignore[assignment]
 
     events: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         with pytest.raises(LogonFailure):
             log_on(make_acceptor(Clear(alice=b"secret")))
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     assert [event["log_level"] for event in events if event["log_level"] >= LogLevel.warn] == [LogLevel.error]
 
 

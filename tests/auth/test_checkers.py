@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.cred import strcred
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -40,9 +40,9 @@ def errors() -> Iterator[list[str]]:
         if event["log_level"] is LogLevel.error:
             found.append(event["log_format"].format(**event))
 
-    globalLogPublisher.addObserver(observe)
+    globalLogPublisher.addObserver(cast(ILogObserver, observe))
     yield found
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(cast(ILogObserver, observe))
 
 
 def ask(checker: SmbpasswdChecker, credentials: NTLMv2Response) -> bytes | None:
@@ -52,7 +52,8 @@ def ask(checker: SmbpasswdChecker, credentials: NTLMv2Response) -> bytes | None:
     if isinstance(results[0], Failure):
         results[0].trap(UnauthorizedLogin)
         return None
-    return results[0]
+    key: bytes | None = results[0]
+    return key
 
 
 def settle(path: Path) -> None:

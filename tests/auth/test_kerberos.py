@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gssapi
 import pytest
@@ -15,7 +15,7 @@ from hypothesis.strategies import binary
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, execute
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 
 from filesvc.auth.acceptor import Accepted, Acceptor, Continue, LogonFailure, TargetNames
 from filesvc.auth.errors import MalformedToken
@@ -104,12 +104,12 @@ def key_of(context: gssapi.SecurityContext) -> bytes:
 def refusal(step: Any) -> str:
     """The reason for which a step is refused, which the log tells as well."""
     events: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         with pytest.raises(LogonFailure) as refused:
             finish(step)
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     assert [event["reason"] for event in events if event["log_level"] is LogLevel.warn] == [refused.value.reason]
     return refused.value.reason
 
@@ -164,6 +164,7 @@ def test_what_waits_for_a_ticket_can_be_gone_on_with_more_than_once(acceptor: Ac
     conversation = acceptor.start("here")
     finish(conversation.step(init(KERBEROS, NTLMSSP)))
     for fork in [conversation.fork(), conversation.fork(), conversation]:
+        assert fork is not None
         assert finish(fork.step(NegTokenResp(response_token=client().step()).encode())).user.name == USER
 
 
@@ -339,12 +340,12 @@ def test_another_realm_is_refused(kdc: Kdc) -> None:
 
 def test_a_server_without_a_checker_of_kerberos_is_an_error_in_the_log(kdc: Kdc, checker: ICredentialsChecker) -> None:
     events: list[dict[str, Any]] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         with pytest.raises(LogonFailure):
             finish(acceptor_for(kdc, checker).start("here").step(init(KERBEROS, token=client().step())))
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     assert [event["log_level"] for event in events if event["log_level"] >= LogLevel.warn] == [LogLevel.error]
 
 

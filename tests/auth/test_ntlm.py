@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import spnego
@@ -27,15 +28,17 @@ def negotiate(flags: int = ANYTHING) -> bytes:
     return b"NTLMSSP\0\1\0\0\0" + flags.to_bytes(4, "little")
 
 
-def exchange(change: Callable[[bytes], bytes] = bytes, **options: object) -> tuple[spnego.ContextProxy, Claim]:
+def exchange(change: Callable[[bytes], bytes] = bytes, **options: Any) -> tuple[spnego.ContextProxy, Claim]:
     """A pyspnego client that has said who it is, with its last message changed on the way."""
     acceptor = NtlmAcceptor(TARGET)
     client = spnego.client("alice", "secret", protocol="ntlm", **options)
-    message = client.step(acceptor.challenge(client.step()))
+    message = client.step(acceptor.challenge(client.step() or b""))
+    assert message is not None
     return client, acceptor.authenticate(change(message))
 
 
 def establish(claim: Claim) -> SecurityContext:
+    assert claim.credentials is not None
     key = claim.credentials.check(nt_hash("secret"))
     assert key is not None
     return claim.establish(key)
@@ -159,7 +162,7 @@ def test_a_changed_negotiate_breaks_the_mic() -> None:
     acceptor = NtlmAcceptor(TARGET)
     client = spnego.client("alice", "secret", protocol="ntlm")
     first = client.step()
-    claim = acceptor.authenticate(client.step(acceptor.challenge(first + b"more")))
+    claim = acceptor.authenticate(client.step(acceptor.challenge((first or b"") + b"more")) or b"")
     with pytest.raises(LogonFailure, match="MIC"):
         establish(claim)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -130,7 +131,7 @@ def test_what_is_no_client_challenge(data: bytes) -> None:
 
 
 @given(sampled_from([Negotiate.parse, Authenticate.parse, parse_av_pairs, client_av_pairs]), binary(max_size=200))
-def test_any_bytes_are_read_or_malformed(parse, data: bytes) -> None:
+def test_any_bytes_are_read_or_malformed(parse: Callable[[bytes], object], data: bytes) -> None:
     try:
         parse(data)
     except MalformedToken:

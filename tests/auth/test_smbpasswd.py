@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, builds, from_regex, integers, none, sets, text
 
-from filesvc.auth import smbpasswd
 from filesvc.auth.ntlm_crypto import nt_hash
 from filesvc.auth.smbpasswd import Entry, MalformedFile, account_key, read_entries, remove_user, set_password
 
@@ -233,7 +232,7 @@ def test_a_failed_change_leaves_the_old_file_and_no_other(path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(smbpasswd.os, "fsync", fail)
+    monkeypatch.setattr("filesvc.auth.smbpasswd.os.fsync", fail)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match="No space"):
         set_password(path, "alice", "other")

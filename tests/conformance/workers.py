@@ -69,7 +69,7 @@ class Worker(threading.Thread):
                 self._reports.put(self._do(self._jobs.get_nowait()))
         except queue.Empty:
             pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 it is told where it is awaited
             self._reports.put(error)
         finally:
             self._stop_server()

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from impacket.ldap.ldaptypes import SR_SECURITY_DESCRIPTOR  # type: ignore[import-untyped]
+from impacket.ldap.ldaptypes import SR_SECURITY_DESCRIPTOR
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.security_descriptor import (

@@ -29,7 +29,7 @@ from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 
-from ..server.dialogue import PASSWORD, USER, Client
+from ..server.dialogue import PASSWORD, USER, Client, disconnect
 from ..server.standing_reactor import FakeReactor
 from .conftest import LONG
 
@@ -152,8 +152,7 @@ class Interleaving(RuleBasedStateMachine):
         assert self.server.kernel_leases.held <= 1
 
     def teardown(self) -> None:
-        for connection in list(self.server.connections):
-            connection.transport.loseConnection()
+        disconnect(self.server)
         assert self.server.kernel_leases.held == 0
         assert self.server.buffers.outstanding == 0
         assert self.server.drain_budget.used == 0

@@ -97,7 +97,7 @@ def longest_echo(client: RawClient, wanted: Callable[[], bool]) -> float:
     return longest
 
 
-def hold_up_of(work: Callable[[], None], bystander: RawClient) -> float:
+def hold_up_of(work: Callable[[], object], bystander: RawClient) -> float:
     """The longest ECHO of another client while something is done."""
     thread = Thread(target=work)
     thread.start()
@@ -248,18 +248,23 @@ def delete(client: RawClient, file_id: bytes) -> None:
     client.close_file(file_id)
 
 
+def close_and_rename_over(client: RawClient, file_id: bytes) -> None:
+    client.close_file(file_id)
+    rename_over(client, "other", "large")
+
+
 FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
     "truncate": lambda client, file_id: set_info(client, file_id, END_OF_FILE, bytes(8)),
     "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, MANY_BYTES)),
     "trim": lambda client, file_id: ioctl(client, FILE_LEVEL_TRIM, file_id, struct.pack("<IIQQ", 0, 1, 0, MANY_BYTES)),
     "delete": delete,
     "overwrite": lambda client, file_id: client.create("large", FULL_ACCESS, SUPERSEDE),
-    "rename over it": lambda client, file_id: (client.close_file(file_id), rename_over(client, "other", "large")),
+    "rename over it": close_and_rename_over,
 }
 
 
 def test_giving_a_large_file_room_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
+    given: list[Any] = []
 
     def allocate_slowly(fd: int, size: int) -> None:
         time.sleep(DELAY_S)

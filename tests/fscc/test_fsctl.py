@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from smbprotocol.ioctl import CtlCode  # type: ignore[import-untyped]
+from smbprotocol.ioctl import CtlCode
 
 from filesvc.fscc.fsctl import Fsctl
 

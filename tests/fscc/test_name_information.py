@@ -6,7 +6,7 @@ from typing import Protocol
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smbprotocol import file_info as peer  # type: ignore[import-untyped]
+from smbprotocol import file_info as peer
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.fscc.file_information import (

@@ -70,7 +70,7 @@ class Fuzzer:
         random, client = self.random, self.client
         command, body = self.requests.next()
         if random.random() < 0.03 and client.message_id:
-            return client.header(Command.CANCEL, message_id=random.randrange(client.message_id)).encode() + b"\4\0\0\0"
+            return bytes(client.header(Command.CANCEL, message_id=random.randrange(client.message_id)).encode()) + b"\4\0\0\0"
         charge = max(1, -(-len(body) // 65536), random.choice((1, 1, 1, 2, 16)))
         header = client.header(command, charge)
         header.credits = 200
@@ -85,30 +85,30 @@ class Fuzzer:
         message = header.encode() + body
         if random.random() < self._mistakes:
             message = mutate(random, message)
-        return message
+        return bytes(message)
 
     def _chain(self, messages: list[bytes]) -> bytes:
         parts = [bytearray(message) for message in messages]
         for part in parts[:-1]:
-            part += bytes(-len(part) % 8)
+            part.extend(bytes(-len(part) % 8))
             if len(part) >= HEADER_LENGTH:
                 part[_NEXT] = len(part).to_bytes(4, "little")
-        return b"".join(bytes(self._signed(part)) for part in parts)
+        return b"".join(self._signed(part) for part in parts)
 
-    def _signed(self, message: bytearray) -> bytearray:
+    def _signed(self, message: bytearray) -> bytes:
         client = self.client
         if not client.sign or client.seal or client.signer is None or len(message) < HEADER_LENGTH or self.random.random() < 0.02:
-            return message
+            return bytes(message)
         message[_FLAGS] = (int.from_bytes(message[_FLAGS], "little") | HeaderFlags.SIGNED).to_bytes(4, "little")
         try:
             header = Header.parse(memoryview(message))
         except MalformedMessage:
-            return message
+            return bytes(message)
         cancel = header.command == Command.CANCEL
         message[SIGNATURE_OFFSET:HEADER_LENGTH] = client.signer.sign(
             signed_parts(memoryview(bytes(message))), header.message_id, False, cancel
         )
-        return message
+        return bytes(message)
 
     def hear(self, answers: list[Any]) -> None:
         """

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from select import select
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import twisted.internet.reactor  # noqa: F401, some of Twisted imports it when it is first needed, and that opens descriptors
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.portal import Portal
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
@@ -73,9 +73,9 @@ def failures() -> Iterator[list[str]]:
         if failure is not None or event.get("log_level") is LogLevel.critical:
             found.append(f"{event.get('log_format')} {failure.getTraceback() if failure is not None else ''}")
 
-    globalLogPublisher.addObserver(observe)
+    globalLogPublisher.addObserver(cast(ILogObserver, observe))
     yield found
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(cast(ILogObserver, observe))
 
 
 def make_server(store: Any, reactor: Reactor) -> Server:

@@ -138,7 +138,7 @@ def test_a_crowd_vanishes(site: Site, log_on: Callable[..., LiveClient]) -> None
             while time.monotonic() < until and not client.closed:
                 fuzzer.step()
                 fuzzer.hear(client.settle())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 it is told where it is awaited
             failed.append((number, error))
 
     crowd = [threading.Thread(target=take_part, args=(number,)) for number in range(CROWD)]

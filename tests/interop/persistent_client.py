@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from smbprotocol.connection import Connection, Dialects
 from smbprotocol.create_contexts import (
@@ -27,7 +28,7 @@ from smbprotocol.open import (
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
-from ..conformance.peers import PASSWORD, Filesvc
+from ..conformance.peers import PASSWORD, Share
 
 FILE_NOT_AVAILABLE = 0xC0000467
 LOCK_NOT_GRANTED = 0xC0000055
@@ -35,10 +36,23 @@ EXCLUSIVE = LockFlags.SMB2_LOCKFLAG_EXCLUSIVE_LOCK | LockFlags.SMB2_LOCKFLAG_FAI
 UNLOCK = LockFlags.SMB2_LOCKFLAG_UNLOCK
 
 
+class Address(Protocol):
+    """Where a server is, who may log on, and its shares."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def shares(self) -> Sequence[Share]: ...
+
+
 class Client:
     """A client machine, which connects anew after its server was lost."""
 
-    def __init__(self, server: Filesvc) -> None:
+    def __init__(self, server: Address) -> None:
         self.server = server
         self.guid = uuid.uuid4()
         self.connect()

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 _ENTRY = re.compile(r"^  (?P<name>.+?) +(?P<attributes>[A-Z]*) +(?P<size>\d+)  \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$", re.MULTILINE)
 
@@ -36,7 +37,7 @@ class SambaClient:
             command += ["--option", f"client min protocol={dialect}", "--option", f"client max protocol={dialect}"]
         return [*command, *arguments]
 
-    def run(self, *arguments: str, timeout_s: float = 60.0, **who: str) -> str:
+    def run(self, *arguments: str, timeout_s: float = 60.0, **who: Any) -> str:
         """Its output; L{Refused} if that holds an error."""
         command = self.command(*arguments, **who)
         environment = os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -48,11 +49,11 @@ class SambaClient:
             raise Refused(output)
         return output
 
-    def do(self, share: str, commands: str, *arguments: str, timeout_s: float = 60.0, **who: str) -> str:
+    def do(self, share: str, commands: str, *arguments: str, timeout_s: float = 60.0, **who: Any) -> str:
         """Do C{commands}, with semicolons between, in a share."""
         return self.run(f"//127.0.0.1/{share}", *arguments, "--command", commands, timeout_s=timeout_s, **who)
 
-    def shares(self, **who: str) -> dict[str, str]:
+    def shares(self, **who: Any) -> dict[str, str]:
         """The types of all listed shares by name."""
         lines = self.run("--grepable", "--list", "127.0.0.1", **who).splitlines()
         return {parts[1]: parts[0] for parts in (line.split("|") for line in lines) if len(parts) == 3}

@@ -53,7 +53,7 @@ class Session:
 
     def read(self, name: str) -> bytes:
         with self.call(smbclient.open_file, name, mode="rb") as file:
-            return file.read()
+            return bytes(file.read())
 
     def write(self, name: str, data: bytes) -> None:
         with self.call(smbclient.open_file, name, mode="wb") as file:

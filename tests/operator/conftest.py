@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def twistd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., T
     """Starts servers in a new empty folder, and ends them all. What they print must hold no traceback."""
     started: list[Twistd] = []
 
-    def start(*arguments: str, folder: Path | None = None, **given: object) -> Twistd:
+    def start(*arguments: str, folder: Path | None = None, **given: Any) -> Twistd:
         started.append(Twistd(folder or tmp_path_factory.mktemp("twistd"), *arguments, **given))
         return started[-1]
 

@@ -25,7 +25,7 @@ SECRET = "878D8014606CDA29677A44EFA1353FC7"
 
 @dataclass
 class Ran:
-    returncode: int
+    returncode: str | int | None
     stdout: str
     stderr: str
 
@@ -37,7 +37,7 @@ def filesvc(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     def filesvc(*arguments: str | Path, given: bytes = b"") -> Ran:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
         try:
-            status = main([str(argument) for argument in arguments])
+            status: str | int | None = main([str(argument) for argument in arguments])
         except SystemExit as end:
             status = end.code
         return Ran(status, *capfd.readouterr())
@@ -93,7 +93,7 @@ def test_help_names_the_commands_and_the_server(filesvc: Callable[..., Ran]) -> 
         ("systemd", "timer"),
     ],
 )
-def test_wrong_usage(filesvc: Callable[..., Ran], arguments) -> None:
+def test_wrong_usage(filesvc: Callable[..., Ran], arguments: list[str]) -> None:
     shown = filesvc(*arguments)
     assert shown.returncode == 2
     assert shown.stderr.startswith("usage: filesvc")
@@ -137,7 +137,7 @@ def test_user_who_is_not_there_is_not_deleted(filesvc: Callable[..., Ran], users
 
 
 @pytest.mark.parametrize("given", [b"", b"\n", b"\xff\xfe\n"])
-def test_no_password_on_standard_input(filesvc: Callable[..., Ran], users: Path, given) -> None:
+def test_no_password_on_standard_input(filesvc: Callable[..., Ran], users: Path, given: bytes) -> None:
     before = users.read_bytes()
     shown = filesvc("passwd", "--stdin", users, "alice", given=given)
     assert shown.returncode == 1
@@ -316,7 +316,7 @@ def test_note_of_programs_that_the_unit_hides(filesvc: Callable[..., Ran], monke
 
 
 @pytest.mark.parametrize("letter", [" ", "%", '"', "'", "\\"])
-def test_no_unit_for_a_folder_that_it_cannot_name(filesvc: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, letter) -> None:
+def test_no_unit_for_a_folder_that_it_cannot_name(filesvc: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, letter: str) -> None:
     monkeypatch.setattr("sys.argv", [f"/srv/ve{letter}nv/bin/filesvc"])
     shown = filesvc("systemd", "service")
     assert (shown.returncode, shown.stdout) == (1, "")

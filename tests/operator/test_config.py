@@ -195,7 +195,7 @@ def test_sample_file_says_every_key_with_its_default() -> None:
         ("share.docs = 3", ":1: share.docs: 3 is not accepted; give a table"),
     ],
 )
-def test_mistake_tells_line_key_and_what_is_accepted(write: Callable[[str], str], text, expected) -> None:
+def test_mistake_tells_line_key_and_what_is_accepted(write: Callable[[str], str], text: str, expected: str) -> None:
     assert mistakes_in(write(text)) == [expected]
 
 
@@ -251,7 +251,7 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory: pytest.TempPathFactory, text) -> None:
+def test_any_bytes_give_a_configuration_and_mistakes(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(text)
     mistakes: list[str] = []
@@ -301,7 +301,7 @@ def toml(value: object) -> str:
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
-def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory: pytest.TempPathFactory, values) -> None:
+def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_factory: pytest.TempPathFactory, values: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "values.toml"
     path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in values.items()))
     mistakes: list[str] = []
@@ -329,14 +329,14 @@ def test_any_values_give_a_configuration_and_mistakes_with_places(tmp_path_facto
         ("a=/srv/x,RO", "a", "/srv/x,RO", set()),
     ],
 )
-def test_share_option(text, name, target, flags) -> None:
+def test_share_option(text: str, name: str, target: str, flags: dict[str, Any]) -> None:
     parsed = parse_share(text)
     assert (parsed.name, parsed.target.value) == (name, target)
     assert {flag for flag in ("read_only", "guest", "hidden", "encrypt", "access_based") if getattr(parsed, flag)} == flags
 
 
 @pytest.mark.parametrize("text", ["", "docs", "docs=", "=/srv", "docs=,ro", "/srv/docs,ro"])
-def test_share_option_without_name_or_target(text) -> None:
+def test_share_option_without_name_or_target(text: str) -> None:
     with pytest.raises(ValueError, match=r"give NAME=TARGET\[,ro\]\[,guest\]\[,hidden\]\[,encrypt\]\[,access-based\]"):
         parse_share(text)
 
@@ -399,13 +399,13 @@ def test_share_names_that_differ_in_case_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["IPC$", "ipc$", "pipe", "a/b", "a\\b", "a\nb", "a:b", "", "x" * 81])
-def test_share_names_that_cannot_be(name) -> None:
+def test_share_names_that_cannot_be(name: str) -> None:
     (mistake,) = judged(dataclasses.replace(SERVED, shares=(share(name),)))
     assert mistake.startswith(f"--share {name}: ")
 
 
 @pytest.mark.parametrize("name", ["docs$", "my docs", "Ablage-2026_ä", "x" * 80])
-def test_share_names_that_can_be(name) -> None:
+def test_share_names_that_can_be(name: str) -> None:
     assert judged(dataclasses.replace(SERVED, shares=(share(name),))) == []
 
 
@@ -430,7 +430,7 @@ def test_share_names_that_can_be(name) -> None:
         ({"limits": Limits(frame=1024 * 1024)}, (), "limits.frame must be limits.transfer and 65536 bytes more"),
     ],
 )
-def test_settings_that_contradict_each_other(settings, shares, expected) -> None:
+def test_settings_that_contradict_each_other(settings: dict[str, Any], shares: tuple[ShareConfig, ...], expected: str) -> None:
     (mistake,) = judged(dataclasses.replace(SERVED, settings=Settings(**settings), shares=(*SERVED.shares, *shares)))
     assert expected in mistake
 
@@ -443,7 +443,7 @@ def test_no_share_tells_how_to_add_one() -> None:
 
 
 @pytest.mark.parametrize(("guest", "share_guest"), [(False, False), (False, True), (True, False)])
-def test_nobody_could_log_on(guest, share_guest) -> None:
+def test_nobody_could_log_on(guest: bool, share_guest: bool) -> None:
     (mistake,) = judged(Config(shares=(share("docs", guest=share_guest),), settings=Settings(guest=guest)))
     assert "add --auth smbpasswd:FILE" in mistake
     assert "--guest" in mistake
@@ -471,7 +471,7 @@ def test_guest_share_on_a_server_without_guests_is_noted() -> None:
         ("unix:/run/filesvc/status:mode=600", False),
     ],
 )
-def test_a_status_that_others_may_see_is_noted(where, noted) -> None:
+def test_a_status_that_others_may_see_is_noted(where: str, noted: bool) -> None:
     config = dataclasses.replace(SERVED, status=(Said(where, "--status"),))
     assert (
         notes(config)

@@ -50,7 +50,7 @@ def test_what_can_be_served(kdc: Kdc, tmp_path: Path) -> None:
         ("host-keytab", "no keytab with a key of cifs/HOST (No key table entry found matching cifs/@); klist -k shows what it holds"),
     ],
 )
-def test_a_keytab_that_cannot_be_used(kdc: Kdc, tmp_path: Path, keytab, expected) -> None:
+def test_a_keytab_that_cannot_be_used(kdc: Kdc, tmp_path: Path, keytab: str, expected: str) -> None:
     shown = check(tmp_path, kdc.folder / keytab)
     assert shown.returncode == 1
     assert shown.stderr == f'{tmp_path}/filesvc.toml: keytab: "{kdc.folder / keytab}": {expected}\n'
@@ -95,7 +95,7 @@ def test_without_the_extra_everything_else_works(installed: Path, kdc: Kdc, tmp_
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_nothing_of_kerberos_is_loaded_unless_it_is_asked_for(kdc: Kdc, tmp_path: Path, asked) -> None:
+def test_nothing_of_kerberos_is_loaded_unless_it_is_asked_for(kdc: Kdc, tmp_path: Path, asked: bool) -> None:
     given = ["--keytab", str(kdc.folder / "keytab"), "--auth", "kerberos:FILESVC.TEST"] if asked else ["--auth", "memory:alice:secret"]
     program = (
         "from twisted.internet import reactor\nfrom filesvc.tap import Options, make_service\n"

@@ -6,12 +6,14 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
+from twisted.python import usage
 
 from filesvc.config import Config, ConfigError, Said, ShareConfig
 from filesvc.obstacles import why_not_listening
@@ -35,7 +37,7 @@ def test_ports(number: int, port: int, advice: str) -> None:
 
 
 def test_a_socket_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    failures = []
+    failures: list[Any] = []
     serverFromString(reactor, f"unix:{tmp_path}/none/status").listen(Factory()).addErrback(failures.append)
     (failure,) = failures
     assert why_not_listening(failure.value) == "No such file or directory: its folder must be there, and be one that this user may write to"
@@ -85,8 +87,8 @@ def test_a_folder_without_room_for_a_pidfile(folder: Path, monkeypatch: pytest.M
     """As for who tries it in a folder that is somebody else's."""
     monkeypatch.chdir(folder)
     options = Options()
-    options.parent = {"rundir": ".", "pidfile": "twistd.pid"}
+    options.parent = cast(usage.Options, parent := {"rundir": ".", "pidfile": "twistd.pid"})
     with pytest.raises(SystemExit, match=rf"^twistd may not write its pidfile, {folder}/twistd\.pid; before filesvc, give --pidfile=FILE"):
         makeService(options)
-    options.parent["pidfile"] = ""
+    parent["pidfile"] = ""
     makeService(options)

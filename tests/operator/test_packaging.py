@@ -48,7 +48,7 @@ def test_dependencies_are_consistent(installed: Path) -> None:
 
 def unit(name: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.optionxform = str
+    parser.optionxform = str  # type: ignore[method-assign, assignment]
     parser.read_string((UNITS / name).read_text())
     return parser
 

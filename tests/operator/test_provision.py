@@ -108,7 +108,7 @@ def test_mistakes_found_before_are_told_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["tcp:445", "tcp6:port=445", "tcp:0:interface=127.0.0.1", "unix:/run/filesvc", "haproxy:tcp:445"])
-def test_endpoints_that_are(text) -> None:
+def test_endpoints_that_are(text: str) -> None:
     mistakes: list[str] = []
     (listen,) = endpoints([Said(text, "--listen")], Clock(), mistakes)
     assert mistakes == []
@@ -121,7 +121,7 @@ def test_endpoints_that_are(text) -> None:
      "systemd:domain=INET", "systemd:domain=INET:index=x"],
 )  # fmt: skip
 @pytest.mark.parametrize("activated", [True, False])
-def test_endpoints_that_are_not(text, activated) -> None:
+def test_endpoints_that_are_not(text: str, activated: bool) -> None:
     mistakes: list[str] = []
     assert endpoints([Said(text, "--listen")], Clock(), mistakes, activated) == []
     (mistake,) = mistakes

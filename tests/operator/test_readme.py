@@ -118,7 +118,9 @@ def test_try_it(checkout: Path, installed: Path) -> None:
     start = TRY_IT.split(" && ")[-1]
     with running(start, checkout, "Only this machine can reach it") as output:
         said = output.read_text()
-        pasted = re.search(r"^  smbclient +(.*)$", said, re.MULTILINE)[1]
+        found = re.search(r"^  smbclient +(.*)$", said, re.MULTILINE)
+        assert found is not None
+        pasted = found[1]
         assert "README.md" in run("bash", "-c", f"{pasted} -c ls").stdout
     # The sample is what is said, but for what differs from run to run.
     for line in block("Try it", "text").splitlines():

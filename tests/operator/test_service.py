@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
@@ -19,7 +20,11 @@ from filesvc.config import Config, Said, ShareConfig
 from filesvc.provision import Listen
 from filesvc.server.files.identity import NodeKey
 from filesvc.server.state.node import Deletion, FileNode
+from filesvc.server.state.open import Open
+from filesvc.server.state.services import Carrier
+from filesvc.server.state.tree import TreeConnect
 from filesvc.service import CannotListen, FileService
+from filesvc.store.local import LocalStore
 
 
 class Reactor(MemoryReactorClock):
@@ -45,9 +50,9 @@ class Endpoint:
     """Listens when it is told to."""
 
     def __init__(self) -> None:
-        self.listening: Deferred[object] = Deferred()
+        self.listening: Deferred[IListeningPort] = Deferred()
 
-    def listen(self, factory: object) -> Deferred[object]:
+    def listen(self, protocolFactory: object) -> Deferred[IListeningPort]:
         return self.listening
 
 
@@ -91,13 +96,13 @@ def test_started_as_any_service_it_listens(reactor: Reactor, service: FileServic
 def test_the_server_goes_on_until_its_last_reply_is_out(reactor: Reactor, service: FileService) -> None:
     service.startService()
     connection = Connection()
-    service.server.add(connection)
+    service.server.add(cast(Carrier, connection))
     stopped: list[object] = []
     service.stopService().addCallback(stopped.append)
     reactor.advance(1)
     assert connection.asked[-1] is False
     assert (stopped, service.server.numPorts) == ([], 1)
-    service.server.remove(connection)
+    service.server.remove(cast(Carrier, connection))
     reactor.advance(1)
     assert (stopped, service.server.numPorts) == ([None], 0)
 
@@ -145,9 +150,12 @@ def test_an_endpoint_that_fails_at_once_is_told(service: FileService, late: Endp
 def test_a_store_that_has_a_file_to_delete_stays_open(reactor: Reactor, service: FileService, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     store = next(iter(service.server.shares.values())).store
+    assert isinstance(store, LocalStore)
     identity = store.identity(("f",))
-    node = FileNode(NodeKey(store.space, identity), deletions={None: Deletion(SimpleNamespace(store=store), ("f",), None)})
-    elsewhere = SimpleNamespace(node=node)
+    node = FileNode(
+        NodeKey(store.space, identity), deletions={None: Deletion(cast(TreeConnect, SimpleNamespace(store=store)), ("f",), None)}
+    )
+    elsewhere = cast(Open, SimpleNamespace(node=node))
     service.server.nodes.attach(elsewhere)
     (tmp_path / "other").mkdir()
     other = ShareConfig("other", Said(str(tmp_path / "other"), "here"), "here")

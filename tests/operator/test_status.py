@@ -30,7 +30,7 @@ def loopback(port: int) -> str:
 
 def get(port: int, path: str) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as response:
-        return response.read().decode()
+        return str(response.read(), "utf-8")
 
 
 class Site:
@@ -76,6 +76,7 @@ def visitor(site: Site) -> Iterator[subprocess.Popen[bytes]]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield process
+        assert process.stdin is not None
         process.stdin.close()
 
 
@@ -88,6 +89,7 @@ def test_who_is_connected(site: Site, visitor: subprocess.Popen[bytes]) -> None:
     assert re.search(r"^1 +0 +docs$", shown.stdout, re.MULTILINE)
     assert "secret" not in shown.stdout
     assert filesvc("status", "--config", site.config).stdout.startswith("TOWER: filesvc ")
+    assert visitor.stdin is not None
     visitor.stdin.close()
     visitor.wait(PATIENCE)
     assert "connections: 0, sessions: 0" in get(site.status, "/")
@@ -204,7 +206,7 @@ def test_no_endpoint() -> None:
         ("status = 1", "1: status: 1 is not accepted"),
     ],
 )
-def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.CaptureFixture[str], text, problem) -> None:
+def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, problem: str) -> None:
     config = tmp_path / "filesvc.toml"
     config.write_text(text)
     assert main(["status", "--config", str(config)]) == 1
@@ -225,5 +227,5 @@ def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.
         (r"unix:/run/a\:b:lockfile=0", r"unix:/run/a\:b"),
     ],
 )
-def test_where_a_client_finds_what_listens(listening, expected) -> None:
+def test_where_a_client_finds_what_listens(listening: str, expected: str) -> None:
     assert client_endpoint(listening) == expected

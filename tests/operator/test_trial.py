@@ -86,7 +86,7 @@ def test_an_address_that_has_no_port_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("_", range(20))
-def test_made_up_names_and_passwords_need_no_quotes_and_differ(_) -> None:
+def test_made_up_names_and_passwords_need_no_quotes_and_differ(_: int) -> None:
     user, other = TrialUser(), TrialUser()
     for word in (user.name, user.password):
         assert shlex.quote(word) == word

@@ -13,6 +13,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from impacket.nmb import NetBIOSError
@@ -202,7 +203,7 @@ def test_help_and_checkers() -> None:
 # Mistakes
 
 
-def refused(*arguments: str | Path, **given: object) -> str:
+def refused(*arguments: str | Path, **given: Any) -> str:
     """What is said at a start that fails."""
     shown = run(PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", *arguments, **given)
     assert shown.returncode == 1
@@ -255,7 +256,7 @@ class Visitor:
         self.file = self.connection.openFile(self.tree, name, desiredAccess=FILE_READ_DATA)
 
     def read(self) -> bytes:
-        return self.connection.readFile(self.tree, self.file)
+        return bytes(self.connection.readFile(self.tree, self.file))
 
     def open(self, name: str) -> None:
         self.connection.openFile(self.tree, name, desiredAccess=FILE_READ_DATA)
@@ -427,7 +428,7 @@ def test_socket_from_systemd(docs: Path, users: Path, tmp_path: Path) -> None:
         "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1', "
         "'LISTEN_FDNAMES': 'filesvc.socket'}; os.execv(sys.argv[2], sys.argv[2:])"
     )
-    twistd = [PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", "--listen", "systemd:domain=INET:index=0"]
+    twistd = [str(PROGRAMS / "twistd"), "-n", "--pidfile=", "filesvc", "--listen", "systemd:domain=INET:index=0"]
     command = [sys.executable, "-c", launcher, str(listening.fileno()), *twistd, "--share", f"docs={docs}", "--auth", f"smbpasswd:{users}"]
     with open(tmp_path / "output", "wb") as output:
         process = subprocess.Popen(command, pass_fds=[listening.fileno(), 3], stdout=output, stderr=output)

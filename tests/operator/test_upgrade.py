@@ -44,7 +44,7 @@ class Site:
         return int(self.listening.getsockname()[1])
 
     def start(self) -> None:
-        twistd = [PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", "--config", self.config]
+        twistd = [str(PROGRAMS / "twistd"), "-n", "--pidfile=", "filesvc", "--config", str(self.config)]
         with (self.config.parent / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", LAUNCHER, str(self.listening.fileno()), *twistd],
@@ -115,7 +115,7 @@ def test_the_launcher_of_systemd(config: Path) -> None:
     port = free_port()
     systemd = shutil.which("systemd-socket-activate")
     assert systemd, "systemd is not installed"
-    twistd = [PROGRAMS / "twistd", "-n", "--pidfile=", "filesvc", "--config", config]
+    twistd = [str(PROGRAMS / "twistd"), "-n", "--pidfile=", "filesvc", "--config", str(config)]
     environment = [f"--setenv={name}" for name in ("PATH", "PYTHONPATH") if name in os.environ]
     command = [systemd, f"--listen=127.0.0.1:{port}", "--fdname=filesvc.socket", *environment, *twistd]
     with (config.parent / "log").open("wb") as log:

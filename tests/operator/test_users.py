@@ -97,7 +97,7 @@ def test_memory_checkers_of_strcred_know_their_users() -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "smbpasswd"])
-def test_relative_files_stay_where_they_are(kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_files_stay_where_they_are(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "users").write_text("" if kind == "smbpasswd" else "alice:secret\n")
     monkeypatch.chdir(tmp_path)
     mistakes: list[str] = []

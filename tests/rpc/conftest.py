@@ -67,7 +67,7 @@ def open_pipe(facts: Facts) -> Callable[..., RpcConnection]:
     return open_pipe
 
 
-class PipeTransport(DCERPCTransport):  # type: ignore[misc]
+class PipeTransport(DCERPCTransport):
     """Impacket's way to a pipe, with the pipe in this process."""
 
     def __init__(self, pipe: RpcConnection) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IReactorFromThreads
 
 from filesvc.auth.credentials import INTLMv2Response
 from filesvc.auth.users import UserRealm
@@ -23,7 +24,7 @@ from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 from filesvc.zerocopy.workers import thread_pool
 
-from .dialogue import ANOTHER_USER, PASSWORD, USER, Client, MakeClient, MakeServer, Serve
+from .dialogue import ANOTHER_USER, PASSWORD, USER, Client, MakeClient, MakeServer, Serve, disconnect
 from .standing_reactor import FakeReactor
 
 
@@ -47,13 +48,12 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> Iterator[MakeServer
         checker = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode(), ANOTHER_USER: PASSWORD.encode()})
         portal.registerChecker(checker, IUsernameHashedPassword, INTLMv2Response)
         servers.append(assembly.make_server(settings or Settings(), portal, shares or [Share("files", store)], reactor))
-        servers[-1].compute = thread_pool(reactor)
+        servers[-1].compute = thread_pool(cast(IReactorFromThreads, reactor))
         return servers[-1]
 
     yield make
     for server in servers:
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
+        disconnect(server)
     reactor.advance(TIMEOUT)
     for server in servers:
         assert len(server.nodes) == 0, "opens outlived their connections"
@@ -85,8 +85,7 @@ def server_on_disk(make_server: MakeServer, tmp_path: Path) -> Iterator[Server]:
     store = LocalStore(tmp_path)
     server = make_server(shares=[Share("files", store)])
     yield server
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
+    disconnect(server)
     store.close()
 
 
@@ -107,8 +106,7 @@ def serve(make_server: MakeServer) -> Iterator[Serve]:
 
     yield serve
     for server, stores in servers:
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
+        disconnect(server)
         server.local_programs.stop()
         for store in stores:
             store.close()

@@ -329,13 +329,17 @@ class Client:
         self.unasked = [answer for answer in self.unasked if answer not in breaks]
         return [parse_break_notification(answer.message) for answer in breaks]
 
-    def kept(self) -> list[int]:
-        """What the client is to keep of its leases, for each break that it was told of."""
-        kept = []
+    def lease_breaks(self) -> list[LeaseBreakNotification]:
+        """The same, where all are of leases."""
+        breaks = []
         for told in self.breaks():
             assert isinstance(told, LeaseBreakNotification)
-            kept.append(int(told.new_lease_state))
-        return kept
+            breaks.append(told)
+        return breaks
+
+    def kept(self) -> list[int]:
+        """What the client is to keep of its leases, for each break that it was told of."""
+        return [int(told.new_lease_state) for told in self.lease_breaks()]
 
     def close(self, file_id: FileId) -> Answer:
         """End an open."""
@@ -393,6 +397,13 @@ class Client:
         """Cancel a request that is pending; it is that request which is answered then."""
         header = self.header(Command.CANCEL, credits=0, flags=HeaderFlags.ASYNC_COMMAND, async_id=pending.header.async_id)
         self.send(self.encode(header, CancelRequest().encode()))
+
+
+def disconnect(server: Server) -> None:
+    """Take all connections from a server, as if the network had gone."""
+    for connection in list(server.connections):
+        assert isinstance(connection, Connection)
+        connection.transport.loseConnection()
 
 
 class MakeClient(Protocol):

@@ -17,7 +17,7 @@ class ImmediatePool:
     ) -> None:
         try:
             result = function(*args, **kwargs)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 as a thread pool does
             on_result(False, Failure())
         else:
             on_result(True, result)

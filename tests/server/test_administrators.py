@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
@@ -46,9 +46,9 @@ def notes() -> Iterator[list[str]]:
         if event.get("log_format", "").startswith("audit:"):
             heard.append(f"{event['user']} {event['verdict']} {event['rights']} on {event['path']}")
 
-    globalLogPublisher.addObserver(observe)
+    globalLogPublisher.addObserver(cast(ILogObserver, observe))
     yield heard
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(cast(ILogObserver, observe))
 
 
 def noting(*aces: Ace) -> SecurityDescriptor:

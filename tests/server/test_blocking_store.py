@@ -58,7 +58,7 @@ class SlowStore(MemoryStore):
 
 
 STORE_CALLS = ("open", "rename", "link", "remove", "copy_range", "volume")
-FILE_CALLS = ("stat", "read_into", "write", "truncate", "allocate", "punch", "set_times", "set_attributes", "entry")
+FILE_CALLS: tuple[str, ...] = ("stat", "read_into", "write", "truncate", "allocate", "punch", "set_times", "set_attributes", "entry")
 FILE_CALLS += ("list_names", "list_xattrs", "get_xattr", "set_xattr", "remove_xattr", "close")
 
 
@@ -349,7 +349,7 @@ def test_two_listings_of_one_open_take_turns(patient: Client, slow: SlowStore, c
     names = [
         entry.file_name
         for answer in answers
-        for entry in parse_directory(FileInformationClass.NAMES, QueryDirectoryResponse.parse(answer.message).buffer)
+        for entry in parse_directory(FileInformationClass.NAMES, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
     ]
     assert len(names) == len(set(names)) > 3
 

@@ -26,7 +26,7 @@ from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDi
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.store.local import LocalStore
 
-from .dialogue import Client, MakeServer
+from .dialogue import Client, MakeServer, disconnect
 
 NONE, DEFAULT, LZNT1 = CompressionFormat
 DIRECTORY = CreateOptions.DIRECTORY_FILE
@@ -39,8 +39,7 @@ def server(make_server: MakeServer, btrfs: Path, xfs: Path) -> Iterator[Server]:
         stores = [LocalStore(folder), LocalStore(other)]
         server = make_server(shares=[Share("files", stores[0]), Share("xfs", stores[1])])
         yield server
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
+        disconnect(server)
         for store in stores:
             store.close()
 

@@ -553,7 +553,12 @@ def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Client, sto
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setattr(MemoryFile, "set_times", fail)
-    monkeypatch.setattr(MemoryFile, "close", lambda self: (closed.append(self.path), close(self)))
+
+    def note_and_close(self: MemoryFile) -> None:
+        closed.append(self.path)
+        close(self)
+
+    monkeypatch.setattr(MemoryFile, "close", note_and_close)
     assert client.close(files[0]).status is Status.SUCCESS
     assert closed == [("a",)]
     client.transport.loseConnection()

@@ -28,7 +28,7 @@ from filesvc.zerocopy import copy
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.workers import thread_pool
 
-from .dialogue import Client
+from .dialogue import Client, disconnect
 from .standing_reactor import FakeReactor, ImmediatePool
 
 SIZE = 1 << 20
@@ -77,8 +77,7 @@ def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, c
     server.kernel_leases.start()
     yield server
     pool.finish()
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
+    disconnect(server)
     assert server.kernel_leases.held == 0
     assert server.buffers.outstanding == 0
     assert not server.nodes
@@ -280,11 +279,11 @@ def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Client
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)
-        client.transport.getHandle = lambda: here
+        client.transport.getHandle = lambda: here  # type: ignore[attr-defined]
         frame = large_write(client, file_id, (frame_prefix(100) + b"\xfeSMB" + bytes(96)) * 1000)
         there.sendall(frame[5000:])
         client.connection.dataReceived(frame[:5000])
-        del client.transport.getHandle
+        del client.transport.getHandle  # type: ignore[attr-defined]
         (answer,) = client.receive()
         assert answer.status is Status.TOO_MANY_OPENED_FILES
         with pytest.raises(BlockingIOError):

@@ -57,7 +57,7 @@ def granted(response: Any) -> int:
 def broken(client: Client) -> list[bytes]:
     """The keys of the leases that were broken to none since the last time, which are granted again."""
     keys = []
-    for told in client.breaks():
+    for told in client.lease_breaks():
         assert told.new_lease_state == 0
         assert told.flags == LeaseBreakFlags.ACK_REQUIRED
         client.ask(Command.OPLOCK_BREAK, LeaseBreak(told.lease_key, 0).encode())
@@ -151,12 +151,12 @@ def test_changes_break_the_lease(holder: Client, another: Client, change: Callab
 @pytest.mark.parametrize("change", [resize, set_time, mark_sparse, write_and_close, rename])
 def test_changes_by_who_has_the_lease_do_not(holder: Client, change: Callable[[Any, FileId], None]) -> None:
     change(holder, lease(holder, "d\\file", OF_F, OF_D).file_id)
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
 
 
 def test_making_a_file_with_the_key_of_the_directorys_lease(holder: Client) -> None:
     lease(holder, "d\\new", OF_F, OF_D)
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
     lease(holder, "d\\newer", b"1" * 16, OF_E)
     assert broken(holder) == [OF_D]
 
@@ -164,7 +164,7 @@ def test_making_a_file_with_the_key_of_the_directorys_lease(holder: Client) -> N
 def test_reading_and_writing_do_not_break_it(holder: Client, another: Client) -> None:
     file_id = another.open("d\\file")
     another.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
 
 
 def test_moving_changes_both_directories(holder: Client, another: Client) -> None:
@@ -183,7 +183,7 @@ def test_deletion_shows_when_the_last_open_is_closed(holder: Client, another: Cl
     first, last = another.open("d\\file"), another.open("d\\file")
     remove(another, first)
     another.close(first)
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
     another.close(last)
     assert broken(holder) == [OF_D]
 
@@ -192,7 +192,7 @@ def test_deletion_by_who_has_the_lease(holder: Client) -> None:
     file_id = lease(holder, "d\\file", OF_F, OF_D).file_id
     remove(holder, file_id)
     holder.close(file_id)
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
 
 
 def test_who_deleted_it_and_who_closes_it_last_have_different_leases(holder: Client) -> None:
@@ -206,14 +206,14 @@ def test_who_deleted_it_and_who_closes_it_last_have_different_leases(holder: Cli
 
 def test_a_renamed_directory_is_cached_no_more(holder: Client, another: Client) -> None:
     inside = lease(holder, "e\\in", b"i" * 16, OF_E, create_options=CreateOptions.DIRECTORY_FILE).file_id
-    assert not holder.breaks()
+    assert not holder.lease_breaks()
     moving = another.open("e")
     another.begin(Command.SET_INFO, setting(moving, FileInformationClass.RENAME, FileRenameInformation(False, "g")))
-    assert {told.lease_key: told.new_lease_state for told in holder.breaks()} == {OF_E: R}
+    assert {told.lease_key: told.new_lease_state for told in holder.lease_breaks()} == {OF_E: R}
     holder.ask(Command.OPLOCK_BREAK, LeaseBreak(OF_E, R).encode())
-    assert {told.lease_key: told.new_lease_state for told in holder.breaks()} == {b"i" * 16: R}
+    assert {told.lease_key: told.new_lease_state for told in holder.lease_breaks()} == {b"i" * 16: R}
     holder.close(inside)
-    assert [told.new_lease_state for told in holder.breaks()] == [0]
+    assert [told.new_lease_state for told in holder.lease_breaks()] == [0]
 
 
 def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(client: Client, another: Client) -> None:
@@ -221,7 +221,7 @@ def test_a_directory_to_rename_into_is_closed_if_only_its_handle_is_cached(clien
     another.close(another.open("d", create_options=CreateOptions.DIRECTORY_FILE))
     directory = lease(client, "d", OF_D, wanted=RH, access=AccessMask.DELETE).file_id
     another.begin(Command.SET_INFO, setting(source, FileInformationClass.RENAME, FileRenameInformation(False, "d\\file")))
-    assert client.breaks() == [LeaseBreakNotification(OF_D, RH, R, LeaseBreakFlags.ACK_REQUIRED, 2)]
+    assert client.lease_breaks() == [LeaseBreakNotification(OF_D, RH, R, LeaseBreakFlags.ACK_REQUIRED, 2)]
     client.close(directory)
     assert another.receive()[0].status is Status.SUCCESS
 
@@ -230,7 +230,7 @@ def test_a_file_to_replace_is_closed_if_only_its_handle_is_cached(client: Client
     target = lease(client, "target", OF_F).file_id
     replace = FileRenameInformation(True, "target")
     another.begin(Command.SET_INFO, setting(another.open("source"), FileInformationClass.RENAME, replace))
-    assert [told.new_lease_state for told in client.breaks()] == [R | LeaseState.WRITE_CACHING]
+    assert [told.new_lease_state for told in client.lease_breaks()] == [R | LeaseState.WRITE_CACHING]
     client.close(target)
     assert another.receive()[0].status is Status.SUCCESS
 

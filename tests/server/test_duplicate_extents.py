@@ -28,7 +28,7 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeServer
+from .dialogue import Client, MakeServer, disconnect
 
 BLOCK = 4096
 CODE = Fsctl.DUPLICATE_EXTENTS_TO_FILE
@@ -44,12 +44,11 @@ def folder(btrfs: Path) -> Iterator[Path]:
 def server(make_server: MakeServer, folder: Path, xfs: Path) -> Iterator[Server]:
     """A server that shares a folder of a btrfs, twice, and those of other volumes: C{tmpfs} can share no blocks, nor can C{memory}."""
     with TemporaryDirectory(dir=xfs) as elsewhere, TemporaryDirectory(dir="/dev/shm") as tmpfs:
-        folders = {"files": folder, "again": folder, "elsewhere": elsewhere, "tmpfs": tmpfs}
+        folders: dict[str, str | Path] = {"files": folder, "again": folder, "elsewhere": elsewhere, "tmpfs": tmpfs}
         stores = {name: LocalStore(path) for name, path in folders.items()}
         server = make_server(shares=[Share(name, store) for name, store in (stores | {"memory": MemoryStore()}).items()])
         yield server
-        for connection in list(server.connections):
-            connection.transport.loseConnection()
+        disconnect(server)
         for store in stores.values():
             store.close()
 

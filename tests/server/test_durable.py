@@ -36,7 +36,7 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeClient, MakeServer
+from .dialogue import USER, Client, MakeClient, MakeServer
 from .durability import BATCH, DHNQ, KEY, OTHER_GUID, OTHER_KEY, RH, RWH, STRANGER, create, dh2c, dh2q, dhnc, names, response, rqls
 from .standing_reactor import FakeReactor
 
@@ -57,9 +57,9 @@ def durable_v2(client: Client) -> FileId:
 def back(client: Client, make_client: MakeClient) -> MakeClient:
     """Makes the client lose its connection and come back on another."""
 
-    def come_back(**fields: Any) -> Any:
+    def come_back(dialect: int = Dialect.SMB_3_1_1, user: str = USER, **fields: Any) -> Client:
         client.transport.loseConnection()
-        return make_client(**fields)
+        return make_client(dialect, user, **fields)
 
     return come_back
 
@@ -125,7 +125,7 @@ def test_an_open_is_found_as_it_was(client: Client, back: MakeClient, store: Mem
 
 
 def test_what_else_a_reconnect_says_does_not_matter(back: MakeClient, durable: FileId) -> None:
-    nonsense = {"disposition": 0x12345678, "access": 0x12345678, "share": 0x12345678, "create_options": 0x12345678}
+    nonsense: dict[str, Any] = {"disposition": 0x12345678, "access": 0x12345678, "share": 0x12345678, "create_options": 0x12345678}
     assert create(back(), dhnc(durable), DHNQ, level=0x78, impersonation_level=0x12345678, **nonsense).status is Status.SUCCESS
 
 

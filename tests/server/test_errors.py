@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import FileBusy, FileIdentity, ParentNotFound
@@ -66,11 +66,11 @@ def test_every_error_is_one(number: int) -> None:
 def test_a_bug_is_logged_with_its_traceback(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "open", lambda *call: 1 // 0)
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         assert client.create("a", 1).status is Status.INTERNAL_ERROR
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     (event,) = [event for event in events if event["log_level"] is LogLevel.critical]
     assert "ZeroDivisionError" in event["log_failure"].getTraceback()
 
@@ -78,7 +78,7 @@ def test_a_bug_is_logged_with_its_traceback(client: Client, store: MemoryStore, 
 @pytest.mark.parametrize("what", ["malformed", "unsigned", "closed"])
 def test_what_a_client_gets_wrong_is_logged_without_one(client: Client, what: str) -> None:
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         match what:
             case "malformed":
@@ -88,7 +88,7 @@ def test_what_a_client_gets_wrong_is_logged_without_one(client: Client, what: st
             case "closed":
                 client.connection.dataReceived(b"\xff" * 100)
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     told = [event for event in events if event["log_level"] >= LogLevel.info and "disconnected" not in event["log_format"]]
     assert len(told) == 1
     assert told[0]["log_level"] is LogLevel.info

@@ -347,7 +347,7 @@ def test_a_store_may_copy_bit_by_bit(client: Client, store: MemoryStore, monkeyp
     store.add("source", bytes(range(100)))
     source, target = client.open("source"), client.open("target")
     whole = store.copy_range
-    monkeypatch.setattr(store, "copy_range", lambda *call: whole(*call[:4], min(call[4], 7)))
+    monkeypatch.setattr(store, "copy_range", lambda file, offset, target, at, length: whole(file, offset, target, at, min(length, 7)))
     assert copy(client, source, target, SrvCopychunk(0, 0, 100))[0] is Status.SUCCESS
     assert content(store, "target") == bytes(range(100))
     monkeypatch.setattr(store, "copy_range", lambda *call: 0)

@@ -104,10 +104,10 @@ def test_a_second_client_takes_writes_away(client: Client, another: Client, held
     answer = create(another, asked, OTHER_KEY)
     if held != left:
         assert answer.status is Status.PENDING
-        assert client.breaks() == [LeaseBreakNotification(KEY, state(held), state(left), LeaseBreakFlags.ACK_REQUIRED)]
+        assert client.lease_breaks() == [LeaseBreakNotification(KEY, state(held), state(left), LeaseBreakFlags.ACK_REQUIRED)]
         assert LeaseBreak.parse(acknowledge(client, left).message) == LeaseBreak(KEY, state(left))
         answer = another.last()
-    assert not client.breaks()
+    assert not client.lease_breaks()
     assert lease_of(answer) == Lease(OTHER_KEY, state(granted))
 
 
@@ -117,7 +117,7 @@ def test_a_second_client_takes_writes_away(client: Client, another: Client, held
 def test_the_same_key_again_widens_a_lease(client: Client, held: str, asked: str, granted: str) -> None:
     create(client, held)
     assert lease_of(create(client, asked)).lease_state == state(granted)
-    assert not client.breaks()
+    assert not client.lease_breaks()
 
 
 def test_a_lease_is_widened_to_all_that_is_asked_for_or_not(client: Client, another: Client) -> None:
@@ -161,7 +161,7 @@ def test_an_answer_may_keep_less_but_not_more(client: Client, another: Client) -
 def test_handles_are_given_up_for_what_share_modes_forbid(client: Client, another: Client) -> None:
     file_id = file_of(create(client, "RH", share=0))
     assert create(another, "", OTHER_KEY).status is Status.PENDING
-    assert [(one.current_lease_state, one.new_lease_state) for one in client.breaks()] == [(state("RH"), state("R"))]
+    assert [(one.current_lease_state, one.new_lease_state) for one in client.lease_breaks()] == [(state("RH"), state("R"))]
     client.close(file_id)
     assert another.last().status is Status.SUCCESS
 
@@ -176,17 +176,17 @@ def test_share_modes_hold_if_the_file_is_in_use(client: Client, another: Client)
 def test_reads_are_taken_without_waiting(client: Client, another: Client) -> None:
     create(client, "RH")
     assert create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE).status is Status.SUCCESS
-    assert client.breaks() == [LeaseBreakNotification(KEY, state("RH"), 0, LeaseBreakFlags.ACK_REQUIRED)]
+    assert client.lease_breaks() == [LeaseBreakNotification(KEY, state("RH"), 0, LeaseBreakFlags.ACK_REQUIRED)]
     assert create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE).status is Status.SUCCESS
-    assert not client.breaks()
+    assert not client.lease_breaks()
 
 
 def test_a_lease_of_reads_needs_no_answer(client: Client, another: Client) -> None:
     create(client, "R")
     file_id = file_of(create(another, "R", OTHER_KEY))
     another.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
-    assert client.breaks() == [LeaseBreakNotification(KEY, state("R"), 0)]
-    assert not another.breaks(), "nobody breaks his own lease"
+    assert client.lease_breaks() == [LeaseBreakNotification(KEY, state("R"), 0)]
+    assert not another.lease_breaks(), "nobody breaks his own lease"
     assert acknowledge(client, "").status is Status.UNSUCCESSFUL
 
 
@@ -195,11 +195,11 @@ def test_more_is_taken_step_by_step(client: Client, another: Client, reactor: Fa
     create(another, "", OTHER_KEY)
     overwriting = create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE)
     assert overwriting.status is Status.PENDING
-    told = client.breaks()
+    told = client.lease_breaks()
     for letters in ("RH", "R"):
         acknowledge(client, letters)
         reactor.advance(0)
-        told += client.breaks()
+        told += client.lease_breaks()
     assert [one.new_lease_state for one in told] == [state("RH"), state("R"), 0]
     assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
 
@@ -209,7 +209,7 @@ def test_epochs_count_changes(client: Client, another: Client) -> None:
     assert lease_of(create_v2(client, "R", epoch=99)).epoch == 11
     assert lease_of(create(client, "RWH")) == LeaseV2(KEY, state("RWH"), epoch=12), "the version is that of the first"
     create(another, "", OTHER_KEY)
-    assert [one.new_epoch for one in client.breaks()] == [13]
+    assert [one.new_epoch for one in client.lease_breaks()] == [13]
 
 
 def test_a_lease_is_one_clients_on_all_its_connections(client: Client, make_client: MakeClient, another: Client) -> None:
@@ -217,7 +217,7 @@ def test_a_lease_is_one_clients_on_all_its_connections(client: Client, make_clie
     second = make_client()
     create(second, "RWH")
     create(another, "", OTHER_KEY)
-    assert len(client.breaks()) == 1
+    assert len(client.lease_breaks()) == 1
     assert acknowledge(second, "RH").status is Status.SUCCESS
     assert another.last().status is Status.SUCCESS
 
@@ -230,7 +230,7 @@ def test_names_change_when_handles_are_given_up(client: Client, another: Client,
         another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")))
     else:
         another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)))
-    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("R")]
     acknowledge(client, "R")
     assert another.last().status is Status.SUCCESS
 
@@ -238,7 +238,7 @@ def test_names_change_when_handles_are_given_up(client: Client, another: Client,
 def test_delete_on_close_takes_handles(client: Client, another: Client) -> None:
     create(client, "RH")
     another.close(another.open("f", access=AccessMask.DELETE, create_options=CreateOptions.DELETE_ON_CLOSE))
-    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("R")]
 
 
 def test_a_directory_moves_when_what_is_in_it_is_closed(client: Client, another: Client) -> None:
@@ -246,7 +246,7 @@ def test_a_directory_moves_when_what_is_in_it_is_closed(client: Client, another:
     file_id = file_of(create(client, "RH", name="d\\f"))
     directory = another.open("d")
     another.begin(Command.SET_INFO, setting(directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")))
-    assert [one.new_lease_state for one in client.breaks()] == [state("R")]
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("R")]
     client.close(file_id)
     assert another.last().status is Status.SUCCESS
 
@@ -283,7 +283,7 @@ def test_who_may_not_change_the_descriptor_breaks_nothing(client: Client, anothe
     looks = another.open("f", access=AccessMask.FILE_READ_ATTRIBUTES)
     request = SetInfoRequest(looks, InfoType.SECURITY, 0, SecurityDescriptor().encode(), SecurityInformation.DACL)
     assert another.ask(Command.SET_INFO, request.encode()).status is Status.ACCESS_DENIED
-    assert client.breaks() == []
+    assert client.lease_breaks() == []
 
 
 @pytest.fixture
@@ -296,8 +296,8 @@ def test_another_user_has_a_lease_of_its_own(client: Client, impostor: Client) -
     create(client, "RWH")
     answer = create(impostor, "RWH")
     assert answer.status is Status.PENDING
-    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
-    assert not impostor.breaks()
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("RH")]
+    assert not impostor.lease_breaks()
     acknowledge(client, "RH")
     assert lease_of(impostor.last()).lease_state == state("RH")
 
@@ -306,8 +306,8 @@ def test_another_user_is_not_told_of_a_break(make_client: MakeClient, another: C
     impostor, client = make_client(user=ANOTHER_USER), make_client()
     create(client, "RWH")
     create(another, "", OTHER_KEY)
-    assert not impostor.breaks()
-    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
+    assert not impostor.lease_breaks()
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("RH")]
 
 
 @pytest.mark.parametrize("holds", [False, True])
@@ -342,7 +342,7 @@ def test_users_on_one_connection_are_one_clients(client: Client, another: Client
     client.enter()
     assert lease_of(create(client, "R")).lease_state == state("RWH")
     create(another, "", OTHER_KEY)
-    assert [one.new_lease_state for one in client.breaks()] == [state("RH")]
+    assert [one.new_lease_state for one in client.lease_breaks()] == [state("RH")]
     assert acknowledge(client, "RH").status is Status.SUCCESS
     assert another.last().status is Status.SUCCESS
 
@@ -361,7 +361,7 @@ def test_guests_have_nothing_in_common(make_server: MakeServer, client: Client, 
     create(one, "RWH", access=AccessMask.FILE_READ_DATA)
     assert create(other, "RWH", access=AccessMask.FILE_READ_DATA).status is Status.PENDING
     assert acknowledge(other, "RH").status is Status.OBJECT_NAME_NOT_FOUND
-    assert [each.new_lease_state for each in one.breaks()] == [state("RH")]
+    assert [each.new_lease_state for each in one.lease_breaks()] == [state("RH")]
     assert acknowledge(one, "RH").status is Status.SUCCESS
     assert lease_of(other.last()).lease_state == state("RH")
 

@@ -91,7 +91,9 @@ def test_a_file_that_is_cached_no_more_is_not_watched(client: Client, folder: Pa
     client.close(second)
     subprocess.run(["sh", "-c", "echo two >> d/f"], cwd=folder, check=True)
     assert heard(client) == []
-    assert not list(client.server.local_programs._fanotify.read())
+    fanotify = client.server.local_programs._fanotify
+    assert fanotify is not None
+    assert not list(fanotify.read())
 
 
 def test_descriptors_are_given_back(server: Server) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +64,7 @@ class LockableStore(MemoryStore):
         file = super().open(path, creation, kind, writable, mode)
         if file.kind is Kind.FILE:
             file.__class__ = LockableFile
+            assert isinstance(file, LockableFile)
             file.kernel = self.kernel
         return file
 
@@ -77,7 +80,7 @@ def test_the_kernel_keeps_for_each_byte_what_is_held_of_it(steps: list[tuple[boo
     locks, held = ByteRangeLocks(), []
     for lock, who, (offset, length, exclusive) in steps:
         if lock:
-            wanted = ByteRange(who, offset, length, exclusive, files[who])
+            wanted = ByteRange(who, offset, length, exclusive, cast(LockableFile, files[who]))
             if locks.lock([wanted]):
                 held.append(wanted)
         elif locks.unlock(who, offset, length):

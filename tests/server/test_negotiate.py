@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -45,11 +45,13 @@ def connect(make_server: MakeServer, client: Client) -> Callable[..., Client]:
     return make
 
 
-def ask(client: Client, dialects: list[int], contexts: list[Any] | None = None, **fields: Any) -> Any:
+def ask(client: Client, dialects: Sequence[int], contexts: list[Any] | None = None, **fields: Any) -> Any:
     """Send a NEGOTIATE; the answer."""
     if contexts is None:
         contexts = [PREAUTH] if Dialect.SMB_3_1_1 in dialects else []
-    client.send(client.header(Command.NEGOTIATE).encode() + NegotiateRequest(dialects, negotiate_contexts=contexts, **fields).encode())
+    client.send(
+        client.header(Command.NEGOTIATE).encode() + NegotiateRequest(list(dialects), negotiate_contexts=contexts, **fields).encode()
+    )
     (answer,) = client.receive()
     return answer
 
@@ -115,7 +117,7 @@ def test_nothing_in_common(connect: Callable[..., Client], offered: list[int], s
 def test_a_second_negotiate_ends_the_connection(connect: Callable[..., Client]) -> None:
     client = connect()
     client.negotiate()
-    client.send(client.header(Command.NEGOTIATE).encode() + NegotiateRequest(ALL, negotiate_contexts=[PREAUTH]).encode())
+    client.send(client.header(Command.NEGOTIATE).encode() + NegotiateRequest(list(ALL), negotiate_contexts=[PREAUTH]).encode())
     assert client.closed
     assert client.receive() == []
 
@@ -311,6 +313,7 @@ def validate(client: Client, said: ValidateNegotiateInfoRequest, room: int = 24)
 
 def what_was_said(client: Client) -> ValidateNegotiateInfoRequest:
     sent = client.connection.negotiate_request
+    assert sent is not None
     return ValidateNegotiateInfoRequest(sent.capabilities, sent.client_guid, sent.security_mode, tuple(sent.dialects))
 
 

@@ -38,7 +38,7 @@ Changes = list[tuple[int, str]]
 
 def changes_in(answer: Answer) -> Changes:
     assert answer.status is Status.SUCCESS, answer.status
-    return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
+    return [(change.action, change.file_name) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
 
 
 def start(client: Client, file_id: FileId, completion_filter: int = NAME, tree: bool = False, length: int = 1000) -> None:

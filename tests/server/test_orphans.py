@@ -58,7 +58,7 @@ def test_no_folder_is_walked_twice(store: LocalStore, tmp_path: Path) -> None:
     with_stream(store, "a")
     (tmp_path / "d").mkdir()
     (tmp_path / "d/loop").symlink_to("..")
-    folders = []
+    folders: list[object] = []
 
     def count() -> bool:
         folders.append(None)

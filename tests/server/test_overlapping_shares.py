@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -31,13 +31,13 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeClient, MakeServer, Serve, setting
+from .dialogue import Answer, Client, MakeClient, MakeServer, Serve, disconnect, setting
 
 R = LeaseState.READ_CACHING
 RH = R | LeaseState.HANDLE_CACHING
 READ, WRITE = AccessMask.FILE_READ_DATA, AccessMask.FILE_WRITE_DATA
 LIST = AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_READ_ATTRIBUTES
-DIRECTORY = {"create_options": CreateOptions.DIRECTORY_FILE}
+DIRECTORY: dict[str, Any] = {"create_options": CreateOptions.DIRECTORY_FILE}
 
 WAYS = pytest.mark.parametrize(("share", "name"), [("again", r"sub\f"), ("sub", "f"), ("link", r"linked")])
 """Other ways to the file that the share C{files} has as C{sub\\f}."""
@@ -63,7 +63,7 @@ def server(serve: Serve, folder: Path) -> Server:
 def enter(make_client: MakeClient) -> Callable[[str], Client]:
     """Makes a client in a share, another than C{client}."""
 
-    def enter(share: str) -> Callable[[str], Client]:
+    def enter(share: str) -> Client:
         client = make_client(client_guid=UUID(int=2))
         assert client.enter(share).status is Status.SUCCESS
         return client
@@ -96,6 +96,7 @@ def test_files_of_other_stores_are_others_whatever_their_identities(make_server:
 
     shares = [Share(name, Alike()) for name in ("files", "memory")] + [Share("local", LocalStore(folder))]
     for share in shares[:2]:
+        assert isinstance(share.store, MemoryStore)
         share.store.add("sub/f")
     server = make_server(shares=shares)
     for name in ("files", "memory", "local"):
@@ -105,8 +106,7 @@ def test_files_of_other_stores_are_others_whatever_their_identities(make_server:
         client.enter(name)
         client.open(r"sub\f", share=0)
     assert len(server.nodes) == 3
-    for connection in list(server.connections):
-        connection.transport.loseConnection()
+    disconnect(server)
     shares[2].store.close()
 
 
@@ -397,39 +397,46 @@ def test_what_happens_elsewhere_leaves_a_directory_lease_alone(client: Client, h
 # What is told of changes
 
 
+class Watch(NamedTuple):
+    """Somebody who waits for changes."""
+
+    client: Client
+    pending: Answer
+    told: Callable[[], list[tuple[int, str]]]
+
+
 @pytest.fixture
-def watch(enter: Callable[[str], Client]) -> Any:
+def watch(enter: Callable[[str], Client]) -> Watch:
     """Somebody who watches the directory that the share C{files} has as C{sub}, through a share of that directory."""
     client = enter("sub")
     directory = client.open("", access=LIST)
     request = ChangeNotifyRequest(directory, 0xFFF, 1000, 0).encode()
-    client.pending = client.ask(Command.CHANGE_NOTIFY, request)
+    pending = client.ask(Command.CHANGE_NOTIFY, request)
 
     def told() -> list[tuple[int, str]]:
         client.server.notifier.hear_others()
         (answer,) = client.receive()
-        return [tuple(change) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
+        return [(change.action, change.file_name) for change in parse_notify_information(ChangeNotifyResponse.parse(answer.message).buffer)]
 
-    client.told = told
-    return client
+    return Watch(client, pending, told)
 
 
-def test_watchers_hear_of_names(client: Client, watch: Any) -> None:
+def test_watchers_hear_of_names(client: Client, watch: Watch) -> None:
     client.open(r"sub\new")
     assert watch.told()[0] == (NotifyAction.ADDED, "new")
 
 
-def test_watchers_hear_of_writes(client: Client, watch: Any) -> None:
+def test_watchers_hear_of_writes(client: Client, watch: Watch) -> None:
     file_id = client.open(r"sub\f")
     client.ask(Command.WRITE, WriteRequest(file_id, 0, b"x").encode())
     assert watch.told() == [(NotifyAction.MODIFIED, "f")]
 
 
-def test_watchers_hear_of_writes_to_what_is_open_in_their_share_at_the_next_close(client: Client, watch: Any) -> None:
-    there = watch.open("f", access=READ)
+def test_watchers_hear_of_writes_to_what_is_open_in_their_share_at_the_next_close(client: Client, watch: Watch) -> None:
+    there = watch.client.open("f", access=READ)
     here = client.open(r"sub\f")
     client.ask(Command.WRITE, WriteRequest(here, 0, b"x").encode())
-    watch.close(there)
-    assert watch.unasked[0].status is Status.SUCCESS
-    changes = parse_notify_information(ChangeNotifyResponse.parse(watch.unasked[0].message).buffer)
+    watch.client.close(there)
+    assert watch.client.unasked[0].status is Status.SUCCESS
+    changes = parse_notify_information(ChangeNotifyResponse.parse(watch.client.unasked[0].message).buffer)
     assert [tuple(change) for change in changes] == [(NotifyAction.MODIFIED, "f")]

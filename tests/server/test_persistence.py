@@ -31,7 +31,7 @@ from filesvc.smb2.messages.tree_connect import ShareCapabilities, TreeConnectRes
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeServer
+from .dialogue import Client, MakeServer, disconnect
 from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, replay, response, rqls
 from .sites import Site
 from .standing_reactor import FakeReactor
@@ -45,7 +45,7 @@ EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: MemoryStore, tmp_path: Path) -> Iterator[Site]:
     site = Site(make_server, reactor, store, tmp_path)
     yield site
-    site.server.persistence.close()
+    site.persistence.close()
 
 
 @pytest.mark.parametrize(("dialect", "expected"), [(Dialect.SMB_2_1, False), (Dialect.SMB_3_0, True), (Dialect.SMB_3_1_1, True)])
@@ -85,7 +85,7 @@ def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkey
     client, other = site.client(), site.client()
     file_id = response(create(client, ASKED, level=0, share=7)).file_id
     closing = response(create(other, dh2q(OTHER_GUID, flags=PERSISTENT), level=0, share=7)).file_id
-    persistence = site.server.persistence
+    persistence = site.persistence
     save = persistence.save
 
     async def close_the_other(open: Any) -> None:
@@ -238,9 +238,8 @@ def test_it_counts_in_every_share_of_its_folder(make_server: MakeServer, client:
     assert other.create("f").status is Status.FILE_NOT_AVAILABLE
     create(site.client(), BACK(file_id))
     assert other.create("f").status is Status.SHARING_VIOLATION
-    site.server.persistence.close()
-    for connection in list(site.server.connections):
-        connection.transport.loseConnection()
+    site.persistence.close()
+    disconnect(site.server)
     reactor.advance(TIMEOUT)
     for store in stores:
         store.close()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 import spnego
 from impacket import ntlm
 from twisted.internet.defer import Deferred
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 
 from filesvc.auth.acceptor import Accepted, Conversation
 from filesvc.auth.errors import LogonFailure
@@ -70,11 +70,11 @@ def test_who_is_not_known_is_refused_alike(client: Client, user: str, password: 
 def test_what_strangers_call_themselves_stays_in_its_line(client: Client) -> None:
     other = connect(client)
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
     try:
         other.log_on("eve\r\x1b[2J\u202e", "secret")
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     (line,) = [line for line in map(formatEvent, events) if "refused" in line]
     assert line.endswith(r": logon refused: eve\r\x1b[2J\u202e")
 
@@ -444,7 +444,7 @@ def test_a_break_is_told_where_the_session_still_is(client: Client, make_client:
     client.create("a", contexts=[context], requested_oplock_level=OplockLevel.LEASE)
     client.transport.loseConnection()
     assert make_client(client_guid=UUID(int=3)).create("a").status is Status.PENDING
-    assert [told.new_lease_state for told in other.breaks()] == [LeaseState.READ_CACHING]
+    assert [told.new_lease_state for told in other.lease_breaks()] == [LeaseState.READ_CACHING]
 
 
 def test_interim_answers_are_not_signed(client: Client) -> None:

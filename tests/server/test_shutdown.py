@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.status import Status
 from filesvc.server.commands import read as read_module
+from filesvc.server.connection.call import Reply
 from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -37,7 +38,7 @@ class Work:
         await self.waiting[-1]
         if self.then_for is not None:
             await call.wait(self.then_for)
-        return read_module.Reply(b"")
+        return Reply(b"")
 
     def finish(self) -> None:
         while self.waiting:

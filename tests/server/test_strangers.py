@@ -120,7 +120,7 @@ def test_replies_that_a_stranger_does_not_take_are_few(server: Server, client: C
         here.setblocking(False)
         here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport = type(client.transport)()
-        transport.getHandle = lambda: here
+        transport.getHandle = lambda: here  # type: ignore[attr-defined]
         other = Client(server, Dialect.SMB_2_1, transport)
         other.send(other.header(Command.NEGOTIATE).encode() + NegotiateRequest([other.dialect], 1).encode())
         for _ in range(10_000):
@@ -158,6 +158,7 @@ def test_a_stranger_is_heard_again_when_it_has_been_answered(stranger: Callable[
 def test_what_was_offered_and_is_not_needed_any_more_is_forgotten(stranger: Callable[..., Client]) -> None:
     client = stranger()
     client.negotiate()
+    assert client.connection.negotiate_request is not None
     assert client.connection.negotiate_request.negotiate_contexts == []
 
 

@@ -44,7 +44,7 @@ def site(make_server: MakeServer, client: Client, reactor: FakeReactor, store: M
     store.add("f", b"hello")
     site = Site(make_server, reactor, store, tmp_path)
     yield site
-    site.server.persistence.close()
+    site.persistence.close()
 
 
 @pytest.fixture(params=["its connection is lost", "the server is killed"])

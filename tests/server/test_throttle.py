@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.status import Status
 from filesvc.server.commands import read as read_module
+from filesvc.server.connection.call import Reply
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.read import ReadRequest
@@ -47,7 +48,7 @@ def test_requests_that_take_time_stop_the_reading(client: Client, monkeypatch: p
         done: Deferred[None] = Deferred()
         waiting.append(done)
         await done
-        return read_module.Reply(b"")
+        return Reply(b"")
 
     monkeypatch.setattr(read_module, "_read_store", slow)
     parallel = client.server.settings.limits.parallel
@@ -72,7 +73,7 @@ def test_requests_that_begin_to_wait_make_room_for_others(client: Client, monkey
         await begun[-1]
         awaited.append(Deferred())
         await call.wait(awaited[-1])
-        return read_module.Reply(b"")
+        return Reply(b"")
 
     monkeypatch.setattr(read_module, "_read_store", slow)
     for _ in range(client.server.settings.limits.parallel + 1):

@@ -295,8 +295,7 @@ def lookup() -> bytes:
     packet = MSRPCHeader()
     packet["type"] = MSRPC_BIND
     packet["pduData"] = bind.getData()
-    packet: bytes = packet.get_packet()
-    return packet
+    return bytes(packet.get_packet())
 
 
 def in_one_go(pipe: FileId) -> tuple[int, bytes]:

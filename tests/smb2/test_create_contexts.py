@@ -178,7 +178,7 @@ def test_many_contexts_are_refused() -> None:
 
 
 @pytest.mark.parametrize("data_class", [AppInstanceId, AppInstanceVersion])
-def test_structure_size_is_checked(data_class: type[AppInstanceId] | type[AppInstanceVersion]) -> None:
+def test_structure_size_is_checked(data_class: type[AppInstanceId | AppInstanceVersion]) -> None:
     length = {AppInstanceId: 20, AppInstanceVersion: 24}[data_class]
     with pytest.raises(MalformedMessage, match="StructureSize 0"):
         data_class.parse(bytes(length))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
-from smbprotocol.ioctl import SMB2ValidateNegotiateInfoRequest, SMB2ValidateNegotiateInfoResponse  # type: ignore[import-untyped]
+from smbprotocol.ioctl import SMB2ValidateNegotiateInfoRequest, SMB2ValidateNegotiateInfoResponse
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse

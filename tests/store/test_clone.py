@@ -25,7 +25,8 @@ BLOCK = 4096
 
 @pytest.fixture(params=["btrfs", "xfs"])
 def disk(request: pytest.FixtureRequest) -> Path:
-    return request.getfixturevalue(request.param)
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
 
 
 @pytest.fixture

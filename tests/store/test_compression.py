@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from zope.interface.verify import verifyObject
 
-from filesvc.interfaces import Creation, FileAttributes, ICompressibleFile, IOpenFile, Kind
+from filesvc.interfaces import Creation, FileAttributes, ICompressibleFile, Kind
 from filesvc.store.local import LocalStore
+from filesvc.store.local_file import LocalFile
 
 COMPRESSED = FileAttributes.COMPRESSED
 
@@ -24,7 +25,7 @@ def folder(btrfs: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def make(store: LocalStore, *path: str, kind: Kind = Kind.FILE) -> IOpenFile:
+def make(store: LocalStore, *path: str, kind: Kind = Kind.FILE) -> LocalFile:
     return store.open(path, Creation.NEW, kind, kind is Kind.FILE)
 
 

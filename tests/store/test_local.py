@@ -196,8 +196,13 @@ def test_pipes_sockets_and_devices_are_never_opened(local: LocalStore, folder: P
         os.mknod(folder / "device", 0o600 | 0o020000, os.makedev(1, 3))
         names.append("device")
     opened = threading.Event()
+
     # Opening a pipe for writing waits until someone opens it for reading.
-    writer = threading.Thread(target=lambda: (os.close(os.open(folder / "pipe", os.O_WRONLY)), opened.set()), daemon=True)
+    def write() -> None:
+        os.close(os.open(folder / "pipe", os.O_WRONLY))
+        opened.set()
+
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     for name in [*names, "PIPE"]:
         for writable in (False, True):
@@ -215,8 +220,8 @@ def test_pipes_sockets_and_devices_are_never_opened(local: LocalStore, folder: P
 
 def test_odd_names_on_disk_are_listed_and_opened(local: LocalStore, folder: Path) -> None:
     odd = [b"caf\xe9", b"what?", b"a:b", b"dir.", b"tab\t", "\uf022".encode(), b"\xed\xa0\x80", b"back\\slash"]
-    for name in odd:
-        os.mknod(os.path.join(bytes(folder), name))
+    for raw in odd:
+        os.mknod(os.path.join(bytes(folder), raw))
     listed = set(find(local).list_names())
     assert len(listed) == len(odd)
     for name in listed:

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filesvc.zerocopy import reserve
-from filesvc.zerocopy.reserve import Reservation, allocate
+from filesvc.zerocopy.reserve import Reservation
+from filesvc.zerocopy.room import allocate
 
 
 def blocks(fd: int) -> int:

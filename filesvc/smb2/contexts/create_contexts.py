@@ -7,17 +7,20 @@ L{security_descriptor}, C{REQUEST_LEASE}'s a L{lease}, and some requests have no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.file_id import FileId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.dtyp.structure import Buffer
 
 EA_BUFFER = b"ExtA"
 SD_BUFFER = b"SecD"

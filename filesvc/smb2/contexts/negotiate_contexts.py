@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
 from struct import error as StructError
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.dtyp.unicode import decode_name, encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.dtyp.structure import Buffer
 
 _CONTEXT = Struct("<HHI")
 _ALIGNMENT = 8

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from struct import Struct
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.contexts.negotiate_contexts import NegotiateContext, encode_negotiate_contexts, parse_negotiate_contexts
 from filesvc.smb2.header import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filesvc.dtyp.structure import Buffer
 
 _REQUEST = Struct("<HHHHI16sIHH")
 _REQUEST_SIZE = 36

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 from struct import Struct
+from typing import TYPE_CHECKING
 
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.header import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
 
 _REQUEST = Struct("<HBBIIHHQ")
 _REQUEST_SIZE = 25

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
 
 _REQUEST = Struct("<HHIQQQIIHHI")
 _REQUEST_SIZE = 49

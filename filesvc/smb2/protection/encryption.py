@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.structure import Buffer, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 TRANSFORM_PROTOCOL_ID = b"\xfdSMB"
 TRANSFORM_HEADER_LENGTH = 52

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hashlib import sha512
+from typing import TYPE_CHECKING
 
-from filesvc.dtyp.structure import Buffer
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
 
 
 class PreauthIntegrity:

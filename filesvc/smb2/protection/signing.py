@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,8 +14,12 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from filesvc.dtyp.structure import Buffer
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filesvc.dtyp.structure import Buffer
 
 SIGNATURE_LENGTH = 16
 
