@@ -46,3 +46,16 @@ def mounted(kind: str, folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
         folder.rmdir()
         image.unlink(missing_ok=True)
+
+
+@contextmanager
+def bound(folder: Path, root: Path) -> Iterator[None]:
+    """For those to whom C{root} is the root, a folder, and what is mounted in it, is where it is for us."""
+    place = root.resolve() / folder.relative_to("/")
+    place.mkdir(parents=True)
+    subprocess.run(["mount", "--rbind", folder, place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+        place.rmdir()

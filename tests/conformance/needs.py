@@ -36,6 +36,7 @@ _NEEDS = {
     "smb2.multichannel.oplocks.test2.": Needs(isolated=True),
     "smb2.multichannel.oplocks.test3_": Needs(isolated=True),
     "smb2.oplock.batch22b.": Needs(isolated=True),
+    "smb2.persistent-open": Needs(continuous=True),
     "smb2.replay.dhv2-pending3": Needs(isolated=True),
     "smb2.replay.replay5.": Needs(continuous=True),
     "smb2.samba3misc.localposixlock1.": Needs(shows_locks=True),

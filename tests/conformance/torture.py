@@ -1,7 +1,8 @@
 """
 smbtorture: which tests it has, and what becomes of one of them against a server.
 
-A test's name is C{smb2.suite.test.test} or C{vfs.fruit.test.test}, as C{smbtorture --list} prints it and as it takes it.
+A test's name is C{smb2.suite.test.test} or C{vfs.fruit.test.test}, as C{smbtorture --list} prints it and as it takes it. A newer release
+runs in a folder that has the newer Debian in it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 
 from peers import PASSWORD, Server, Share
 
-_SUITES = ("smb2.", "vfs.fruit")
+HERE = Path(__file__).parent
+NEWER = "4.25"
+
 TOOLS = (
     "smb2.aio_delay.",
     "smb2.async_dosmode.",
@@ -57,10 +60,37 @@ class Result:
     seconds: float
 
 
-def list_tests() -> list[str]:
-    """The names of all conformance tests that the installed smbtorture has: those of SMB 2 and 3, and of Apple's extensions."""
-    listing = subprocess.run(["smbtorture", "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return sorted({name for name in listing if name.startswith(_SUITES) and not name.startswith(TOOLS)})
+@dataclass(slots=True, frozen=True)
+class Release:
+    """
+    One release of smbtorture.
+
+    @ivar passing: The list of its tests that pass.
+    @ivar failing: The table of the others, with reasons.
+    @ivar suites: How the names begin of those that it knows: the tests of SMB 2 and 3, and of Apple's extensions.
+    @ivar root: The folder that has its Debian in it, if that is not this machine's.
+    """
+
+    passing: Path
+    failing: Path
+    suites: tuple[str, ...] = ("smb2.",)
+    root: Path | None = None
+
+    def command(self, folder: Path) -> list[str]:
+        """What starts it in a folder that has the same path for it as for us."""
+        return ["smbtorture"] if self.root is None else ["chroot", str(self.root), "env", f"--chdir={folder}", "smbtorture"]
+
+    def list_tests(self) -> list[str]:
+        """The names of all its conformance tests."""
+        listing = subprocess.run([*self.command(Path("/")), "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
+        return sorted({name for name in listing if name.startswith(self.suites) and not name.startswith(TOOLS)})
+
+
+RELEASES = {
+    "4.17": Release(HERE / "passing.txt", HERE / "failing.md", ("smb2.", "vfs.fruit")),
+    NEWER: Release(HERE / f"passing-{NEWER}.txt", HERE / f"failing-{NEWER}.md", root=HERE.parents[1] / f".chroot-{NEWER}"),
+}
+"""The releases that are known: this machine's own, and the one that C{tests/prepare-4.25} gets."""
 
 
 def read_outcome(output: str, status: int) -> Outcome:
@@ -73,7 +103,7 @@ def read_outcome(output: str, status: int) -> Outcome:
     return Outcome.SKIPPED if "skip" in verdicts else Outcome.FAILED
 
 
-def run_test(name: str, server: Server, share: Share, folder: Path, timeout_s: float) -> Result:
+def run_test(name: str, release: Release, server: Server, share: Share, folder: Path, timeout_s: float) -> Result:
     """Ask one test of a share; C{folder} is where smbtorture may leave files of its own."""
     settings = {
         "progress": "no",
@@ -86,7 +116,7 @@ def run_test(name: str, server: Server, share: Share, folder: Path, timeout_s: f
     }
     command = [
         *server.entrance,
-        "smbtorture",
+        *release.command(folder),
         f"//127.0.0.1/{share.name}",
         *("--configfile", os.devnull),
         *("--smb-ports", str(server.port)),

@@ -13,16 +13,17 @@ from pathlib import Path
 
 from needs import Needs, needs_of, shares_by_name
 from peers import Server, Share
-from torture import Outcome, Result, run_test
+from torture import Outcome, Release, Result, run_test
 
 SHARES_OF_A_SERVER = 32
 
 
 @dataclass(slots=True, frozen=True)
 class Job:
-    """One test to ask of one kind of server, once."""
+    """One test of a release to ask of one kind of server, once."""
 
     test: str
+    release: Release
     peer: type[Server]
 
 
@@ -78,7 +79,7 @@ class Worker(threading.Thread):
         server = self._server_for(job.peer, needs_of(job.test))
         share = self._unused.pop()
         logged = server.log.stat().st_size
-        result = run_test(job.test, server, share, server.folder, self._timeout_s)
+        result = run_test(job.test, job.release, server, share, server.folder, self._timeout_s)
         with server.log.open("rb") as log:
             log.seek(logged)
             server_log = log.read().decode(errors="replace")
