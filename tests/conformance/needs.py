@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from disk import can_mount
 from peers import Share
 
+SNAPSHOTS = ".snapshots/@GMT-%Y.%m.%d-%H.%M.%S"
+_SNAPSHOT = "@GMT-2026.11.23-12.00.00"
+SNAPSHOT_SETTINGS = {"twrp_file": "file", "twrp_stream": "stream", "twrp_stream_size": "3", "twrp_snapshot": _SNAPSHOT}
+"""What smbtorture is told of a share with a snapshot."""
+
 
 @dataclass(slots=True, frozen=True)
 class Needs:
     """
-    C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}: handles to the test's share may outlive
-    the server; C{btrfs}: the share is on a file system that compresses files, and lets them share blocks; C{isolated}: a network of its
-    own, in which the test can block connections, and port 445; C{time_machine_size}: the share is for backups of so much.
+    C{share}: the name of the test's share; C{must_sign}: clients must; C{shows_locks}: local programs see clients' locks; C{continuous}:
+    handles to the test's share may outlive the server; C{snapshot}: the share has one; C{btrfs}: the share is on a file system that
+    compresses files, and lets them share blocks; C{isolated}: a network of its own, in which the test can block connections, and port 445;
+    C{time_machine_size}: the share is for backups of so much.
     """
 
+    share: str = ""
     must_sign: bool = False
     shows_locks: bool = False
     continuous: bool = False
+    snapshot: bool = False
     btrfs: bool = False
     isolated: bool = False
     time_machine_size: str = ""
@@ -36,11 +45,14 @@ _NEEDS = {
     "smb2.multichannel.oplocks.test2.": Needs(isolated=True),
     "smb2.multichannel.oplocks.test3_": Needs(isolated=True),
     "smb2.oplock.batch22b.": Needs(isolated=True),
+    "smb2.persistent-open.leaselevels_fo.": Needs(share="ca_fo", continuous=True),
+    "smb2.persistent-open.leaselevels_fo_max_rwh.": Needs(share="ca_fo_max_rwh", continuous=True),
     "smb2.persistent-open": Needs(continuous=True),
     "smb2.replay.dhv2-pending3": Needs(isolated=True),
     "smb2.replay.replay5.": Needs(continuous=True),
     "smb2.samba3misc.localposixlock1.": Needs(shows_locks=True),
     "smb2.session-require-signing.": Needs(must_sign=True),
+    "smb2.twrp.": Needs(share="snapshots", snapshot=True),
     "vfs.fruit_timemachine.": Needs(time_machine_size="32K"),
 }
 
@@ -55,9 +67,27 @@ def can_have(needs: Needs) -> bool:
     return can_mount() or not needs.btrfs
 
 
-def shares_by_name(folder: Path) -> list[Share]:
-    """Shares that tests look for by their names: one with access-based enumeration, and one whose folder its users may not enter."""
+def shares_by_name(folder: Path, needs: Needs) -> list[Share]:
+    """
+    Shares that tests look for by their names: one with access-based enumeration, one whose folder its users may not enter, and the one that
+    a test asks for.
+    """
     return [
         Share("hideunread", folder / "hideunread", access_based=True),
         Share("noperm", folder / "noperm", forbidden=True),
+        *([_named(needs, folder / needs.share)] if needs.share else []),
     ]
+
+
+def _named(needs: Needs, path: Path) -> Share:
+    return Share(needs.share, path, continuous=needs.continuous, snapshots=SNAPSHOTS if needs.snapshot else "")
+
+
+def take_snapshot(share: Path) -> None:
+    """Put what the settings of L{SNAPSHOT_SETTINGS} name into a share, which is empty."""
+    for folder in (share, share / Path(SNAPSHOTS).with_name(_SNAPSHOT)):
+        (folder / "subdir").mkdir(parents=True)
+        file = folder / "file"
+        file.write_bytes(b"hello")
+        os.setxattr(file, "user.DosStream.stream:$DATA", b"abc\0")
+        (folder / "subdir" / "hardlink").hardlink_to(file)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from needs import SNAPSHOT_SETTINGS
 from peers import PASSWORD, Server, Share
 
 HERE = Path(__file__).parent
@@ -108,6 +109,11 @@ def read_outcome(output: str, status: int) -> Outcome:
     return Outcome.SKIPPED if "skip" in verdicts else Outcome.FAILED
 
 
+_LONG = ("smb2.persistent-open-reconnect-contended.reconnect-contended.",)
+_LONG_S = 900.0
+"""How long the tests may take that wait for seconds that nothing happens, a hundred times and more."""
+
+
 def run_test(name: str, release: Release, server: Server, share: Share, folder: Path, timeout_s: float) -> Result:
     """Ask one test of a share; C{folder} is where smbtorture may leave files of its own."""
     settings = {
@@ -118,6 +124,8 @@ def run_test(name: str, release: Release, server: Server, share: Share, folder: 
         "acl_xattr_name": server.acl_xattr,
         "use_iptables": "yes" if server.isolated else "",
         "share2": share.name if name.startswith("vfs.fruit_conversion.") else "",
+        "smbd": "yes" if server.name == "smbd" else "no",
+        **(SNAPSHOT_SETTINGS if share.snapshots else {}),
     }
     command = [
         *server.entrance,
@@ -143,7 +151,7 @@ def run_test(name: str, release: Release, server: Server, share: Share, folder: 
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=timeout_s)
+        output, _ = process.communicate(timeout=max(timeout_s, _LONG_S) if name.startswith(_LONG) else timeout_s)
         outcome = read_outcome(output, process.returncode)
     except subprocess.TimeoutExpired:
         _kill_group(process)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from needs import Needs, needs_of, shares_by_name
+from needs import Needs, needs_of, shares_by_name, take_snapshot
 from peers import Server, Share
 from torture import Outcome, Release, Result, run_test
 
@@ -76,8 +76,9 @@ class Worker(threading.Thread):
             self._stop_server()
 
     def _do(self, job: Job) -> Report:
-        server = self._server_for(job.peer, needs_of(job.test))
-        share = self._unused.pop()
+        needs = needs_of(job.test)
+        server = self._server_for(job.peer, needs)
+        share = next((share for share in server.shares if share.name == needs.share), None) or self._unused.pop()
         logged = server.log.stat().st_size
         result = run_test(job.test, job.release, server, share, server.folder, self._timeout_s)
         with server.log.open("rb") as log:
@@ -99,10 +100,12 @@ class Worker(threading.Thread):
                 Share(f"share{number}", places / str(number), continuous=needs.continuous, time_machine_size=needs.time_machine_size)
                 for number in range(SHARES_OF_A_SERVER)
             ]
-            shares = [*self._unused, *shares_by_name(places)]
+            shares = [*self._unused, *shares_by_name(places, needs)]
             for share in shares:
                 share.path.mkdir(parents=True)
                 share.path.chmod(0o777)
+                if share.snapshots:
+                    take_snapshot(share.path)
             server = peer(folder, shares)
             server.must_sign, server.shows_locks, server.on_btrfs = needs.must_sign, needs.shows_locks, disk is not None
             server.isolated = needs.isolated and peer.isolable
