@@ -90,6 +90,7 @@ def _interfaces(request: IoctlRequest, call: Call) -> bytes:
 
 
 def _no_dfs(request: IoctlRequest, call: Call) -> bytes:
+    """What a server answers that is not IsDfsCapable (MS-SMB2 3.3.5.15.2); NOT_FOUND is for those that are."""
     raise StatusError(Status.FS_DRIVER_REQUIRED)
 
 
