@@ -90,7 +90,7 @@ def test_a_server_can_be_any_command_and_its_log_says_why_it_does_not_start(run:
     assert re.search(r"given [23]\d{4} --share share0=/\S+ --share share1=/", done.stderr), done.stderr
 
 
-def test_a_release_that_is_not_there_is_named_with_what_gets_it(run) -> None:
+def test_a_release_that_is_not_there_is_named_with_what_gets_it(run: Run) -> None:
     done = run("--suite", "4.25", "--only", PASSES)
     assert done.returncode == 1
     assert "tests/prepare-4.25" in done.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import Logger, formatEvent
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+from zope.interface import implementer
 
 from filesvc.server.repeats import MOST, WHILE_S, Repeats
 
@@ -21,7 +22,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def repeats(clock: Clock, lines: list[str]) -> Repeats:
-    return Repeats(clock, Logger(observer=lambda event: lines.append(formatEvent(event))))
+    @implementer(ILogObserver)
+    def write(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    return Repeats(clock, Logger(observer=write))
 
 
 def test_a_few_are_written_as_they_are(repeats: Repeats, clock: Clock, lines: list[str]) -> None:
