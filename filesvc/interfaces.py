@@ -65,7 +65,30 @@ class Kind(Enum):
     FILE = "file"
     DIRECTORY = "directory"
     OTHER = "other"
-    """A device, socket, pipe or symbolic link: listed, never opened."""
+    """A device, socket, pipe or symbolic link, which has no data here: opened as itself only (L{ISpecialFileStore})."""
+
+
+class SpecialType(Enum):
+    """What L{Kind.OTHER} is, in POSIX's words."""
+
+    SYMLINK = "symbolic link"
+    FIFO = "pipe"
+    SOCKET = "socket"
+    CHARACTER_DEVICE = "character device"
+    BLOCK_DEVICE = "block device"
+
+
+@dataclass(slots=True, frozen=True)
+class Special:
+    """
+    A link or special file. C{target} is a link's: names between slashes, spelled as in a L{Path}, and C{"."}, C{".."} and empty ones.
+    C{major} and C{minor} are a device's.
+    """
+
+    type: SpecialType
+    target: str = ""
+    major: int = 0
+    minor: int = 0
 
 
 class FileIdentity(NamedTuple):
@@ -81,7 +104,8 @@ class Stat:
     What a store knows of a file. Times are nanoseconds since 1970 UTC; sizes are bytes.
 
     C{mode}, C{uid} and C{gid} are POSIX's; a store that has none says C{0o644} or C{0o755} and C{None}. C{implied} are those of the
-    C{attributes} that follow from the name alone: nobody has chosen them, and with another name the file has them no more.
+    C{attributes} that follow from the name alone: nobody has chosen them, and with another name the file has them no more. C{special} says
+    more of L{Kind.OTHER}. C{reparse_tag} is that of an L{IReparsePointFile}, 0 for any other.
     """
 
     identity: FileIdentity
@@ -97,6 +121,8 @@ class Stat:
     mode: int = 0o644
     uid: int | None = None
     gid: int | None = None
+    special: SpecialType | None = None
+    reparse_tag: int = 0
     implied: FileAttributes = _NO_ATTRIBUTES
 
 
@@ -205,7 +231,7 @@ class IOpenFile(Interface):
     """
 
     identity = Attribute("L{FileIdentity}.")
-    kind = Attribute("L{Kind.FILE} or L{Kind.DIRECTORY}.")
+    kind = Attribute("L{Kind}; L{Kind.OTHER} only of what an L{ISpecialFileStore} opened.")
     path = Attribute("L{Path} with the names as the store spells them; follows C{rename} of this open.")
     writable = Attribute("C{bool}: it was opened for writing.")
 
@@ -300,6 +326,27 @@ class ICompressibleFile(IOpenFile):
         """
 
 
+class IReparsePointFile(IOpenFile):
+    """
+    A file or directory that clients can make a reparse point (MS-FSCC 2.1.2), which C{stat} tells by its attributes and tag.
+
+    The store keeps the buffer, whose first four bytes are the tag, as it is; it means something to clients alone. A directory that is one
+    has no entries, so that an L{ISpecialFileStore} may have it as a L{Kind.FILE} with the attribute C{DIRECTORY}.
+    """
+
+    def get_reparse_point() -> bytes:
+        """The buffer that is kept; C{ENODATA} if there is none."""
+
+    def set_reparse_point(buffer: bytes | None) -> None:
+        """Keep a buffer, or none any more; C{ENOSPC} or C{E2BIG} where it is too large, C{ENOTSUP} where there are none."""
+
+
+class ISpecialFile(IOpenFile):
+    """A link or special file, open as itself. It has no data: reading finds the end, and nothing can be written."""
+
+    special = Attribute("L{Special}.")
+
+
 class IFileStore(Interface):
     """
     A tree of files and directories that a share serves. Names match by any case and keep the case they were given.
@@ -376,6 +423,35 @@ class ICloningStore(IFileStore):
 
         Both offsets are whole blocks of the volume, and the two ranges have nothing in common: C{EINVAL}. C{EXDEV} for a file of another
         volume, C{ENOTSUP} where blocks are not shared.
+        """
+
+
+class ISpecialFileStore(IFileStore):
+    """
+    A store that has links and special files, and opens them as what they are.
+
+    C{open} follows links as long as they lead to something in the store, and refuses with C{PermissionError} what is L{Kind.OTHER}.
+    """
+
+    unfollowed = Attribute(
+        "L{ISpecialFileStore}: the same store for clients that follow links themselves. No link is followed: a link on the way is"
+        " L{ParentNotFound}, and one at the end C{PermissionError}."
+    )
+
+    def open_itself(path: Path, writable: bool) -> IOpenFile:
+        """Open what is there, as C{open} does for L{Creation.EXISTING} and any kind, but a link or special file as an L{ISpecialFile}."""
+
+    def open_path(path: Path, follow: bool) -> IOpenFile:
+        """The same of what may be neither read nor written, to look at it, to describe it, to rename or to remove it."""
+
+    def obstacle(path: Path) -> tuple[int, Special | bytes] | None:
+        """What on the way leads to nothing in the store: how many names lead to it, and the link, or the buffer of a reparse point."""
+
+    def become(file: IOpenFile, what: Special | bytes | Kind) -> IOpenFile:
+        """
+        Put a link, pipe or socket, a directory that is a reparse point of that buffer, or an empty file or directory in the place of
+        what is open (if it is a directory, empty), which then has no name any more. C{EINVAL} for a device or a target that no link can
+        have, C{ENOTEMPTY} for a directory with entries, C{EPERM} where the file system has no such thing.
         """
 
 

@@ -8,6 +8,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.structure import section, unpack
+from filesvc.fscc.reparse_point import ReparseTag, SymbolicLink
 from filesvc.smb2.body import unpack_fixed, variable_part
 from filesvc.smb2.header import HEADER_LENGTH
 
@@ -21,6 +23,9 @@ _STRUCTURE_SIZE = 9
 _FIXED_END = HEADER_LENGTH + _FIXED.size
 _CONTEXT = Struct("<II")
 _ALIGNMENT = 8
+_SYMBOLIC_LINK = Struct("<IIIHH")
+_SYMLINK_ERROR_TAG = 0x4C4D5953
+_AFTER_LENGTH = 4
 
 
 class ErrorId(IntEnum):
@@ -94,3 +99,30 @@ def parse_error_contexts(data: Buffer, count: int) -> list[ErrorContext]:
         contexts.append(ErrorContext(view[offset + _CONTEXT.size : end], error_id))
         offset = end
     return contexts
+
+
+@dataclass(slots=True, frozen=True)
+class SymbolicLinkErrorResponse:
+    """
+    Where a client must go on that was C{STOPPED_ON_SYMLINK} (MS-SMB2 2.2.2.2.1).
+
+    C{unparsed_path_length} counts the bytes at the end of the name that stand behind the link, with their backslash.
+    """
+
+    unparsed_path_length: int
+    link: SymbolicLink
+
+    @classmethod
+    def parse(cls, data: Buffer) -> SymbolicLinkErrorResponse:
+        """@raise MalformedMessage: it is another thing, or ends too early."""
+        view = memoryview(data)
+        _, error_tag, reparse_tag, length, unparsed = unpack(_SYMBOLIC_LINK, view)
+        if error_tag != _SYMLINK_ERROR_TAG or reparse_tag != ReparseTag.SYMLINK:
+            raise MalformedMessage(f"a symbolic link error of tags {error_tag:#x} and {reparse_tag:#x}")
+        return cls(unparsed, SymbolicLink.parse(section(view, _SYMBOLIC_LINK.size, length)))
+
+    def encode(self) -> bytes:
+        """The error data; for a 3.1.1 client to be put into an L{ErrorContext}."""
+        link = self.link.encode()
+        length = _SYMBOLIC_LINK.size - _AFTER_LENGTH + len(link)
+        return _SYMBOLIC_LINK.pack(length, _SYMLINK_ERROR_TAG, ReparseTag.SYMLINK, len(link), self.unparsed_path_length) + link

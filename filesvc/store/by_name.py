@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PREFIX = b"user."
 _DOSATTRIB = dosattrib.XATTR.encode()
 _DOSATTRIB_MAX: Final = 512
+_REPARSE = dosattrib.REPARSE_XATTR.encode()
 
 _DosAttribBuffer = ctypes.c_char * _DOSATTRIB_MAX
 
@@ -44,7 +45,7 @@ def read_by_name(path: bytes) -> tuple[DosAttrib | None, dict[str, int]]:
             buffer = _DosAttribBuffer()
             length = _libc.lgetxattr(path, name, buffer, _DOSATTRIB_MAX)
             kept = dosattrib.decode(buffer.raw[:length]) if length > 0 else None
-        elif name.startswith(_PREFIX):
+        elif name.startswith(_PREFIX) and name != _REPARSE:
             length = _libc.lgetxattr(path, name, None, 0)
             if length >= 0:
                 lengths[name.removeprefix(_PREFIX).decode(errors="surrogateescape")] = length

@@ -12,7 +12,9 @@ import errno
 import os
 import stat
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from ctypes import c_char_p, c_int, c_uint
+from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -27,19 +29,24 @@ from filesvc.interfaces import (
     ICloningStore,
     IOpenFile,
     IOverlappingStore,
+    ISpecialFileStore,
     IWatchableStore,
     Kind,
-    ParentNotFound,
     Path,
+    Special,
+    SpecialType,
     TakesLong,
     Volume,
 )
-from filesvc.store import compression, dosattrib, space
+from filesvc.store import compression, dosattrib, space, special_files
 from filesvc.store.caseless import CaselessIndex, exists
+from filesvc.store.descriptors import closing_descriptor, error_of, identity_of
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
-from filesvc.store.names import from_disk, to_disk
+from filesvc.store.lookup import FIND_DIRECTORY, Lookup, Names
+from filesvc.store.names import from_disk, target_from_disk, to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
+from filesvc.store.path_file import PathFile, SpecialFile
 from filesvc.store.statx import kind_of, statx
 from filesvc.store.watch import TEMPORARY, LocalWatcher
 
@@ -54,38 +61,13 @@ _libc.renameat2.argtypes = [c_int, c_char_p, c_int, c_char_p, c_uint]
 # Never wait for a lease, which may be our own; see FileBusy.
 _OPEN_FILE = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FIND_DIRECTORY = os.O_PATH | os.O_DIRECTORY
 
 _NEW_FILE = dosattrib.encode(DosAttrib(FileAttributes.ARCHIVE, None))
 
-_Names = tuple[bytes, ...]
+_AnyFile = LocalFile | PathFile
 
 
-def _error(code: int, subject: object) -> OSError:
-    return OSError(code, os.strerror(code), subject)
-
-
-def _parent_not_found(names: _Names, error: OSError) -> OSError:
-    """What to raise when opening a directory on the way failed so."""
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ELOOP):
-        return ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
-    return error
-
-
-def _identity(fd: int) -> FileIdentity:
-    status = os.fstat(fd)
-    return FileIdentity(status.st_dev, status.st_ino)
-
-
-@contextmanager
-def _closing(fd: int) -> Iterator[int]:
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-@implementer(ICloningStore, IOverlappingStore, IWatchableStore)
+@implementer(ICloningStore, IOverlappingStore, ISpecialFileStore, IWatchableStore)
 class LocalStore:
     """
     The folder C{root} and all below it.
@@ -109,6 +91,7 @@ class LocalStore:
         except OSError:
             self._root.close()
             raise
+        self._lookup = Lookup(self._root, self._caseless)
 
     def close(self) -> None:
         """Give back what the store holds."""
@@ -147,9 +130,9 @@ class LocalStore:
 
     def identity(self, path: Path) -> FileIdentity:
         """See L{IOverlappingStore.identity}."""
-        _, handle = self._find(tuple(map(to_disk, path)))
-        with _closing(handle):
-            return _identity(handle)
+        _, handle = self._lookup.find(tuple(map(to_disk, path)))
+        with closing_descriptor(handle):
+            return identity_of(handle)
 
     def is_within(self, path: Path, directory: FileIdentity) -> bool:
         """See L{IOverlappingStore.is_within}. What is above a directory that this process may not leave upwards is not known."""
@@ -161,17 +144,17 @@ class LocalStore:
         except OSError:
             return False
 
-    def _directories_above(self, names: _Names) -> Generator[FileIdentity, None, None]:
+    def _directories_above(self, names: Names) -> Generator[FileIdentity, None, None]:
         """The directories that a name is in, from its own to the machine's root."""
-        fd = self._find_directory(names[:-1])[1]
+        fd = self._lookup.directory(names[:-1])[1]
         try:
-            below = _identity(fd)
+            below = identity_of(fd)
             if names:
                 yield below
             while True:
-                above = os.open("..", _FIND_DIRECTORY, dir_fd=fd)
+                above = os.open("..", FIND_DIRECTORY, dir_fd=fd)
                 os.close(fd)
-                fd, here = above, _identity(above)
+                fd, here = above, identity_of(above)
                 if here == below:
                     break
                 yield here
@@ -185,8 +168,8 @@ class LocalStore:
         root, now = (os.readlink(f"/proc/self/fd/{fd}".encode()).rstrip(b"/") for fd in (self._root.fd, ours.fileno()))
         names = now.split(b"/")[root.count(b"/") + 1 :]
         try:
-            with _closing(self._root.open(names, os.O_PATH)) as handle:
-                return tuple(map(from_disk, names)) if _identity(handle) == ours.identity else ours.path
+            with closing_descriptor(self._root.open(names, os.O_PATH)) as handle:
+                return tuple(map(from_disk, names)) if identity_of(handle) == ours.identity else ours.path
         except OSError:
             return ours.path
 
@@ -197,19 +180,34 @@ class LocalStore:
         names = tuple(map(to_disk, path))
         if creation is Creation.NEW:
             return self._make(names, kind, writable, mode)
-        names, handle = self._find(names)
+        names, handle = self._lookup.find(names)
         try:
             return self._open_found(names, handle, kind, writable)
         finally:
             os.close(handle)
 
-    def _open_found(self, names: _Names, handle: int, kind: Kind | None, writable: bool) -> LocalFile:
+    def open_itself(self, path: Path, writable: bool) -> LocalFile | SpecialFile:
+        """See L{ISpecialFileStore.open_itself}."""
+        names, handle = self._lookup.find(tuple(map(to_disk, path)), follow=False)
+        if _is_other(handle):
+            return SpecialFile(self._root, names, handle, identity_of(handle), Kind.OTHER, self._read_only)
+        with closing_descriptor(handle):
+            return self._open_found(names, handle, None, writable)
+
+    def open_path(self, path: Path, follow: bool) -> PathFile:
+        """See L{ISpecialFileStore.open_path}."""
+        names, handle = self._lookup.find(tuple(map(to_disk, path)), follow)
+        kind = kind_of(os.fstat(handle).st_mode)
+        file_class = SpecialFile if kind is Kind.OTHER else PathFile
+        return file_class(self._root, names, handle, identity_of(handle), kind, self._read_only)
+
+    def _open_found(self, names: Names, handle: int, kind: Kind | None, writable: bool) -> LocalFile:
         status = os.fstat(handle)
         found = kind_of(status.st_mode)
         if found is Kind.OTHER:
-            raise _error(errno.EACCES, names)
+            raise error_of(errno.EACCES, names)
         if kind is not None and kind is not found:
-            raise _error(errno.EISDIR if found is Kind.DIRECTORY else errno.ENOTDIR, names)
+            raise error_of(errno.EISDIR if found is Kind.DIRECTORY else errno.ENOTDIR, names)
         identity = FileIdentity(status.st_dev, status.st_ino)
         if found is Kind.DIRECTORY:
             writable = False
@@ -223,16 +221,16 @@ class LocalStore:
             raise FileBusy(identity) from error
         return LocalFile(self._root, names, fd, identity, found, writable, self._read_only)
 
-    def _make(self, names: _Names, kind: Kind | None, writable: bool, mode: int | None) -> LocalFile:
+    def _make(self, names: Names, kind: Kind | None, writable: bool, mode: int | None) -> LocalFile:
         self._check_changeable()
         if not names:
-            raise _error(errno.EEXIST, names)
-        above, parent = self._find_directory(names[:-1])
+            raise error_of(errno.EEXIST, names)
+        above, parent = self._lookup.directory(names[:-1])
         name = names[-1]
-        with _closing(parent):
-            taken = self._caseless.find(parent, name)
+        with closing_descriptor(parent):
+            taken = self._lookup.spelled(parent, name)
             if taken is not None and exists(parent, taken):
-                raise _error(errno.EEXIST, names)
+                raise error_of(errno.EEXIST, names)
             if kind is Kind.DIRECTORY:
                 os.mkdir(name, 0o777 if mode is None else mode, dir_fd=parent)
                 writable = False
@@ -243,66 +241,74 @@ class LocalStore:
                 # The file is made, whether or not there is room to remember that it needs archiving.
                 with suppress(OSError):
                     os.setxattr(fd, dosattrib.XATTR, _NEW_FILE)
-        return LocalFile(self._root, (*above, name), fd, _identity(fd), kind or Kind.FILE, writable, self._read_only)
+        return LocalFile(self._root, (*above, name), fd, identity_of(fd), kind or Kind.FILE, writable, self._read_only)
 
     def _check_changeable(self, change: bool = True) -> None:
         if change and self._read_only:
-            raise _error(errno.EROFS, self._label)
+            raise error_of(errno.EROFS, self._label)
 
-    # Finding
+    # Links and special files
 
-    def _find(self, names: _Names) -> tuple[_Names, int]:
-        """The C{O_PATH} descriptor of what C{names} lead to by any case, and the names as they are on disk."""
-        try:
-            return names, self._root.open(names, os.O_PATH)
-        except FileNotFoundError:
-            above, parent = self._find_directory(names[:-1])
-        except OSError as error:
-            raise self._refusal(names, error) from error
-        with _closing(parent):
-            name = self._caseless.find_alike(parent, names[-1])
-            if name is None:
-                raise _error(errno.ENOENT, names)
-            names = (*above, name)
+    @cached_property
+    def unfollowed(self) -> LocalStore:
+        """See L{ISpecialFileStore.unfollowed}."""
+        other = copy(self)
+        other._lookup = self._lookup.not_following()
+        other._root = other._lookup.root
+        return other
+
+    def obstacle(self, path: Path) -> tuple[int, Special | bytes] | None:
+        """See L{ISpecialFileStore.obstacle}."""
+        names = tuple(map(to_disk, path))
+        for depth in range(1, len(names) + 1):
             try:
-                return names, self._root.open(names, os.O_PATH)
-            except FileNotFoundError as error:
-                # A link that leads nowhere, unless the name itself is gone by now.
-                os.stat(name, dir_fd=parent, follow_symlinks=False)
-                raise _error(errno.EACCES, names) from error
-            except OSError as error:
-                raise self._refusal(names, error) from error
+                above, handle = self._lookup.find(names[:depth], follow=False)
+            except TakesLong:
+                raise
+            except OSError:
+                break
+            names = (*above, *names[depth:])
+            with closing_descriptor(handle):
+                found = self._stops_at(handle, above, last=depth == len(names))
+            if found is not None:
+                return depth, found
+        return None
 
-    def _find_directory(self, names: _Names) -> tuple[_Names, int]:
-        """The same for a directory on the way to a name; L{ParentNotFound} for whatever keeps it from being one."""
+    def _stops_at(self, handle: int, names: Names, last: bool) -> Special | bytes | None:
+        """The link or reparse point that keeps who comes to it from going on."""
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISLNK(mode):
+            return None if self._leads_on(names) else Special(SpecialType.SYMLINK, target_from_disk(os.readlink(b"", dir_fd=handle)))
+        if last or not stat.S_ISREG(mode):
+            return None
         try:
-            return names, self._root.open(names, _FIND_DIRECTORY)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise _parent_not_found(names, error) from error
-        found: _Names = ()
-        directory = self._root.open((), _FIND_DIRECTORY)
-        for name in names:
-            with _closing(directory):
-                match = self._caseless.find_alike(directory, name)
-                if match is None:
-                    raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
-                found = (*found, match)
-                try:
-                    directory = self._root.open(found, _FIND_DIRECTORY)
-                except OSError as error:
-                    raise _parent_not_found(names, error) from error
-        return found, directory
+            return os.getxattr(f"/proc/self/fd/{handle}", dosattrib.REPARSE_XATTR)
+        except OSError:
+            return None
 
-    def _refusal(self, names: _Names, error: OSError) -> OSError:
-        """What to raise when the kernel refuses to resolve C{names}."""
-        if error.errno == errno.ENOTDIR:
-            return _parent_not_found(names, error)
-        if error.errno in (errno.EXDEV, errno.ELOOP):
-            os.close(self._find_directory(names[:-1])[1])
-            return _error(errno.EACCES, names)
-        return error
+    def _leads_on(self, names: Names) -> bool:
+        try:
+            os.close(self._root.open(names, os.O_PATH))
+        except OSError:
+            return False
+        return True
+
+    def become(self, file: IOpenFile, what: Special | bytes | Kind) -> LocalFile | SpecialFile:
+        """See L{ISpecialFileStore.become}."""
+        ours = self._ours(file)
+        with self._name_of(ours) as (parent, name):
+            temporary = TEMPORARY + token_hex(8).encode()
+            special_files.make(parent, temporary, what, stat.S_IMODE(os.fstat(ours.fileno()).st_mode))
+            try:
+                if ours.kind is Kind.DIRECTORY or what is Kind.DIRECTORY:
+                    (os.rmdir if ours.kind is Kind.DIRECTORY else os.unlink)(name, dir_fd=parent)
+                    _rename_noreplace(parent, temporary, parent, name)
+                else:
+                    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except OSError:
+                (os.rmdir if what is Kind.DIRECTORY else os.unlink)(temporary, dir_fd=parent)
+                raise
+        return self.open_itself(ours.path, False)
 
     # Names
 
@@ -310,8 +316,8 @@ class LocalStore:
         """See L{IFileStore.rename}. A directory replaces nothing and is not replaced: C{PermissionError}."""
         ours = self._ours(file)
         with self._name_of(ours) as (old_parent, old), self._place(path) as (above, parent, name):
-            taken = self._caseless.find(parent, name)
-            if taken == old and _identity(parent) == _identity(old_parent):
+            taken = self._lookup.spelled(parent, name)
+            if taken == old and identity_of(parent) == identity_of(old_parent):
                 os.rename(old, name, src_dir_fd=parent, dst_dir_fd=parent)
             elif taken is None:
                 _rename_noreplace(old_parent, old, parent, name)
@@ -330,10 +336,10 @@ class LocalStore:
         ours = self._ours(file)
         self._check_changeable()
         if ours.kind is Kind.DIRECTORY:
-            raise _error(errno.EPERM, path)
+            raise error_of(errno.EPERM, path)
         source = f"/proc/self/fd/{ours.fileno()}"
         with self._place(path) as (_, parent, name):
-            taken = self._caseless.find(parent, name)
+            taken = self._lookup.spelled(parent, name)
             if taken is None:
                 os.link(source, name, dst_dir_fd=parent, follow_symlinks=True)
                 return
@@ -364,53 +370,57 @@ class LocalStore:
     def clone_range(self, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> None:
         """See L{ICloningStore.clone_range}. It is for the kernel to say whether files of two folders are on one volume."""
         if not isinstance(source, LocalFile):
-            raise _error(errno.EXDEV, source)
+            raise error_of(errno.EXDEV, source)
         space.clone_range(source.fileno(), source_offset, self._target(target), target_offset, length)
 
     def _target(self, file: IOpenFile) -> int:
         """The descriptor of a file that data goes into."""
         ours = self._ours(file)
         if not ours.writable:
-            raise _error(errno.EACCES, ours.names)
+            raise error_of(errno.EACCES, ours.names)
         return ours.fileno()
 
-    def _ours(self, file: IOpenFile) -> LocalFile:
-        if isinstance(file, LocalFile) and file.root is self._root:
+    def _ours(self, file: IOpenFile) -> _AnyFile:
+        if isinstance(file, _AnyFile) and file.root.origin is self._root.origin:
             return file
-        raise _error(errno.EXDEV, file)
+        raise error_of(errno.EXDEV, file)
 
     @contextmanager
-    def _name_of(self, file: LocalFile) -> Iterator[tuple[int, bytes]]:
+    def _name_of(self, file: _AnyFile) -> Iterator[tuple[int, bytes]]:
         """The directory and the name that C{file} was opened by, once it is sure that this still is its name."""
         self._check_changeable()
         if not file.names:
-            raise _error(errno.EBUSY, file.names)
-        names, handle = self._find(file.names)
-        with _closing(handle):
-            if _identity(handle) != file.identity:
-                raise _error(errno.ENOENT, names)
-        _, parent = self._find_directory(names[:-1])
-        with _closing(parent):
+            raise error_of(errno.EBUSY, file.names)
+        names, handle = self._lookup.find(file.names, follow=file.kind is not Kind.OTHER)
+        with closing_descriptor(handle):
+            if identity_of(handle) != file.identity:
+                raise error_of(errno.ENOENT, names)
+        _, parent = self._lookup.directory(names[:-1])
+        with closing_descriptor(parent):
             yield parent, names[-1]
 
     @contextmanager
-    def _place(self, path: Path) -> Iterator[tuple[_Names, int, bytes]]:
+    def _place(self, path: Path) -> Iterator[tuple[Names, int, bytes]]:
         """The directory that C{path} puts a name in, and that name."""
         if not path:
-            raise _error(errno.EEXIST, path)
-        above, parent = self._find_directory(tuple(map(to_disk, path[:-1])))
-        with _closing(parent):
+            raise error_of(errno.EEXIST, path)
+        above, parent = self._lookup.directory(tuple(map(to_disk, path[:-1])))
+        with closing_descriptor(parent):
             yield above, parent, to_disk(path[-1])
 
-    def _check_replaceable(self, file: LocalFile, parent: int, name: bytes, replace: bool) -> None:
+    def _check_replaceable(self, file: _AnyFile, parent: int, name: bytes, replace: bool) -> None:
         if not replace:
-            raise _error(errno.EEXIST, name)
+            raise error_of(errno.EEXIST, name)
         if Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
-            raise _error(errno.EACCES, name)
+            raise error_of(errno.EACCES, name)
 
 
-def _same_file(parent: int, name: bytes, file: LocalFile) -> bool:
+def _same_file(parent: int, name: bytes, file: _AnyFile) -> bool:
     return statx(parent, name).identity == file.identity
+
+
+def _is_other(fd: int) -> bool:
+    return kind_of(os.fstat(fd).st_mode) is Kind.OTHER
 
 
 def _is_link(parent: int, name: bytes) -> bool:
@@ -422,6 +432,6 @@ def _rename_noreplace(old_parent: int, old: bytes, parent: int, name: bytes) -> 
         return
     error = ctypes.get_errno()
     if error != errno.EINVAL:
-        raise _error(error, name)
+        raise error_of(error, name)
     # Not every file system has the flag.
     os.rename(old, name, src_dir_fd=old_parent, dst_dir_fd=parent)

@@ -10,6 +10,7 @@ import fcntl
 import os
 from contextlib import suppress
 from ctypes import c_int, c_long, c_void_p
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zope.interface import implementer
@@ -21,8 +22,10 @@ from filesvc.interfaces import (
     ICompressibleFile,
     IDescriptorFile,
     ILockableFile,
+    IReparsePointFile,
     Kind,
     Path,
+    SpecialType,
     Stat,
     Times,
 )
@@ -40,7 +43,11 @@ if TYPE_CHECKING:
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
-_HARMLESS = FileAttributes.ARCHIVE | FileAttributes.NORMAL | FileAttributes.DIRECTORY
+_OWN = (_DOSATTRIB, dosattrib.REPARSE_XATTR.removeprefix(_XATTR_PREFIX))
+_REPARSE_POINT = int(FileAttributes.REPARSE_POINT)
+_TAG_LENGTH = 4
+HARMLESS = FileAttributes.ARCHIVE | FileAttributes.NORMAL | FileAttributes.DIRECTORY
+"""Attributes that may be set where none are kept."""
 
 _UTIME_OMIT = (1 << 30) - 2
 
@@ -72,7 +79,21 @@ def _timespec(time: int | None) -> tuple[int, int]:
     return (0, _UTIME_OMIT) if time is None else divmod(time, 1_000_000_000)
 
 
-@implementer(ICompressibleFile, IDescriptorFile, ILockableFile)
+def timespecs(times: Times) -> ctypes.Array[c_long]:
+    """When a file was read and written, as C{utimensat(2)} takes it."""
+    return _TimeSpecs(*_timespec(times.accessed), *_timespec(times.written))
+
+
+def _with_tag(stat: Stat, file: int | bytes) -> Stat:
+    """What is true of a file that says of itself to be a reparse point, at a path or open; it is none without a tag."""
+    try:
+        stat.reparse_tag = int.from_bytes(os.getxattr(file, dosattrib.REPARSE_XATTR)[:_TAG_LENGTH], "little")
+    except OSError:
+        stat.attributes &= ~FileAttributes.REPARSE_POINT
+    return stat
+
+
+@implementer(ICompressibleFile, IDescriptorFile, ILockableFile, IReparsePointFile)
 class LocalFile:
     """
     A regular file or directory below the root of a L{filesvc.store.local.LocalStore}.
@@ -118,7 +139,8 @@ class LocalFile:
 
     def stat(self) -> Stat:
         """What is true of it now."""
-        return dosattrib.describe(statx(self._fd), self._is_dot_file(), kept_dosattrib(self._fd))
+        stat = dosattrib.describe(statx(self._fd), self._is_dot_file(), kept_dosattrib(self._fd))
+        return stat if not int(stat.attributes) & _REPARSE_POINT else _with_tag(stat, self._fd)
 
     def _is_dot_file(self) -> bool:
         return bool(self.names) and self.names[-1].startswith(b".")
@@ -130,10 +152,8 @@ class LocalFile:
         Where the file system has no extended attributes, C{created} can't be kept either.
         """
         self._check_changeable()
-        if times.accessed is not None or times.written is not None:
-            timespecs = _TimeSpecs(*_timespec(times.accessed), *_timespec(times.written))
-            if _libc.futimens(self._fd, timespecs):
-                raise _error(ctypes.get_errno())
+        if (times.accessed is not None or times.written is not None) and _libc.futimens(self._fd, timespecs(times)):
+            raise _error(ctypes.get_errno())
         if times.created is not None:
             kept = kept_dosattrib(self._fd) or DosAttrib(0, None)
             kept.created = times.created
@@ -156,7 +176,7 @@ class LocalFile:
                 raise
             stat = self.stat()
             shows = stat.implied & ~attributes and not attributes & FileAttributes.ARCHIVE
-            if shows or attributes & ~(_HARMLESS | stat.attributes):
+            if shows or attributes & ~(HARMLESS | stat.attributes):
                 raise
 
     def _keep(self, kept: DosAttrib) -> None:
@@ -256,9 +276,14 @@ class LocalFile:
             stat, kept = self._follow(disk, stat)
         else:
             kept, lengths = read_by_name(b"/proc/self/fd/%d/%b" % (self._fd, disk))
-        return Entry(name, dosattrib.describe(stat, disk.startswith(b"."), kept), lengths)
+        stat = dosattrib.describe(stat, disk.startswith(b"."), kept)
+        if kept is not None and kept.reparse_point:
+            stat = _with_tag(stat, b"/proc/self/fd/%d/%b" % (self._fd, disk))
+        return Entry(name, stat, lengths)
 
     def _follow(self, disk: bytes, stat: Stat) -> tuple[Stat, DosAttrib | None]:
+        if stat.special is not SpecialType.SYMLINK:
+            return stat, None
         try:
             target = self.root.open((*self.names, disk), os.O_PATH)
         except OSError:
@@ -272,26 +297,26 @@ class LocalFile:
 
     def get_xattr(self, name: str) -> bytes:
         """A named value kept with the file; C{ENODATA} if there is none."""
-        if name == _DOSATTRIB:
+        if name in _OWN:
             raise _error(errno.ENODATA, name)
         return os.getxattr(self._fd, _xattr(name))
 
     def set_xattr(self, name: str, value: bytes) -> None:
-        """Keep a named value with the file; C{EPERM} for C{DOSATTRIB}, which is the store's own."""
+        """Keep a named value with the file; C{EPERM} for those that are the store's own."""
         self._check_changeable()
-        if name == _DOSATTRIB:
+        if name in _OWN:
             raise _error(errno.EPERM, name)
         os.setxattr(self._fd, _xattr(name), value)
 
     def remove_xattr(self, name: str) -> None:
         """Forget a named value; C{ENODATA} if there is none."""
         self._check_changeable()
-        if name == _DOSATTRIB:
+        if name in _OWN:
             raise _error(errno.ENODATA, name)
         os.removexattr(self._fd, _xattr(name))
 
     def list_xattrs(self) -> list[str]:
-        """The names of all named values but C{DOSATTRIB}."""
+        """The names of all named values but the store's own."""
         try:
             names = os.listxattr(self._fd)
         except OSError as error:
@@ -299,4 +324,19 @@ class LocalFile:
                 return []
             raise
         own = (name.removeprefix(_XATTR_PREFIX) for name in names if name.startswith(_XATTR_PREFIX))
-        return [name for name in own if name != _DOSATTRIB]
+        return [name for name in own if name not in _OWN]
+
+    # Reparse points
+
+    def get_reparse_point(self) -> bytes:
+        """See L{IReparsePointFile}."""
+        return os.getxattr(self._fd, dosattrib.REPARSE_XATTR)
+
+    def set_reparse_point(self, buffer: bytes | None) -> None:
+        """See L{IReparsePointFile}."""
+        self._check_changeable()
+        if buffer is None:
+            os.removexattr(self._fd, dosattrib.REPARSE_XATTR)
+        else:
+            os.setxattr(self._fd, dosattrib.REPARSE_XATTR, buffer)
+        self._keep(replace(kept_dosattrib(self._fd) or DosAttrib(0, None), reparse_point=buffer is not None))

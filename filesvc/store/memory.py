@@ -22,6 +22,7 @@ from filesvc.interfaces import (
     FileIdentity,
     IFileStore,
     IOpenFile,
+    IReparsePointFile,
     Kind,
     ParentNotFound,
     Path,
@@ -38,7 +39,7 @@ CAPACITY: Final = 1 << 30
 """Bytes that the files of a store hold together, if it isn't told otherwise."""
 
 _UNIT = 4096
-_WHAT_IT_IS = FileAttributes.DIRECTORY | FileAttributes.NORMAL
+_WHAT_IT_IS = FileAttributes.DIRECTORY | FileAttributes.NORMAL | FileAttributes.REPARSE_POINT
 
 
 class _Locked(Protocol):
@@ -86,6 +87,7 @@ class _Node:
     data: bytearray = field(default_factory=bytearray)
     entries: dict[str, tuple[str, _Node]] = field(default_factory=dict)
     xattrs: dict[str, bytes] = field(default_factory=dict)
+    reparse_point: bytes | None = None
 
     def modified(self) -> None:
         self.written = self.changed = time_ns()
@@ -102,7 +104,7 @@ class _Node:
         self.modified()
 
 
-@implementer(IOpenFile)
+@implementer(IReparsePointFile)
 class MemoryFile:
     """A file or directory of a L{MemoryStore}, open."""
 
@@ -245,6 +247,18 @@ class MemoryFile:
         """The names of all named values."""
         return list(self.node.xattrs)
 
+    @_locked
+    def get_reparse_point(self) -> bytes:
+        """See L{IReparsePointFile}."""
+        if self.node.reparse_point is None:
+            raise _error(errno.ENODATA, self.path)
+        return self.node.reparse_point
+
+    @_locked
+    def set_reparse_point(self, buffer: bytes | None) -> None:
+        """See L{IReparsePointFile}."""
+        self._changing().reparse_point = buffer
+
 
 @implementer(IFileStore)
 class MemoryStore:
@@ -362,6 +376,7 @@ class MemoryStore:
     def stat_of(self, node: _Node) -> Stat:
         """See L{IOpenFile.stat}."""
         attributes = node.attributes | (FileAttributes.DIRECTORY if node.kind is Kind.DIRECTORY else 0)
+        attributes |= FileAttributes(0) if node.reparse_point is None else FileAttributes.REPARSE_POINT
         return Stat(
             identity=self.identity_of(node),
             kind=node.kind,
@@ -376,6 +391,7 @@ class MemoryStore:
             mode=node.mode,
             uid=node.uid,
             gid=node.gid,
+            reparse_tag=int.from_bytes((node.reparse_point or b"")[:4], "little"),
         )
 
     def resize(self, node: _Node, size: int) -> None:

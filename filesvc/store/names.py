@@ -110,3 +110,22 @@ def _unshow(match: re.Match[str]) -> str:
     if char >= "\uef80":
         return chr(ord(char) - 0xEF00 + 0xDC00)
     return char.encode(errors="surrogatepass").decode(errors="surrogateescape")
+
+
+_NO_NAMES = ("", ".", "..", b"", b".", b"..")
+
+
+def target_from_disk(target: bytes) -> str:
+    """The target of a link, its names as clients see them."""
+    return "/".join(part.decode() if part in _NO_NAMES else from_disk(part) for part in target.split(b"/"))
+
+
+def target_to_disk(target: str) -> bytes:
+    """
+    The target on disk for one that L{target_from_disk} gives or a client sent.
+
+    @raise OSError: as L{to_disk}; C{EINVAL} for an empty one.
+    """
+    if not target:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), target)
+    return b"/".join(part.encode() if part in _NO_NAMES else to_disk(part) for part in target.split("/"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from copy import copy
 from ctypes import c_int, c_long, c_size_t, c_uint64, c_void_p
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
+
+FOLLOWING = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+NOT_FOLLOWING = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 
 _SYS_OPENAT2 = 437
 _ATTEMPTS = 32
@@ -33,20 +38,21 @@ class _OpenHow(ctypes.Structure):
 
 
 @cache
-def _how(flags: int, mode: int) -> Any:
-    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS))
+def _how(flags: int, mode: int, resolve: int) -> Any:
+    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, mode, resolve))
 
 
-def open_beneath(directory: int, path: bytes, flags: int, mode: int = 0) -> int:
+def open_beneath(directory: int, path: bytes, flags: int, mode: int = 0, resolve: int = FOLLOWING) -> int:
     """
     Open C{path} at or below C{directory}, following symbolic links that stay below it.
 
     @param path: relative, without NUL.
     @param mode: only with C{O_CREAT}.
+    @param resolve: L{FOLLOWING}, or L{NOT_FOLLOWING}, by which any link is C{ELOOP}, but for one that C{O_PATH | O_NOFOLLOW} opens itself.
     @return: a descriptor, closed on C{exec}.
     @raise OSError: C{EXDEV} if the path leads out, C{ELOOP} if it crosses a magic link of C{/proc}, or as C{open(2)} does.
     """
-    how = _how(flags, mode)
+    how = _how(flags, mode, resolve)
     for _ in range(_ATTEMPTS):
         fd: int = _syscall(_SYS_OPENAT2, directory, path, how, ctypes.sizeof(_OpenHow))
         if fd >= 0:
@@ -62,19 +68,28 @@ class Beneath:
     """
     A directory and all that is below it, and nothing else.
 
+    @ivar origin: equal for all that are the same directory, whether they follow links or not.
     @raise OSError: if C{directory} can't be opened.
     """
 
-    __slots__ = ("fd",)
+    __slots__ = ("_resolve", "fd", "origin")
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.origin: object = object()
+        self._resolve = FOLLOWING
+
+    def not_following(self) -> Beneath:
+        """The same directory, with no link in it followed. It is not to be closed, and of no use after this one is."""
+        other = copy(self)
+        other._resolve = NOT_FOLLOWING
+        return other
 
     def open(self, names: Sequence[bytes], flags: int) -> int:
         """
         Open what C{names} lead to, the directory itself for none. See L{open_beneath}.
         """
-        return open_beneath(self.fd, b"/".join(names) or b".", flags)
+        return open_beneath(self.fd, b"/".join(names) or b".", flags, resolve=self._resolve)
 
     def close(self) -> None:
         """Let go of the directory."""

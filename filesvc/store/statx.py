@@ -9,8 +9,9 @@ import os
 import stat
 import struct
 from ctypes import c_char_p, c_int, c_uint, c_void_p
+from typing import Final
 
-from filesvc.interfaces import FileAttributes, FileIdentity, Kind, Stat
+from filesvc.interfaces import FileAttributes, FileIdentity, Kind, SpecialType, Stat
 
 _EMPTY_PATH = 0x1000
 _NO_AUTOMOUNT = 0x800
@@ -28,6 +29,15 @@ _PERMISSIONS = 0o7777
 _NO_ATTRIBUTES = FileAttributes(0)
 _COMPRESSED = 0x4
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY}
+
+SPECIAL_TYPES: Final = {
+    stat.S_IFLNK: SpecialType.SYMLINK,
+    stat.S_IFIFO: SpecialType.FIFO,
+    stat.S_IFSOCK: SpecialType.SOCKET,
+    stat.S_IFCHR: SpecialType.CHARACTER_DEVICE,
+    stat.S_IFBLK: SpecialType.BLOCK_DEVICE,
+}
+"""What the format in C{st_mode} says of L{Kind.OTHER}."""
 
 _statx = ctypes.CDLL(None, use_errno=True).statx
 _statx.argtypes = [c_int, c_char_p, c_int, c_uint, c_void_p]
@@ -75,4 +85,5 @@ def statx(directory: int, name: bytes = b"") -> Stat:
         mode & _PERMISSIONS,
         uid,
         gid,
+        SPECIAL_TYPES.get(mode & _FORMAT),
     )

@@ -13,25 +13,32 @@ from twisted.internet.testing import StringTransport
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.fscc.directory_information import DirectoryEntry, parse_directory
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.connection.connection import Connection
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
-from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.create_contexts import POSIX, REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import LeaseState, LeaseV2
-from filesvc.smb2.contexts.negotiate_contexts import EncryptionCapabilities, PreauthIntegrityCapabilities, SigningCapabilities
+from filesvc.smb2.contexts.negotiate_contexts import (
+    EncryptionCapabilities,
+    PosixExtensionsAvailable,
+    PreauthIntegrityCapabilities,
+    SigningCapabilities,
+)
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.messages.cancel import CancelRequest
 from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter
 from filesvc.smb2.messages.close import CloseRequest
-from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.ioctl import IoctlRequest
 from filesvc.smb2.messages.lock import LockElement, LockRequest
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect, NegotiateRequest, NegotiateResponse
 from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBreak, parse_break_notification
-from filesvc.smb2.messages.query_directory import QueryDirectoryRequest
+from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
@@ -122,6 +129,7 @@ class Client:
     negotiated: NegotiateResponse = field(init=False)
     unasked: list[Answer] = field(default_factory=list)
     client_guid: UUID = CLIENT
+    posix: bool = False
 
     def __post_init__(self) -> None:
         connection = self.server.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
@@ -222,6 +230,8 @@ class Client:
                 EncryptionCapabilities(self.ciphers),
                 SigningCapabilities(self.signing),
             ]
+            if self.posix:
+                contexts.append(PosixExtensionsAvailable([POSIX]))
         capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
         request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
         header = self.header(Command.NEGOTIATE, charge=1)
@@ -392,6 +402,19 @@ class Client:
     def delete(self, file_id: FileId) -> Answer:
         """Ask that the file be deleted with its last close."""
         return self.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True))
+
+    def control(self, file_id: FileId, code: int, data: bytes = b"", room: int = 65536) -> Answer:
+        return self.ask(Command.IOCTL, IoctlRequest(code, file_id, data, room).encode())
+
+    def list(self, name: str = "", pattern: str = "*") -> dict[str, DirectoryEntry]:
+        """What is in a directory, without the dots."""
+        what = FileInformationClass.ID_BOTH_DIRECTORY
+        folder = self.open(name, access=AccessMask.FILE_LIST_DIRECTORY, create_options=CreateOptions.DIRECTORY_FILE)
+        answer = self.ask(Command.QUERY_DIRECTORY, QueryDirectoryRequest(folder, what, 65536, pattern).encode())
+        assert answer.status is Status.SUCCESS, answer.status
+        self.close(folder)
+        entries = parse_directory(what, memoryview(QueryDirectoryResponse.parse(answer.message).buffer))
+        return {entry.file_name: entry for entry in entries if entry.file_name not in (".", "..")}
 
     def cancel(self, pending: Answer) -> None:
         """Cancel a request that is pending; it is that request which is answered then."""

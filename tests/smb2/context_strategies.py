@@ -10,6 +10,7 @@ from filesvc.smb2.contexts.negotiate_contexts import (
     ContextType,
     EncryptionCapabilities,
     NetnameNegotiateContext,
+    PosixExtensionsAvailable,
     PreauthIntegrityCapabilities,
     RawContext,
     SigningCapabilities,
@@ -31,6 +32,7 @@ negotiate_contexts = st.lists(
     | st.builds(NetnameNegotiateContext, names)
     | st.builds(TransportCapabilities, u32)
     | st.builds(SigningCapabilities, _IDS)
+    | st.builds(PosixExtensionsAvailable, st.lists(st.binary(min_size=16, max_size=16), max_size=3))
     | st.builds(RawContext, _RAW_TYPES, blobs),
     max_size=5,
 )

@@ -14,6 +14,7 @@ READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)
 OF_GUESTS = ALL & ~int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER)
 """Whoever is not known decides about nobody else's access."""
 WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+TOUCHES_DATA = int(WRITES_DATA | AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessMask.FILE_WRITE_ATTRIBUTES)
 """What it takes to replace a file's data and attributes by opening it."""
 

@@ -8,7 +8,7 @@ from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.filetime import from_filetime, to_filetime
 from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import Stat
+from filesvc.interfaces import Kind, Stat
 from filesvc.server.access.descriptor_parts import prepare
 from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_rights
 from filesvc.server.caches.lease import Lease, LeaseRequest
@@ -25,6 +25,7 @@ from filesvc.server.files.attributes import check_attributes
 from filesvc.server.files.names import FileName, parse_name
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.snapshots import find_snapshot
+from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations.opening import OpenAttempt
 from filesvc.server.state import durability
 from filesvc.server.state.channel_sequence import ChannelSequence
@@ -54,6 +55,7 @@ from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
 from filesvc.smb2.messages.create import (
     CreateAction,
     CreateDisposition,
+    CreateFlags,
     CreateOptions,
     CreateRequest,
     CreateResponse,
@@ -128,6 +130,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
         request.create_disposition,
         request.create_options,
         request.file_attributes,
+        follows_links=call.connection.posix_extensions,
     )
     if ALLOCATION_SIZE in contexts:
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
@@ -151,7 +154,7 @@ async def _open(
     try:
         if EA_BUFFER in contexts and action != CreateAction.OPENED:
             await set_extended_attributes(open, contexts[EA_BUFFER])
-        if opening.caching is not None:
+        if opening.caching is not None and open.file.kind is not Kind.OTHER:
             opening.caching.acquire(open, await _is_locked(open))
         if open.holder is not None:
             call.connection.server.local_programs.watch(open)
@@ -229,9 +232,11 @@ async def _reply(answer: Answer, stat: Stat, contexts: Contexts, call: Call) -> 
     call.compound.file_id = open.file_id
     if open.holder is not None:
         open.holder.returned()
-    return Reply(
-        CreateResponse(open.file_id, answer.action, **network_times(stat), oplock_level=answer.level, create_contexts=answers).encode()
+    flags = CreateFlags.REPARSEPOINT if call.connection.is_3x and reparse_tag(stat) else CreateFlags(0)
+    response = CreateResponse(
+        open.file_id, answer.action, **network_times(stat), oplock_level=answer.level, flags=flags, create_contexts=answers
     )
+    return Reply(response.encode())
 
 
 def _caching(request: CreateRequest, contexts: Contexts, call: Call) -> OplockRequest | LeaseRequest | None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.fsctl import Fsctl
-from filesvc.server.commands.control import file_control
+from filesvc.server.commands.control import file_control, reparse_points
 from filesvc.server.commands.control.duplicate_extents import duplicate_extents
 from filesvc.server.commands.control.host_interfaces import network_interfaces
 from filesvc.server.commands.ipc.pipes import peek, transceive
@@ -120,4 +120,7 @@ _OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
     Fsctl.SET_COMPRESSION: file_control.set_compression,
     Fsctl.CREATE_OR_GET_OBJECT_ID: file_control.object_id,
     Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.snapshots,
+    Fsctl.GET_REPARSE_POINT: reparse_points.get_reparse_point,
+    Fsctl.SET_REPARSE_POINT: reparse_points.set_reparse_point,
+    Fsctl.DELETE_REPARSE_POINT: reparse_points.delete_reparse_point,
 }

@@ -13,10 +13,12 @@ from filesvc.dtyp.status import Status
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.settings import Encryption, Signing
+from filesvc.smb2.contexts.create_contexts import POSIX
 from filesvc.smb2.contexts.negotiate_contexts import (
     EncryptionCapabilities,
     HashAlgorithm,
     NegotiateContext,
+    PosixExtensionsAvailable,
     PreauthIntegrityCapabilities,
     SigningCapabilities,
 )
@@ -158,4 +160,8 @@ def _answer_contexts(contexts: list[NegotiateContext], connection: Connection) -
             (algorithm for algorithm in _SIGNING if algorithm in signing.signing_algorithms), SigningAlgorithm.AES_CMAC
         )
         answers.append(SigningCapabilities([connection.signing_algorithm]))
+    posix = _only(PosixExtensionsAvailable, contexts)
+    if posix is not None and POSIX in posix.versions:
+        connection.posix_extensions = True
+        answers.append(PosixExtensionsAvailable([POSIX]))
     return answers

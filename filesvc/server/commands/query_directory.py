@@ -16,6 +16,7 @@ from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.short_names import ShortNames
+from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations import mac_listing
 from filesvc.server.operations.access_based import select_readable
 from filesvc.server.operations.descriptors import Descriptors
@@ -148,5 +149,6 @@ def _wire_entry(entry: Entry, short_names: ShortNames | None, numbered: bool) ->
         **network_times(stat),
         file_id=stat.identity.inode & 0xFFFFFFFFFFFFFFFF if numbered else 0,
         ea_size=extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
+        reparse_tag=reparse_tag(stat),
         short_name=short_names.of(entry.name) if short_names is not None and entry.name not in DOTS else "",
     )

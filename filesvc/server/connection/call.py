@@ -12,7 +12,7 @@ from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import AnyOpen, Open, PipeOpen
-from filesvc.smb2.error import ErrorResponse
+from filesvc.smb2.error import ErrorContext, ErrorResponse, encode_error_contexts
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.protection.encryption import TRANSFORM_HEADER_LENGTH
@@ -69,8 +69,10 @@ class Reply:
             self.release()
 
 
-def error_reply(status: Status, data: bytes = b"") -> Reply:
-    """The ERROR response that carries a status (MS-SMB2 2.2.2)."""
+def error_reply(status: Status, data: bytes = b"", in_context: bool = False) -> Reply:
+    """The ERROR response that carries a status (MS-SMB2 2.2.2), and data, if there is any, in a context for who speaks 3.1.1."""
+    if data and in_context:
+        return Reply(ErrorResponse(encode_error_contexts([ErrorContext(data)]), 1).encode(), status)
     return Reply(ErrorResponse(error_data=data).encode(), status)
 
 

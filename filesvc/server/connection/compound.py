@@ -16,6 +16,7 @@ from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.state.session import Session, SessionState
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.messages.negotiate import Dialect
 
 if TYPE_CHECKING:
     from filesvc.server.connection.connection import Connection
@@ -197,7 +198,7 @@ class Compound:
         """Turn what went wrong into the reply that says so."""
         match error:
             case StatusError():
-                return error_reply(error.status, error.data)
+                return error_reply(error.status, error.data, in_context=self.connection.dialect is Dialect.SMB_3_1_1)
             case MalformedMessage():
                 log.info("{peer}: malformed {command}: {error}", peer=self.connection.peer, command=call.header.command, error=error)
                 return error_reply(Status.INVALID_PARAMETER)
@@ -213,7 +214,7 @@ class Compound:
         counts.answered(call.header.command, reply.status)
         if reply.length:
             counts.read[reply.way] += reply.length
-        if reply.status & _ERROR == _ERROR:
+        if reply.status & _ERROR == _ERROR or reply.status == Status.STOPPED_ON_SYMLINK:
             if self.file_id is None or call.header.command == Command.CREATE:
                 self._failure = Status(reply.status)
                 self.file_id = None

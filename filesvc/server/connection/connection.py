@@ -88,6 +88,7 @@ class Connection(Protocol):
         self.window = SequenceWindow(self.settings.limits.credits)
         self.channels: dict[int, Channel] = {}
         self.dialect: Dialect | None = None
+        self.posix_extensions = False
         self.multi_credit = False
         self.negotiate_request: NegotiateRequest | None = None
         self.preauth = PreauthIntegrity()

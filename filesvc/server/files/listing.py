@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterable
 
 from twisted.logger import Logger
 
-from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, TakesLong
+from filesvc.interfaces import Entry, IFileStore, IOpenFile, TakesLong
 from filesvc.server.files.patterns import compile_pattern, has_wildcards, may_be_short
 from filesvc.server.files.short_names import ShortNames, short_name
 from filesvc.server.files.sidecars import is_hidden
+from filesvc.server.files.special_files import open_anything
 from filesvc.store.upcase import upcase
 
 log = Logger()
@@ -117,7 +118,7 @@ class Enumeration:
         path, pattern = self._directory.path, self.pattern
         if not has_wildcards(pattern) and pattern not in DOTS:
             try:
-                file = self._store.open((*path, pattern), Creation.EXISTING, None, False)
+                file = open_anything(self._store, (*path, pattern))
             except TakesLong:
                 raise
             except FileNotFoundError:

@@ -39,14 +39,14 @@ def compression_format(stat: Stat) -> CompressionFormat:
 
 
 def network_times(stat: Stat) -> NetworkTimes:
-    """What is true of a file. Directories have no size."""
-    directory = stat.kind is Kind.DIRECTORY
+    """What is true of a file. Directories have no size, nor have links and special files."""
+    file = stat.kind is Kind.FILE
     return {
         "creation_time": to_filetime(stat.created),
         "last_access_time": to_filetime(stat.accessed),
         "last_write_time": to_filetime(stat.written),
         "change_time": to_filetime(stat.changed),
-        "allocation_size": 0 if directory else stat.allocation,
-        "end_of_file": 0 if directory else stat.size,
+        "allocation_size": stat.allocation if file else 0,
+        "end_of_file": stat.size if file else 0,
         "file_attributes": wire_attributes(stat),
     }

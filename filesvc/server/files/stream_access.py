@@ -6,11 +6,12 @@ import errno
 import os
 
 from filesvc.fscc.name_information import FileStreamInformation
-from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, Path
+from filesvc.interfaces import IFileStore, IOpenFile, Kind, Path
 from filesvc.server.files import sidecars
 from filesvc.server.files.afp_streams import stream_file
 from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.identity import NodeKey, space_of
+from filesvc.server.files.special_files import open_anything
 from filesvc.server.files.streams import SUFFIX, StreamFile, find_stream, native, pointers, shown, stream_key, stream_names
 
 
@@ -123,7 +124,7 @@ def remove_found(store: IFileStore, path: Path, key: NodeKey) -> None:
 
     @raise FileNotFoundError: the path leads to another file now.
     """
-    file: IOpenFile = store.open(path, Creation.EXISTING, None, False)
+    file = open_anything(store, path)
     try:
         if file.identity != key.identity:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.interfaces import Creation, Entry, FileBusy
+from filesvc.interfaces import Entry, FileBusy
 from filesvc.server.access.rights import allowed_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.listing import DOTS
+from filesvc.server.files.special_files import open_anything
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
 
@@ -23,7 +24,7 @@ async def select_readable(entries: list[Entry], directory: Open, descriptors: De
 async def _is_readable(name: str, directory: Open, descriptors: Descriptors) -> bool:
     tree = directory.tree
     try:
-        file = await directory.run(tree.store.open, (*directory.path, name), Creation.EXISTING, None, False)
+        file = await directory.run(open_anything, tree.store, (*directory.path, name))
     except FileBusy:
         return True
     except OSError:

@@ -5,29 +5,40 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import Creation, FileAttributes, FileBusy, ICompressibleFile, IDescriptorFile, IOpenFile, Kind, ParentNotFound, Stat
+from filesvc.interfaces import (
+    Creation,
+    FileAttributes,
+    ICompressibleFile,
+    IDescriptorFile,
+    IOpenFile,
+    Kind,
+    ParentNotFound,
+    Stat,
+)
 from filesvc.server.access.audit import audit
 from filesvc.server.access.inheritance import create_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode
 from filesvc.server.access.privileges import audit_privilege, privileged_rights
-from filesvc.server.access.rights import OVERWRITES, WRITES_DATA, desired_rights, granted_rights
+from filesvc.server.access.rights import OVERWRITES, TOUCHES_DATA, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files import stream_access
 from filesvc.server.files.attributes import kept_attributes
 from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.foreign_streams import ForeignStreams
-from filesvc.server.files.identity import NodeKey, space_of
+from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.names import FileName
 from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
+from filesvc.server.operations.caching_request import CachingRequest
 from filesvc.server.operations.descriptors import Descriptors
+from filesvc.server.operations.finding import Finder, check_kind, check_writable
 from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
 from filesvc.server.state.caching import Holder, Operation, Wait
@@ -48,6 +59,7 @@ _NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
 _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
+_OPEN_REPARSE_POINT = int(CreateOptions.OPEN_REPARSE_POINT)
 _NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
 _READONLY = int(FileAttributes.READONLY)
 _MUST_BE_NAMED = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
@@ -56,22 +68,13 @@ _MAX_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
 
 
-class CachingRequest(Protocol):
-    """An oplock or a lease that a CREATE asks for."""
-
-    def find(self) -> Holder | None:
-        """Who has it already, of those who ask again for what they have."""
-
-    def acquire(self, open: Open, locked: bool = False) -> None:
-        """Grant as much of it to an open as can be; less if somebody has locked what the file has room for."""
-
-
 @dataclass(slots=True)
 class OpenAttempt:
     """
     One attempt to open a file: what is wanted, and how far it came.
 
     @ivar wait: lets the client wait for others who give way.
+    @ivar follows_links: the client does so itself, and wants to know of each.
     @ivar found: what the file was like when it was opened, if it was there and has not been changed.
     """
 
@@ -90,6 +93,12 @@ class OpenAttempt:
     violates_sharing: bool = False
     found: Stat | None = None
     link: Hashable | None = None
+    follows_links: bool = False
+
+    @property
+    def finder(self) -> Finder:
+        """How the client wants what its name leads to."""
+        return Finder(self.tree, bool(self.options & _OPEN_REPARSE_POINT), self.follows_links)
 
     @property
     def overwrites(self) -> bool:
@@ -111,11 +120,13 @@ class OpenAttempt:
         await self._settle_kind()
         rights = desired_rights(self.desired_access, self.tree.session.token)
         granted_rights(rights, self.tree.maximal_access)
-        if self.disposition == CreateDisposition.CREATE:
-            return await self._make(rights)
         if self.disposition in _ONLY_EXISTING:
             return await self._open_only(rights)
-        return await self._open_or_make(rights)
+        try:
+            return await (self._make(rights) if self.disposition == CreateDisposition.CREATE else self._open_or_make(rights))
+        except ParentNotFound:
+            await self.finder.explain(self.name.path)
+            raise
 
     async def _settle_kind(self) -> None:
         """What the name says of what is wanted, a directory or not, agrees with the options."""
@@ -159,6 +170,8 @@ class OpenAttempt:
         file = await self._open_to_use(rights)
         try:
             stat = await self.tree.run(file.stat)
+            if stat.reparse_tag and not self.name.stream:
+                await self.finder.check(file)
             self._check_existing(file, stat, rights)
             await self._find_link(file, stat)
             key = node_key(self.tree.store, file)
@@ -197,7 +210,7 @@ class OpenAttempt:
                 return await self._open_file(True)
             except PermissionError:
                 pass
-        return await self._open_file(False)
+        return await self._open_file(False, rights)
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
@@ -236,32 +249,15 @@ class OpenAttempt:
         assert session.user is not None
         audit(descriptor, self._demanded(rights), granted, session.token, session.user.name, file.path)
 
-    async def _open_file(self, writable: bool) -> IOpenFile:
-        """Open what is there. If our own streams hold a lease that is in the way, they give it up first."""
-        store, tree = self.tree.store, self.tree
-        try:
-            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
-        except FileBusy as busy:
-            drained = tree.server.kernel_leases.drain(NodeKey(space_of(store), busy.identity))
-            if drained is not None:
-                await drained
-            return await tree.run(store.open, self.name.path, Creation.EXISTING, None, writable)
+    async def _open_file(self, writable: bool, rights: int = TOUCHES_DATA) -> IOpenFile:
+        """Open what is there; C{rights} say whether its data is wanted."""
+        return await self.finder.open(self.name.path, rights, writable)
 
     def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
         if self.options & _DELETE_ON_CLOSE and not self.name.path and not self.name.stream:
             raise StatusError(Status.CANNOT_DELETE)
-        if file.kind is Kind.DIRECTORY:
-            if self.options & _NON_DIRECTORY_FILE:
-                raise StatusError(Status.FILE_IS_A_DIRECTORY)
-            if self.overwrites:
-                raise StatusError(Status.INVALID_PARAMETER if self.options & _DIRECTORY_FILE else Status.OBJECT_NAME_COLLISION)
-        elif self.options & _DIRECTORY_FILE:
-            raise StatusError(Status.NOT_A_DIRECTORY)
-        if stat.attributes & _READONLY and file.kind is not Kind.DIRECTORY:
-            if rights & WRITES_DATA or self.overwrites:
-                raise StatusError(Status.ACCESS_DENIED)
-            if self.options & _DELETE_ON_CLOSE:
-                raise StatusError(Status.CANNOT_DELETE)
+        check_kind(file, stat, self.options, self.overwrites)
+        check_writable(file, stat, rights, self.options, self.overwrites)
         if self.overwrites:
             chosen = stat.attributes & ~stat.implied & _MUST_BE_NAMED
             if chosen & ~self.attributes:
@@ -269,7 +265,7 @@ class OpenAttempt:
 
     async def _find_link(self, file: IOpenFile, stat: Stat) -> None:
         """Which of its names this is, if a file has more than one, for each is deleted alone."""
-        several = file.kind is Kind.FILE and stat.links > 1
+        several = file.kind is not Kind.DIRECTORY and stat.links > 1
         self.link = await self.tree.link_at(file.path) if several else None
 
     def _make_way(self, key: NodeKey, granted: int) -> list[Deferred[None]] | None:
@@ -359,7 +355,7 @@ class OpenAttempt:
         kind = Kind.DIRECTORY if directory else Kind.FILE
         descriptor = await self._new_descriptor(directory)
         mode = None if descriptor is None else descriptor_mode(descriptor, 0, directory)
-        file = await tree.run(tree.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
+        file = await tree.run(self.finder.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
         try:
             if descriptor is not None:
                 await self.descriptors.keep_new(tree, file, descriptor)

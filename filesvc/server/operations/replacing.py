@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import Creation, FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
+from filesvc.interfaces import FileAttributes, IDescriptorFile, IOpenFile, Kind, Path
 from filesvc.server.errors import StatusError
+from filesvc.server.files.special_files import open_anything
 from filesvc.server.files.stream_access import node_key, remove_sidecars, sidecars_going_with
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
@@ -44,7 +45,7 @@ async def _find(open: Open, path: Path) -> IOpenFile | None:
     """What would be replaced, unless that is the file itself."""
     store = open.tree.store
     try:
-        found: IOpenFile = await open.run(store.open, path, Creation.EXISTING, None, False)
+        found = await open.run(open_anything, store, path)
     except FileNotFoundError:
         return None
     if found.identity == open.file.identity:

@@ -35,6 +35,8 @@ DURABLE_HANDLE_REQUEST_V2 = b"DH2Q"
 DURABLE_HANDLE_RECONNECT_V2 = b"DH2C"
 APP_INSTANCE_ID = bytes.fromhex("45bca66aefa7f74a9008fa462e144d74")
 APP_INSTANCE_VERSION = bytes.fromhex("b982d0b73b56074fa07b524a8116a010")
+POSIX = bytes.fromhex("93ad25509cb411e7b42383de968bcd7c")
+"""The SMB3 POSIX Extensions', which Microsoft does not specify; in NEGOTIATE it is the name of their version."""
 AAPL = b"AAPL"
 """Apple's own, which Microsoft does not specify."""
 

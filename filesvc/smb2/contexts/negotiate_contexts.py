@@ -22,6 +22,7 @@ _PREAUTH = Struct("<HH")
 _COUNT = Struct("<H")
 _COMPRESSION = Struct("<HHI")
 _FLAGS = Struct("<I")
+_POSIX_VERSION_LENGTH = 16
 
 
 class ContextType(IntEnum):
@@ -34,6 +35,8 @@ class ContextType(IntEnum):
     TRANSPORT_CAPABILITIES = 6
     RDMA_TRANSFORM_CAPABILITIES = 7
     SIGNING_CAPABILITIES = 8
+    POSIX_EXTENSIONS_AVAILABLE = 0x100
+    """The SMB3 POSIX Extensions', which Microsoft does not specify."""
 
 
 class HashAlgorithm(IntEnum):
@@ -184,6 +187,25 @@ class SigningCapabilities:
 
 
 @dataclass(slots=True)
+class PosixExtensionsAvailable:
+    """The versions of the SMB3 POSIX Extensions that a side speaks, each by the 16 bytes that name its create context as well."""
+
+    context_type: ClassVar[int] = ContextType.POSIX_EXTENSIONS_AVAILABLE
+
+    versions: list[bytes]
+
+    @classmethod
+    def parse(cls, data: memoryview) -> PosixExtensionsAvailable:
+        """What is no whole version is ignored, as a version is that is not known."""
+        starts = range(0, len(data) // _POSIX_VERSION_LENGTH * _POSIX_VERSION_LENGTH, _POSIX_VERSION_LENGTH)
+        return cls([bytes(data[start : start + _POSIX_VERSION_LENGTH]) for start in starts])
+
+    def encode(self) -> bytes:
+        """The data of a context."""
+        return b"".join(self.versions)
+
+
+@dataclass(slots=True)
 class RawContext:
     """A context that has no class of its own here, such as the RDMA transforms', or one yet unknown."""
 
@@ -202,6 +224,7 @@ NegotiateContext: TypeAlias = (
     | NetnameNegotiateContext
     | TransportCapabilities
     | SigningCapabilities
+    | PosixExtensionsAvailable
     | RawContext
 )
 
@@ -214,6 +237,7 @@ _CLASSES = {
         NetnameNegotiateContext,
         TransportCapabilities,
         SigningCapabilities,
+        PosixExtensionsAvailable,
     )
 }
 

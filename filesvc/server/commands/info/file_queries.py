@@ -35,6 +35,7 @@ from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_exten
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
+from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.files.stream_access import list_streams
 from filesvc.server.state.deletion import is_pending
 from filesvc.server.state.open import Open
@@ -133,7 +134,8 @@ async def _network_open(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _attribute_tag(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileAttributeTagInformation(wire_attributes(await open.stat()), 0).encode()
+    stat = await open.stat()
+    return FileAttributeTagInformation(wire_attributes(stat), reparse_tag(stat)).encode()
 
 
 async def _streams(open: Open, request: QueryInfoRequest) -> bytes:

@@ -53,7 +53,10 @@ async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     if attributes:
         directory = open.is_directory
         if attributes & FileAttributes.DIRECTORY and not directory:
-            raise StatusError(Status.INVALID_PARAMETER)
+            # Of a link, it is the client that knows whether it was made for a directory.
+            stat = await open.run(open.file.stat)
+            if not stat.attributes & FileAttributes.REPARSE_POINT:
+                raise StatusError(Status.INVALID_PARAMETER)
         if attributes & FileAttributes.TEMPORARY and directory:
             raise StatusError(Status.INVALID_PARAMETER)
     times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))

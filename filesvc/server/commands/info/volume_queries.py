@@ -93,7 +93,7 @@ async def _attribute(open: Open) -> bytes:
     assert open.tree.share is not None
     attributes = _ATTRIBUTES
     if volume.xattrs:
-        attributes |= _KEPT_IN_XATTRS
+        attributes |= _KEPT_IN_XATTRS | FileSystemAttributes.SUPPORTS_REPARSE_POINTS
     if volume.shares_blocks:
         attributes |= FileSystemAttributes.SUPPORTS_BLOCK_REFCOUNTING
     if volume.compresses:

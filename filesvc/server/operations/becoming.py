@@ -1,0 +1,105 @@
+"""An open file becomes a link, a special file or another reparse point, or stops being one (MS-FSA 2.1.5.10.3, 2.1.5.10.37)."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from filesvc.dtyp.errors import MalformedMessage
+from filesvc.dtyp.status import Status
+from filesvc.fscc.reparse_point import ReparseDataBuffer
+from filesvc.interfaces import FileAttributes, IDescriptorFile, IReparsePointFile, ISpecialFile, ISpecialFileStore, Kind, Special, Stat
+from filesvc.server.errors import StatusError
+from filesvc.server.files.special_files import special_of
+from filesvc.server.files.stream_access import node_key
+from filesvc.server.state.deletion import has_entries
+from filesvc.server.state.open import Open
+from filesvc.smb2.messages.change_notify import CompletionFilter
+
+_NOT_AS_A_FILE: Final = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.EPERM, errno.ENOTSUP, errno.ENOENT})
+"""What a store says that cannot have such a link or special file, or not with this target."""
+_KEPT_NOWHERE: Final = ("filesvc.sd", "$LX")
+"""How the names of values begin that a link or special file can do without: it has its folder's descriptor, and a mode of its own."""
+
+
+async def become_reparse_point(open: Open, buffer: bytes) -> None:
+    """
+    Make what is open what a reparse point says: a link, pipe or socket, if the store can have it and nothing is lost thereby; else keep the
+    buffer with it.
+
+    @raise StatusError: IO_REPARSE_DATA_INVALID; DIRECTORY_NOT_EMPTY; SHARING_VIOLATION. Somebody else has it open.
+    @raise OSError: the store says no.
+    """
+    stat = await open.stat()
+    if open.is_directory and await open.run(has_entries, open.file):
+        raise StatusError(Status.DIRECTORY_NOT_EMPTY)
+    if not await _become_special(open, buffer, stat):
+        if stat.kind is Kind.FILE:
+            await open.run(_reparse_point_of(open).set_reparse_point, buffer)
+        else:
+            await _become(open, buffer)
+    await _tell(open)
+
+
+async def become_plain(open: Open) -> None:
+    """
+    Make a reparse point what it was before: an empty file or directory, or a file with its data.
+
+    @raise StatusError: SHARING_VIOLATION. Somebody else has it open.
+    @raise OSError: the store says no.
+    """
+    stat = await open.stat()
+    if stat.special is not None:
+        await _become(open, Kind.FILE)
+    elif stat.kind is Kind.FILE and stat.attributes & FileAttributes.DIRECTORY:
+        await _become(open, Kind.DIRECTORY)
+    else:
+        await open.run(_reparse_point_of(open).set_reparse_point, None)
+    await _tell(open)
+
+
+def _reparse_point_of(open: Open) -> IReparsePointFile:
+    if not IReparsePointFile.providedBy(open.file):
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    return open.file
+
+
+async def _become_special(open: Open, buffer: bytes, stat: Stat) -> bool:
+    """Whether it could be made a link or special file."""
+    try:
+        special = special_of(ReparseDataBuffer.parse(buffer))
+    except MalformedMessage:
+        raise StatusError(Status.IO_REPARSE_DATA_INVALID) from None
+    if special is None or stat.reparse_tag or not ISpecialFileStore.providedBy(open.tree.store):
+        return False
+    if not ISpecialFile.providedBy(open.file):
+        names = await open.run(open.file.list_xattrs)
+        if (stat.kind is Kind.FILE and stat.size) or any(not name.startswith(_KEPT_NOWHERE) for name in names):
+            return False
+    try:
+        await _become(open, special)
+    except OSError as error:
+        if error.errno in _NOT_AS_A_FILE:
+            return False
+        raise
+    return True
+
+
+async def _become(open: Open, what: Special | bytes | Kind) -> None:
+    """Have the store put something else in the place of what is open, and go on with that."""
+    store, nodes = open.tree.store, open.tree.server.nodes
+    if not ISpecialFileStore.providedBy(store):
+        raise StatusError(Status.INVALID_DEVICE_REQUEST)
+    if len(open.node.opens) > 1 or open.node.streams or open.node.base is not None:
+        raise StatusError(Status.SHARING_VIOLATION)
+    before = open.file
+    open.file = await open.run(store.become, before, what)
+    # Who watches it knows it by its descriptor.
+    open.on_close.append(before.close)
+    open.descriptor = open.file.fileno() if IDescriptorFile.providedBy(open.file) and open.file.kind is Kind.FILE else None
+    nodes.rename(open.node, node_key(store, open.file))
+
+
+async def _tell(open: Open) -> None:
+    open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
+    await open.entries_changed(open.path)

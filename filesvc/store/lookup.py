@@ -1,0 +1,106 @@
+"""Finding what a path of a client's leads to in a folder of this machine, in any case of the letters."""
+
+from __future__ import annotations
+
+import errno
+import os
+from copy import copy
+
+from filesvc.interfaces import ParentNotFound
+from filesvc.store.caseless import CaselessIndex
+from filesvc.store.descriptors import closing_descriptor, error_of
+from filesvc.store.openat2 import Beneath
+
+Names = tuple[bytes, ...]
+"""The way from a root, as the names are on disk."""
+
+FIND_DIRECTORY = os.O_PATH | os.O_DIRECTORY
+ITSELF = os.O_PATH | os.O_NOFOLLOW
+"""Flags that find a link, not what it leads to."""
+
+
+def _parent_not_found(names: Names, error: OSError) -> OSError:
+    """What to raise when opening a directory on the way failed so."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ELOOP):
+        return ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
+    return error
+
+
+class Lookup:
+    """
+    The ways to all that is below a root.
+
+    @ivar root: where they begin.
+    """
+
+    def __init__(self, root: Beneath, caseless: CaselessIndex) -> None:
+        self.root = root
+        self._caseless = caseless
+
+    def not_following(self) -> Lookup:
+        """The same for clients that follow links themselves. It is of no use after the root is closed."""
+        other = copy(self)
+        other.root = self.root.not_following()
+        return other
+
+    def spelled(self, directory: int, name: bytes) -> bytes | None:
+        """How a name in a directory is spelled; C{None} if there is none."""
+        return self._caseless.find(directory, name)
+
+    def find(self, names: Names, follow: bool = True) -> tuple[Names, int]:
+        """
+        The C{O_PATH} descriptor of what C{names} lead to by any case, and the names as they are on disk.
+
+        @param follow: or have the link that the last name may stand for.
+        """
+        flags = os.O_PATH if follow else ITSELF
+        try:
+            return names, self.root.open(names, flags)
+        except FileNotFoundError:
+            above, parent = self.directory(names[:-1])
+        except OSError as error:
+            raise self._refusal(names, error) from error
+        with closing_descriptor(parent):
+            name = self._caseless.find_alike(parent, names[-1])
+            if name is None:
+                raise error_of(errno.ENOENT, names)
+            names = (*above, name)
+            try:
+                return names, self.root.open(names, flags)
+            except FileNotFoundError as error:
+                # A link that leads nowhere, unless the name itself is gone by now.
+                os.stat(name, dir_fd=parent, follow_symlinks=False)
+                raise error_of(errno.EACCES, names) from error
+            except OSError as error:
+                raise self._refusal(names, error) from error
+
+    def directory(self, names: Names) -> tuple[Names, int]:
+        """The same for a directory on the way to a name; L{ParentNotFound} for whatever keeps it from being one."""
+        try:
+            return names, self.root.open(names, FIND_DIRECTORY)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _parent_not_found(names, error) from error
+        found: Names = ()
+        directory = self.root.open((), FIND_DIRECTORY)
+        for name in names:
+            with closing_descriptor(directory):
+                match = self._caseless.find_alike(directory, name)
+                if match is None:
+                    raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
+                found = (*found, match)
+                try:
+                    directory = self.root.open(found, FIND_DIRECTORY)
+                except OSError as error:
+                    raise _parent_not_found(names, error) from error
+        return found, directory
+
+    def _refusal(self, names: Names, error: OSError) -> OSError:
+        """What to raise when the kernel refuses to resolve C{names}."""
+        if error.errno == errno.ENOTDIR:
+            return _parent_not_found(names, error)
+        if error.errno in (errno.EXDEV, errno.ELOOP):
+            os.close(self.directory(names[:-1])[1])
+            return error_of(errno.EACCES, names)
+        return error

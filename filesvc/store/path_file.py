@@ -1,0 +1,211 @@
+"""
+What a local store holds without opening it: links, special files, and what may be neither read nor written.
+
+An C{O_PATH} descriptor never runs a driver, wakes a pipe's other end or follows a link, whatever is put in the way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from ctypes import c_char_p, c_int, c_void_p
+from typing import NoReturn
+
+from zope.interface import implementer
+
+from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IOpenFile, ISpecialFile, Kind, Path, Special, SpecialType, Stat, Times
+from filesvc.store import dosattrib
+from filesvc.store.local_file import HARMLESS, kept_dosattrib, timespecs
+from filesvc.store.names import from_disk, target_from_disk, to_disk
+from filesvc.store.openat2 import Beneath
+from filesvc.store.statx import SPECIAL_TYPES, statx
+
+_EMPTY_PATH = 0x1000
+_PREFIX = "user."
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.utimensat.argtypes = [c_int, c_char_p, c_void_p, c_int]
+_libc.fchownat.argtypes = [c_int, c_char_p, c_int, c_int, c_int]
+
+
+def _error(code: int, subject: object = None) -> OSError:
+    return OSError(code, os.strerror(code), subject)
+
+
+def _check(result: int) -> None:
+    if result:
+        raise _error(ctypes.get_errno())
+
+
+@implementer(IOpenFile)
+class PathFile:
+    """
+    Anything below the root of a L{filesvc.store.local.LocalStore}, held by an C{O_PATH} descriptor.
+
+    @ivar names: the way from the root, as the names are on disk.
+    @ivar read_only: every change is refused with C{EROFS}.
+    """
+
+    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root")
+
+    writable = False
+
+    def __init__(self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, read_only: bool) -> None:
+        self.root = root
+        self._fd = fd
+        self.names = names
+        self.identity = identity
+        self.kind = kind
+        self.read_only = read_only
+
+    @property
+    def path(self) -> Path:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        return tuple(map(from_disk, self.names))
+
+    def moved(self, path: Path) -> None:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        self.names = tuple(map(to_disk, path))
+
+    def fileno(self) -> int:
+        """The descriptor; it stays the file's, and is good for nothing but looking."""
+        return self._fd
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+    @property
+    def _by_path(self) -> str:
+        return f"/proc/self/fd/{self._fd}"
+
+    def _check_changeable(self) -> None:
+        if self.read_only:
+            raise _error(errno.EROFS)
+
+    # What it says of itself
+
+    def stat(self) -> Stat:
+        """What is true of it now."""
+        hidden = bool(self.names) and self.names[-1].startswith(b".")
+        kept = kept_dosattrib(self._by_path) if self.kind is not Kind.OTHER else None
+        return dosattrib.describe(statx(self._fd), hidden, kept)
+
+    def set_times(self, times: Times) -> None:
+        """Set when it was read and written; the other times can't be kept."""
+        self._check_changeable()
+        if times.accessed is not None or times.written is not None:
+            _check(_libc.utimensat(self._fd, b"", timespecs(times), _EMPTY_PATH))
+
+    def set_attributes(self, attributes: FileAttributes) -> None:
+        """Nothing can be kept: C{ENOTSUP} for what is not so already."""
+        self._check_changeable()
+        if attributes & ~(HARMLESS | self.stat().attributes):
+            raise _error(errno.ENOTSUP)
+
+    def set_owner(self, uid: int | None, gid: int | None, mode: int | None) -> None:
+        """Set POSIX's owner, group and permission bits; C{None} leaves one as it is, and a link has no bits of its own."""
+        self._check_changeable()
+        if uid is not None or gid is not None:
+            _check(_libc.fchownat(self._fd, b"", -1 if uid is None else uid, -1 if gid is None else gid, _EMPTY_PATH))
+        if mode is not None and not stat.S_ISLNK(os.fstat(self._fd).st_mode):
+            os.chmod(self._by_path, mode & 0o7777)
+
+    # Data, which it has none of
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """A file or directory may not be read: C{EACCES}."""
+        self._refuse()
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """C{EACCES}."""
+        self._refuse()
+
+    def truncate(self, size: int) -> None:
+        """C{EACCES}."""
+        self._refuse()
+
+    def allocate(self, size: int) -> None:
+        """C{EACCES}."""
+        self._refuse()
+
+    def punch(self, offset: int, length: int) -> None:
+        """C{EACCES}."""
+        self._refuse()
+
+    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """None are known."""
+        return []
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def list_names(self) -> Iterator[str]:
+        """C{EACCES}."""
+        self._refuse()
+
+    def entry(self, name: str) -> Entry:
+        """C{EACCES}."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise _error(errno.EACCES, self.names)
+
+    # Named values
+
+    def get_xattr(self, name: str) -> bytes:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        return os.getxattr(self._by_path, _PREFIX + name)
+
+    def set_xattr(self, name: str, value: bytes) -> None:
+        """C{EACCES}: whoever may set them may open the file."""
+        self._refuse()
+
+    def remove_xattr(self, name: str) -> None:
+        """C{EACCES}."""
+        self._refuse()
+
+    def list_xattrs(self) -> list[str]:
+        """None that could be read."""
+        return []
+
+
+@implementer(ISpecialFile)
+class SpecialFile(PathFile):
+    """A link or special file, open as itself. It keeps no named values."""
+
+    __slots__ = ()
+
+    @property
+    def special(self) -> Special:
+        """See L{ISpecialFile}."""
+        status = os.fstat(self._fd)
+        kind = SPECIAL_TYPES[stat.S_IFMT(status.st_mode)]
+        if kind is SpecialType.SYMLINK:
+            return Special(kind, target_from_disk(os.readlink(b"", dir_fd=self._fd)))
+        if kind in (SpecialType.CHARACTER_DEVICE, SpecialType.BLOCK_DEVICE):
+            return Special(kind, "", os.major(status.st_rdev), os.minor(status.st_rdev))
+        return Special(kind)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """The end."""
+        return 0
+
+    def get_xattr(self, name: str) -> bytes:
+        """C{ENODATA}."""
+        raise _error(errno.ENODATA, name)
+
+    def set_xattr(self, name: str, value: bytes) -> None:
+        """C{ENOTSUP}."""
+        raise _error(errno.ENOTSUP, name)
+
+    def remove_xattr(self, name: str) -> None:
+        """C{ENODATA}."""
+        raise _error(errno.ENODATA, name)
