@@ -164,6 +164,8 @@ class Volume:
     xattrs: bool = True
     shares_blocks: bool = False
     compresses: bool = False
+    files: int = 0xFFFFFFFFFFFFFFFF
+    free_files: int = 0xFFFFFFFFFFFFFFFF
 
 
 class Happening(Enum):
@@ -437,6 +439,7 @@ class ISpecialFileStore(IFileStore):
         "L{ISpecialFileStore}: the same store for clients that follow links themselves. No link is followed: a link on the way is"
         " L{ParentNotFound}, and one at the end C{PermissionError}."
     )
+    exact = Attribute("L{ISpecialFileStore}: the same for POSIX clients: names match only as they are, too.")
 
     def open_itself(path: Path, writable: bool) -> IOpenFile:
         """Open what is there, as C{open} does for L{Creation.EXISTING} and any kind, but a link or special file as an L{ISpecialFile}."""

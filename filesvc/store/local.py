@@ -110,6 +110,8 @@ class LocalStore:
             free=status.f_bfree * unit,
             available=status.f_bavail * unit,
             block=unit,
+            files=status.f_files,
+            free_files=status.f_ffree,
             xattrs=self._keeps_xattrs(),
             shares_blocks=self._shares_blocks,
             compresses=compression.can_compress(self._root.fd),
@@ -252,9 +254,16 @@ class LocalStore:
     @cached_property
     def unfollowed(self) -> LocalStore:
         """See L{ISpecialFileStore.unfollowed}."""
+        return self._view(self._lookup.not_following())
+
+    @cached_property
+    def exact(self) -> LocalStore:
+        """See L{ISpecialFileStore.exact}."""
+        return self._view(self._lookup.exact())
+
+    def _view(self, lookup: Lookup) -> LocalStore:
         other = copy(self)
-        other._lookup = self._lookup.not_following()
-        other._root = other._lookup.root
+        other._lookup, other._root = lookup, lookup.root
         return other
 
     def obstacle(self, path: Path) -> tuple[int, Special | bytes] | None:

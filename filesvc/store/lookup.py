@@ -7,7 +7,7 @@ import os
 from copy import copy
 
 from filesvc.interfaces import ParentNotFound
-from filesvc.store.caseless import CaselessIndex
+from filesvc.store.caseless import CaselessIndex, exists
 from filesvc.store.descriptors import closing_descriptor, error_of
 from filesvc.store.openat2 import Beneath
 
@@ -36,6 +36,7 @@ class Lookup:
     def __init__(self, root: Beneath, caseless: CaselessIndex) -> None:
         self.root = root
         self._caseless = caseless
+        self._exact = False
 
     def not_following(self) -> Lookup:
         """The same for clients that follow links themselves. It is of no use after the root is closed."""
@@ -43,9 +44,21 @@ class Lookup:
         other.root = self.root.not_following()
         return other
 
+    def exact(self) -> Lookup:
+        """The same for clients whose names match only as they are."""
+        other = self.not_following()
+        other._exact = True
+        return other
+
     def spelled(self, directory: int, name: bytes) -> bytes | None:
         """How a name in a directory is spelled; C{None} if there is none."""
+        if self._exact:
+            return name if exists(directory, name) else None
         return self._caseless.find(directory, name)
+
+    def _alike(self, directory: int, name: bytes) -> bytes | None:
+        """The name in a directory that a client may mean by another."""
+        return self.spelled(directory, name) if self._exact else self._caseless.find_alike(directory, name)
 
     def find(self, names: Names, follow: bool = True) -> tuple[Names, int]:
         """
@@ -61,7 +74,7 @@ class Lookup:
         except OSError as error:
             raise self._refusal(names, error) from error
         with closing_descriptor(parent):
-            name = self._caseless.find_alike(parent, names[-1])
+            name = self._alike(parent, names[-1])
             if name is None:
                 raise error_of(errno.ENOENT, names)
             names = (*above, name)
@@ -86,7 +99,7 @@ class Lookup:
         directory = self.root.open((), FIND_DIRECTORY)
         for name in names:
             with closing_descriptor(directory):
-                match = self._caseless.find_alike(directory, name)
+                match = self._alike(directory, name)
                 if match is None:
                     raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
                 found = (*found, match)

@@ -129,3 +129,26 @@ def target_to_disk(target: str) -> bytes:
     if not target:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), target)
     return b"/".join(part.encode() if part in _NO_NAMES else to_disk(part) for part in target.split("/"))
+
+
+_LONE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+_ESCAPED = re.compile(r"[\uef80-\uefff]+")
+
+
+def from_posix(name: str) -> str:
+    """
+    The name that other clients see, for one that a POSIX client gives: any characters but C{/} and NUL.
+
+    @raise OSError: C{EINVAL} for what is no name.
+    """
+    disk = _ESCAPED.sub(lambda match: "".join(chr(ord(char) - 0xEF00 + 0xDC00) for char in match[0]), name)
+    encoded = disk.encode(errors="surrogateescape") if not _LONE.search(disk) else disk.encode(errors="surrogatepass")
+    if not encoded or b"/" in encoded or b"\0" in encoded or encoded in (b".", b".."):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+    return from_disk(encoded)
+
+
+def to_posix(name: str) -> str:
+    """The name that a POSIX client sees, for one that others see. A byte that is no UTF-8 is a private character for both."""
+    shown = to_disk(name).decode(errors="surrogateescape")
+    return "".join(chr(ord(char) - 0xDC00 + 0xEF00) if "\udc80" <= char <= "\udcff" else char for char in shown)

@@ -22,8 +22,9 @@ from filesvc.server.commands.ipc.pipes import open_pipe
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.attributes import check_attributes
-from filesvc.server.files.names import FileName, parse_name
+from filesvc.server.files.names import FileName, parse_name, parse_posix_name
 from filesvc.server.files.network_times import network_times
+from filesvc.server.files.posix import posix_ownership
 from filesvc.server.files.snapshots import find_snapshot
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations.opening import OpenAttempt
@@ -37,6 +38,7 @@ from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
     APP_INSTANCE_ID,
     EA_BUFFER,
+    POSIX,
     QUERY_MAXIMAL_ACCESS,
     QUERY_ON_DISK_ID,
     REQUEST_LEASE,
@@ -46,6 +48,7 @@ from filesvc.smb2.contexts.create_contexts import (
     CreateContext,
     DurableHandleRequest,
     DurableHandleRequestV2,
+    PosixMode,
     QueryMaximalAccessRequest,
     QueryMaximalAccessResponse,
     QueryOnDiskIdResponse,
@@ -114,8 +117,9 @@ async def create(request: CreateRequest, call: Call) -> Reply:
 async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> OpenAttempt:
     tree = call.tree
     assert tree is not None
-    name = parse_name(request.name)
-    path = tree.server.short_names.expand(name.path)
+    posix = PosixMode.parse(contexts[POSIX]) if POSIX in contexts and call.connection.posix_extensions else None
+    name = parse_name(request.name) if posix is None else FileName(parse_posix_name(request.name))
+    path = tree.server.short_names.expand(name.path) if posix is None else name.path
     if path != name.path:
         name = replace(name, path=path)
     if TIMEWARP_TOKEN in contexts:
@@ -131,6 +135,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
         request.create_options,
         request.file_attributes,
         follows_links=call.connection.posix_extensions,
+        posix_mode=None if posix is None else posix.mode,
     )
     if ALLOCATION_SIZE in contexts:
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
@@ -309,6 +314,8 @@ async def _answer(contexts: Contexts, open: Open, stat: Stat, call: Call) -> lis
         answers.append(CreateContext(QUERY_ON_DISK_ID, on_disk.encode()))
     if AAPL in contexts and (told := apple.answer(contexts[AAPL], open)):
         answers.append(CreateContext(AAPL, told))
+    if open.posix:
+        answers.append(CreateContext(POSIX, posix_ownership(stat).encode()))
     return answers
 
 

@@ -8,13 +8,17 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
 from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.posix_information import DIRECTORY_MINIMUM_LENGTH as POSIX_MINIMUM_LENGTH
+from filesvc.fscc.posix_information import FILE_POSIX_INFORMATION, PosixDirectoryEncoder
 from filesvc.interfaces import Entry
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import extended_attributes_length
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
+from filesvc.server.files.names import posix_name
 from filesvc.server.files.network_times import network_times
+from filesvc.server.files.posix import posix_information
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations import mac_listing
@@ -67,10 +71,14 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
     Others have their turn after each slice. Once there is something to tell, it is not kept from the client for long.
     """
     for_macs = request.file_information_class == FileInformationClass.ID_BOTH_DIRECTORY and bool((open.session.apple or 0) & _READ_DIR_ATTR)
-    encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length, for_macs)
+    posix = request.file_information_class == FILE_POSIX_INFORMATION
+    if posix:
+        encoder: DirectoryEncoder | PosixDirectoryEncoder = PosixDirectoryEncoder(request.output_buffer_length)
+    else:
+        encoder = DirectoryEncoder(request.file_information_class, request.output_buffer_length, for_macs)
     single = bool(request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY)
     slice_length = 0 if single else _READABLE_SLICE if open.tree.is_access_based else _SLICE
-    fixed = DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
+    fixed = _minimum(request, open)
     reactor = open.tree.server.reactor
     until = reactor.seconds() + _FILLED_FOR_S
     while True:
@@ -89,13 +97,21 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
 def _check(request: QueryDirectoryRequest, call: Call, open: Open) -> None:
     if not open.is_directory:
         raise StatusError(Status.INVALID_PARAMETER)
-    if request.file_information_class not in DIRECTORY_MINIMUM_LENGTH:
-        raise StatusError(Status.INVALID_INFO_CLASS)
+    minimum = _minimum(request, open)
     if request.output_buffer_length > call.connection.max_transfer:
         raise StatusError(Status.INVALID_PARAMETER)
-    if request.output_buffer_length < DIRECTORY_MINIMUM_LENGTH[request.file_information_class]:
+    if request.output_buffer_length < minimum:
         raise StatusError(Status.INFO_LENGTH_MISMATCH)
     open.require(AccessMask.FILE_LIST_DIRECTORY)
+
+
+def _minimum(request: QueryDirectoryRequest, open: Open) -> int:
+    """The shortest buffer that a class can use; that of the POSIX extensions is for opens by them."""
+    if request.file_information_class == FILE_POSIX_INFORMATION and open.posix:
+        return POSIX_MINIMUM_LENGTH
+    if request.file_information_class not in DIRECTORY_MINIMUM_LENGTH:
+        raise StatusError(Status.INVALID_INFO_CLASS)
+    return DIRECTORY_MINIMUM_LENGTH[request.file_information_class]
 
 
 async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeration:
@@ -117,7 +133,7 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
 def _add(
     entries: list[Entry],
     described: list[MacEntry] | None,
-    encoder: DirectoryEncoder,
+    encoder: DirectoryEncoder | PosixDirectoryEncoder,
     enumeration: Enumeration,
     request: QueryDirectoryRequest,
     open: Open,
@@ -133,8 +149,11 @@ def _add(
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     for index, entry in enumerate(entries):
         show(NodeKey(space, entry.stat.identity), entry.stat)
-        wire = _wire_entry(entry, short_names, numbered) if described is None else described[index].wire()
-        if not encoder.add(wire):
+        if isinstance(encoder, PosixDirectoryEncoder):
+            added = encoder.add(posix_name(entry.name), posix_information(entry.stat))
+        else:
+            added = encoder.add(_wire_entry(entry, short_names, numbered) if described is None else described[index].wire())
+        if not added:
             enumeration.push_back(entries[index:])
             if encoder.empty:
                 raise StatusError(Status.BUFFER_OVERFLOW)

@@ -9,6 +9,7 @@ from filesvc.dtyp.status import Status
 from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.sidecars import is_hidden
+from filesvc.store.names import from_posix, to_posix
 
 _INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
 _STREAM_INVALID = re.compile(r"[\x00\\/:\ud800-\udfff]")
@@ -80,3 +81,24 @@ def _split_stream(name: str) -> tuple[str, str | None]:
 def join_name(path: Path) -> str:
     """A path as clients write it."""
     return "\\".join(path)
+
+
+def parse_posix_name(name: str) -> Path:
+    """
+    Take apart a name of the SMB3 POSIX Extensions: a slash separates, any other character is a name's.
+
+    @raise StatusError: INVALID_PARAMETER for one that begins with a slash; OBJECT_NAME_INVALID for what no file can be called.
+    """
+    if not name:
+        return ()
+    if name[0] == "/":
+        raise StatusError(Status.INVALID_PARAMETER)
+    try:
+        return tuple(map(from_posix, name.split("/")))
+    except OSError:
+        raise StatusError(Status.OBJECT_NAME_INVALID) from None
+
+
+def posix_name(name: str) -> str:
+    """A name in a directory as POSIX clients see it."""
+    return name if name in (".", "..") else to_posix(name)

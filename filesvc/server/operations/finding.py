@@ -54,19 +54,21 @@ class Finder:
 
     @ivar itself: a link or other reparse point at the end of a name is wanted itself (FILE_OPEN_REPARSE_POINT).
     @ivar follows: the client follows links by itself, and wants to know of each.
+    @ivar posix: its names are POSIX's, which match only as they are.
     """
 
     tree: TreeConnect
     itself: bool = False
     follows: bool = False
+    posix: bool = False
 
     @property
     def store(self) -> IFileStore:
         """The store as this client sees it."""
         store = self.tree.store
-        if self.follows and ISpecialFileStore.providedBy(store):
-            unfollowed: IFileStore = store.unfollowed
-            return unfollowed
+        if (self.follows or self.posix) and ISpecialFileStore.providedBy(store):
+            view: IFileStore = store.exact if self.posix else store.unfollowed
+            return view
         return store
 
     async def open(self, path: Path, rights: int, writable: bool) -> IOpenFile:

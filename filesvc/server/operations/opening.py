@@ -34,6 +34,7 @@ from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.names import FileName
+from filesvc.server.files.posix import settable_mode
 from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
 from filesvc.server.operations.caching_request import CachingRequest
@@ -75,6 +76,7 @@ class OpenAttempt:
 
     @ivar wait: lets the client wait for others who give way.
     @ivar follows_links: the client does so itself, and wants to know of each.
+    @ivar posix_mode: the permissions of what is made; there if names are POSIX's.
     @ivar found: what the file was like when it was opened, if it was there and has not been changed.
     """
 
@@ -94,11 +96,12 @@ class OpenAttempt:
     found: Stat | None = None
     link: Hashable | None = None
     follows_links: bool = False
+    posix_mode: int | None = None
 
     @property
     def finder(self) -> Finder:
         """How the client wants what its name leads to."""
-        return Finder(self.tree, bool(self.options & _OPEN_REPARSE_POINT), self.follows_links)
+        return Finder(self.tree, bool(self.options & _OPEN_REPARSE_POINT), self.follows_links, self.posix_mode is not None)
 
     @property
     def overwrites(self) -> bool:
@@ -359,6 +362,8 @@ class OpenAttempt:
         try:
             if descriptor is not None:
                 await self.descriptors.keep_new(tree, file, descriptor)
+            if self.posix_mode is not None:
+                await tree.run(file.set_owner, None, None, settable_mode(self.posix_mode, directory))
             chosen = kept_attributes(self.attributes)
             if chosen:
                 archive = 0 if directory else FileAttributes.ARCHIVE
@@ -487,6 +492,7 @@ class OpenAttempt:
             self.share_access,
             self.options,
             delete_on_close=bool(self.options & _DELETE_ON_CLOSE),
+            posix=self.posix_mode is not None,
         )
         server.nodes.attach(open)
         tree.session.opens[number] = open

@@ -7,7 +7,7 @@ from filesvc.fscc.name_information import FileLinkInformation, FileRenameInforma
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.foreign_streams import ForeignStreams
-from filesvc.server.files.names import parse_name
+from filesvc.server.files.names import parse_name, parse_posix_name
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.replacing import give_name
 from filesvc.server.operations.stream_renaming import rename_stream
@@ -26,7 +26,7 @@ async def before_rename(buffer: memoryview, open: Open, wait: Wait) -> None:
     The information for a link has the same form.
     """
     rename = FileRenameInformation.parse(buffer)
-    if rename.file_name.startswith(":"):
+    if _names_stream(open, rename):
         return
     target = _target(open, rename)
     parent = await open.tree.node_at(target[:-1])
@@ -47,7 +47,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     @raise StatusError: something that is open is in the way, or the user may not.
     """
     rename = FileRenameInformation.parse(buffer)
-    if rename.file_name.startswith(":"):
+    if _names_stream(open, rename):
         await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
         return
     path = _target(open, rename)
@@ -63,7 +63,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     before = open.path
     if path[:-1] != before[:-1]:
         await descriptors.keep_followed(open)
-    await give_name(open, store.rename, path, rename.replace_if_exists, descriptors)
+    await give_name(open, open.store.rename, path, rename.replace_if_exists, descriptors)
     for other in alike:
         durability.also_known_as(other, before)
     await _follow(open, before)
@@ -92,7 +92,7 @@ async def link(open: Open, buffer: memoryview, descriptors: Descriptors) -> None
     await descriptors.require_addable(open.tree, path, False, open.privileged_rights)
     if path[:-1] != open.path[:-1]:
         await descriptors.keep_followed(open)
-    await give_name(open, open.tree.store.link, path, link.replace_if_exists, descriptors)
+    await give_name(open, open.store.link, path, link.replace_if_exists, descriptors)
     open.tree.server.notifier.linked(open, path)
     await open.entries_changed(path)
 
@@ -105,7 +105,13 @@ def _target(open: Open, rename: FileRenameInformation) -> Path:
         raise StatusError(Status.OBJECT_NAME_INVALID)
     if not open.path:
         raise StatusError(Status.ACCESS_DENIED)
+    if open.posix:
+        return parse_posix_name(rename.file_name)
     return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
+
+
+def _names_stream(open: Open, rename: FileRenameInformation) -> bool:
+    return rename.file_name.startswith(":") and not open.posix
 
 
 async def _take_over_streams(open: Open) -> None:
@@ -119,7 +125,7 @@ async def _take_over_streams(open: Open) -> None:
 
 def _check_no_stream(open: Open, name: str) -> None:
     """Only whole files have names in directories."""
-    if open.node.key.stream or parse_name(name).stream is not None:
+    if open.node.key.stream or (not open.posix and parse_name(name).stream is not None):
         raise StatusError(Status.INVALID_PARAMETER)
 
 

@@ -12,7 +12,6 @@ from filesvc.server.files.special_files import open_anything
 from filesvc.server.files.stream_access import node_key, remove_sidecars, sidecars_going_with
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state.open import Open
-from filesvc.server.state.tree import TreeConnect
 
 
 async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool, descriptors: Descriptors) -> None:
@@ -28,7 +27,7 @@ async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], p
     sidecars: list[str] = []
     try:
         if replaced is not None:
-            await _check_replaceable(open.tree, replaced, descriptors)
+            await _check_replaceable(open, replaced, descriptors)
             sidecars = await open.tree.run(sidecars_going_with, replaced)
             if not IDescriptorFile.providedBy(replaced):
                 file, replaced = replaced, None
@@ -43,7 +42,7 @@ async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], p
 
 async def _find(open: Open, path: Path) -> IOpenFile | None:
     """What would be replaced, unless that is the file itself."""
-    store = open.tree.store
+    store = open.store
     try:
         found = await open.run(open_anything, store, path)
     except FileNotFoundError:
@@ -54,10 +53,15 @@ async def _find(open: Open, path: Path) -> IOpenFile | None:
     return found
 
 
-async def _check_replaceable(tree: TreeConnect, file: IOpenFile, descriptors: Descriptors) -> None:
-    """A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's."""
+async def _check_replaceable(open: Open, file: IOpenFile, descriptors: Descriptors) -> None:
+    """
+    A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's. Among POSIX clients, those
+    who have it open go on with it.
+    """
+    tree = open.tree
     stat = await tree.run(file.stat)
     kept = file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY
-    in_use = tree.server.nodes.find(node_key(tree.store, file)) is not None
+    node = tree.server.nodes.find(node_key(tree.store, file))
+    in_use = node is not None and not (open.posix and all(other.posix for other in node.all_opens))
     if kept or in_use or not await descriptors.maximal_access(tree, file) & AccessMask.DELETE:
         raise StatusError(Status.ACCESS_DENIED)

@@ -92,7 +92,9 @@ async def _due(open: Open, ended: Iterable[FileNode]) -> list[Removal]:
     file = open.node.file
     if file.deletions:
         link = await open.link()
-        if not any([await other.link() == link for other in list(file.all_opens)]):
+        # Among POSIX clients, those who have the file open go on with it when its name is gone.
+        others = [other for other in file.all_opens if not (open.posix and other.posix)]
+        if not any([await other.link() == link for other in others]):
             deletion = open.tree.server.nodes.take_deletion(file, link)
             if deletion is not None:
                 due.append((file, deletion))

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import IDescriptorFile, IOpenFile, Kind, Path, Stat, Times
+from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, Stat, Times
 from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
@@ -68,6 +68,7 @@ class Open:
     sequence: Sequence = field(default_factory=Sequence)
     lock_sequences: LockSequences = field(default_factory=LockSequences)
     channel_sequence: ChannelSequence = field(default_factory=ChannelSequence)
+    posix: bool = False
     origin: Origin | None = None
     durability: Durability | None = None
     position: int = 0
@@ -86,6 +87,13 @@ class Open:
         if self._listing is None:
             self._listing = DeferredLock()
         return self._listing
+
+    @property
+    def store(self) -> IFileStore:
+        """The store of the file, as the client's names are meant in it."""
+        store = self.tree.store
+        exact: IFileStore = store.exact if self.posix and ISpecialFileStore.providedBy(store) else store
+        return exact
 
     @property
     def is_directory(self) -> bool:

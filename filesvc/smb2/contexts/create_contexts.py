@@ -55,6 +55,7 @@ _DURABLE_RECONNECT_V2 = Struct("<QQ16sI")
 _UINT64 = Struct("<Q")
 _MAXIMAL_ACCESS = Struct("<II")
 _ON_DISK_ID = Struct("<QQ16x")
+_POSIX_MODE = Struct("<I")
 _APP_INSTANCE_ID = Struct("<H2x16s")
 _APP_INSTANCE_ID_SIZE = 20
 _APP_INSTANCE_VERSION = Struct("<H6xQQ")
@@ -319,6 +320,22 @@ class QueryOnDiskIdResponse:
     def encode(self) -> bytes:
         """The data of a context."""
         return _ON_DISK_ID.pack(self.disk_file_id, self.volume_id)
+
+
+@dataclass(slots=True)
+class PosixMode:
+    """C{POSIX} in a request: names are POSIX's, and what is made has these permissions."""
+
+    mode: int
+
+    @classmethod
+    def parse(cls, data: Buffer) -> PosixMode:
+        """@raise MalformedMessage: the data of a context is no such thing."""
+        return cls(*_unpack(_POSIX_MODE, data))
+
+    def encode(self) -> bytes:
+        """The data of a context."""
+        return _POSIX_MODE.pack(self.mode)
 
 
 @dataclass(slots=True)

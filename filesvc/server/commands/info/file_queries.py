@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -30,11 +31,13 @@ from filesvc.fscc.name_information import (
     FileNormalizedNameInformation,
     encode_streams,
 )
+from filesvc.fscc.posix_information import FILE_MINIMUM_LENGTH, FILE_POSIX_INFORMATION
 from filesvc.interfaces import Stat
 from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
+from filesvc.server.files.posix import posix_information
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.files.stream_access import list_streams
 from filesvc.server.state.deletion import is_pending
@@ -168,6 +171,13 @@ async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
     return data
 
 
+async def _posix(open: Open, request: QueryInfoRequest) -> bytes:
+    if not open.posix:
+        raise StatusError(Status.INVALID_INFO_CLASS)
+    stat = await open.stat()
+    return posix_information(replace(stat, links=max(stat.links - len(open.node.file.deletions), 0))).encode()
+
+
 _READ_ATTRIBUTES = int(AccessMask.FILE_READ_ATTRIBUTES)
 
 QUERIES: dict[int, FileQuery] = {
@@ -188,5 +198,6 @@ QUERIES: dict[int, FileQuery] = {
     FileInformationClass.COMPRESSION: FileQuery(_compression, 16),
     FileInformationClass.NORMALIZED_NAME: FileQuery(_normalized_name, 4),
     FileInformationClass.ID: FileQuery(_id, 24),
+    FILE_POSIX_INFORMATION: FileQuery(_posix, FILE_MINIMUM_LENGTH, _READ_ATTRIBUTES),
     FileInformationClass.FULL_EA: FileQuery(_full_ea, 8, int(AccessMask.FILE_READ_EA)),
 }

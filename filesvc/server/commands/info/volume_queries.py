@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.status import Status
 from filesvc.fscc.filesystem_information import (
     DeviceCharacteristics,
     DeviceType,
@@ -21,7 +22,9 @@ from filesvc.fscc.filesystem_information import (
     FileSystemInformationClass,
     SectorSizeFlags,
 )
+from filesvc.fscc.posix_information import FILE_FS_POSIX_INFORMATION, FileFsPosixInformation
 from filesvc.interfaces import Volume
+from filesvc.server.errors import StatusError
 from filesvc.server.files.time_machine import limited
 from filesvc.server.state.open import Open
 
@@ -118,6 +121,15 @@ async def _sector_size(open: Open) -> bytes:
     return FileFsSectorSizeInformation(_SECTOR, volume.block, volume.block, volume.block, flags).encode()
 
 
+async def _posix(open: Open) -> bytes:
+    if not open.posix:
+        raise StatusError(Status.INVALID_INFO_CLASS)
+    volume = await _of(open)
+    block = volume.block
+    blocks = volume.total // block, volume.free // block, volume.available // block
+    return FileFsPosixInformation(block, block, *blocks, volume.files, volume.free_files, volume.serial).encode()
+
+
 QUERIES: dict[int, VolumeQuery] = {
     FileSystemInformationClass.VOLUME: VolumeQuery(_volume, 24),
     FileSystemInformationClass.SIZE: VolumeQuery(_size, 24),
@@ -126,5 +138,6 @@ QUERIES: dict[int, VolumeQuery] = {
     FileSystemInformationClass.CONTROL: VolumeQuery(_control, 48),
     FileSystemInformationClass.FULL_SIZE: VolumeQuery(_full_size, 32),
     FileSystemInformationClass.OBJECT_ID: VolumeQuery(_object_id, 64),
+    FILE_FS_POSIX_INFORMATION: VolumeQuery(_posix, 56),
     FileSystemInformationClass.SECTOR_SIZE: VolumeQuery(_sector_size, 28),
 }
