@@ -24,10 +24,10 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.attributes import check_attributes
 from filesvc.server.files.names import FileName, parse_name, parse_posix_name
 from filesvc.server.files.network_times import network_times
-from filesvc.server.files.posix import posix_ownership
 from filesvc.server.files.snapshots import find_snapshot
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations.opening import OpenAttempt
+from filesvc.server.operations.posix import posix_ownership
 from filesvc.server.state import durability
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import Open

@@ -18,13 +18,13 @@ from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.names import posix_name
 from filesvc.server.files.network_times import network_times
-from filesvc.server.files.posix import posix_information
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations import mac_listing
 from filesvc.server.operations.access_based import select_readable
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.mac_listing import MacEntry
+from filesvc.server.operations.posix import posix_information
 from filesvc.server.state.open import Open
 from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse

@@ -34,12 +34,12 @@ from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.names import FileName
-from filesvc.server.files.posix import settable_mode
 from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
 from filesvc.server.operations.caching_request import CachingRequest
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.finding import Finder, check_kind, check_writable
+from filesvc.server.operations.posix import settable_mode
 from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
 from filesvc.server.state.caching import Holder, Operation, Wait

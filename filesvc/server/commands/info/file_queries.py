@@ -37,9 +37,9 @@ from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_exten
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
-from filesvc.server.files.posix import posix_information
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.files.stream_access import list_streams
+from filesvc.server.operations.posix import posix_information
 from filesvc.server.state.deletion import is_pending
 from filesvc.server.state.open import Open
 from filesvc.smb2.messages.query_info import QueryInfoRequest
