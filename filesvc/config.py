@@ -144,7 +144,7 @@ def parse_share(text: str) -> ShareConfig:
     )
 
 
-def judge(config: Config, mistakes: list[str]) -> None:  # noqa: C901 a list of rules, one after the other
+def judge(config: Config, mistakes: list[str]) -> None:
     """Note the mistakes of meaning: what is accepted alone, but not together with the rest."""
     settings = config.settings
     if settings.min_dialect > settings.max_dialect:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
-from typing import Any
-
-from twisted.cred.portal import Portal
+from typing import TYPE_CHECKING, Any
 
 from filesvc.server.commands.table import RULES
 from filesvc.server.connection.connection import Connection
 from filesvc.server.server import Server
-from filesvc.server.settings import Settings, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from twisted.cred.portal import Portal
+
+    from filesvc.server.settings import Settings, Share
 
 
 def make_server(settings: Settings, portal: Portal, shares: Iterable[Share], reactor: Any) -> Server:

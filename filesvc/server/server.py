@@ -6,20 +6,16 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from filesvc.auth.acceptor import Acceptor, TargetNames
-from filesvc.interfaces import Stat
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server import tcp
 from filesvc.server.access.principals import Principals
@@ -27,7 +23,6 @@ from filesvc.server.caches.directory_leases import DirectoryLeases
 from filesvc.server.caches.lease import Leases
 from filesvc.server.caches.local_programs import LocalPrograms
 from filesvc.server.counts import Counts
-from filesvc.server.files.identity import NodeKey
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.times import ChangeTimes
 from filesvc.server.handles.database import Database
@@ -38,12 +33,9 @@ from filesvc.server.notify.notifier import Notifier
 from filesvc.server.operations.collecting import Collecting
 from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.repeats import Repeats
-from filesvc.server.settings import Settings, Share
 from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
-from filesvc.server.state.open import Open
 from filesvc.server.state.reclaimable import ReclaimableOpens
-from filesvc.server.state.services import Carrier
 from filesvc.server.state.session_table import SessionTable
 from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import Copier
@@ -55,7 +47,17 @@ from filesvc.zerocopy.readahead import ReadAhead
 from filesvc.zerocopy.workers import thread_pool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from twisted.cred.portal import Portal
+    from twisted.internet.interfaces import IAddress
+
     from filesvc.auth.logon import Mechanism
+    from filesvc.interfaces import Stat
+    from filesvc.server.files.identity import NodeKey
+    from filesvc.server.settings import Settings, Share
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.services import Carrier
 
 log = Logger()
 
@@ -121,7 +123,8 @@ class Server(Factory):
         )
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor
-        self._collecting = Collecting(lambda: self.shares.values(), reactor, thread_pool(reactor))
+        # A reload makes a new table of shares.
+        self._collecting = Collecting(lambda: self.shares.values(), reactor, thread_pool(reactor))  # noqa: PLW0108
         self._make_data_path()
         self.reload(shares)
 

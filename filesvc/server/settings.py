@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from filesvc.interfaces import IFileStore
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.session_setup import MAX_REQUEST
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import IFileStore
 
 
 class Signing(Enum):

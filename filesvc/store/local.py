@@ -263,7 +263,7 @@ class LocalStore:
 
     def _view(self, lookup: Lookup) -> LocalStore:
         other = copy(self)
-        other._lookup, other._root = lookup, lookup.root
+        other._lookup, other._root = lookup, lookup.root  # noqa: SLF001 - a copy of this
         return other
 
     def obstacle(self, path: Path) -> tuple[int, Special | bytes] | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from copy import copy
+from typing import TYPE_CHECKING
 
 from filesvc.interfaces import ParentNotFound
 from filesvc.store.caseless import CaselessIndex, exists
 from filesvc.store.descriptors import closing_descriptor, error_of
-from filesvc.store.openat2 import Beneath
+
+if TYPE_CHECKING:
+    from filesvc.store.openat2 import Beneath
 
 Names = tuple[bytes, ...]
 """The way from a root, as the names are on disk."""
@@ -47,7 +50,7 @@ class Lookup:
     def exact(self) -> Lookup:
         """The same for clients whose names match only as they are."""
         other = self.not_following()
-        other._exact = True
+        other._exact = True  # noqa: SLF001 - a copy of this
         return other
 
     def spelled(self, directory: int, name: bytes) -> bytes | None:

@@ -82,7 +82,7 @@ class Beneath:
     def not_following(self) -> Beneath:
         """The same directory, with no link in it followed. It is not to be closed, and of no use after this one is."""
         other = copy(self)
-        other._resolve = NOT_FOLLOWING
+        other._resolve = NOT_FOLLOWING  # noqa: SLF001 - a copy of this
         return other
 
     def open(self, names: Sequence[bytes], flags: int) -> int:

@@ -10,10 +10,9 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import c_char_p, c_int, c_void_p
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zope.interface import implementer
 
@@ -21,8 +20,12 @@ from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IOpenFile, I
 from filesvc.store import dosattrib
 from filesvc.store.local_file import HARMLESS, kept_dosattrib, timespecs
 from filesvc.store.names import from_disk, target_from_disk, to_disk
-from filesvc.store.openat2 import Beneath
 from filesvc.store.statx import SPECIAL_TYPES, statx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filesvc.store.openat2 import Beneath
 
 _EMPTY_PATH = 0x1000
 _PREFIX = "user."

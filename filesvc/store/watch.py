@@ -225,7 +225,7 @@ class LocalWatcher:
             self._found.clear()
         return changes
 
-    def _read(self) -> Iterator[Change]:  # noqa: C901 a row for each kind of event
+    def _read(self) -> Iterator[Change]:
         left: tuple[int, _Names, Kind] | None = None
         for event in self._inotify.read():
             if event.mask & IN_Q_OVERFLOW:

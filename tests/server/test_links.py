@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def itself(client: Client, name: str, access: int = int(AccessMask.FILE_ALL_ACCE
     return file_id
 
 
-def look(client: Client, name: str, access: int = LOOK, **fields: int) -> Answer:
+def look(client: Client, name: str, access: int = LOOK, **fields: Any) -> Answer:
     return client.create(name, disposition=CreateDisposition.OPEN, access=access, **fields)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, SecurityDescriptor
-from filesvc.interfaces import Path
-from filesvc.server.access.token import Token
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import Path
+    from filesvc.server.access.token import Token
 
 log = Logger()
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, AnyAce, SecurityControl, SecurityDescriptor, SecurityInformation
-from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import is_nfs_user
-from filesvc.server.access.token import Token
 from filesvc.server.errors import StatusError
 
 if TYPE_CHECKING:
-    pass
+    from filesvc.dtyp.sid import Sid
+    from filesvc.server.access.token import Token
 
 _OF_SACL = int(SecurityControl.SACL_PRESENT | SecurityControl.SACL_PROTECTED | SecurityControl.SACL_AUTO_INHERITED)
 _OF_DACL = int(SecurityControl.DACL_PRESENT | SecurityControl.DACL_PROTECTED | SecurityControl.DACL_AUTO_INHERITED)

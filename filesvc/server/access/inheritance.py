@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, AnyAce, SecurityControl, SecurityDescriptor
-from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.well_known_sids import CREATOR_GROUP, CREATOR_OWNER, LOCAL_SYSTEM
 from filesvc.server.access.rights import ALL
 from filesvc.server.access.token import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filesvc.dtyp.sid import Sid
 
 _OBJECT = int(AceFlags.OBJECT_INHERIT)
 _CONTAINER = int(AceFlags.CONTAINER_INHERIT)

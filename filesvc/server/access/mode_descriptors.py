@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
-from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.well_known_sids import EVERYONE, unix_group, unix_user
 from filesvc.interfaces import Kind, Stat
-from filesvc.server.access.token import Token
 
 if TYPE_CHECKING:
-    pass
+    from filesvc.dtyp.sid import Sid
+    from filesvc.server.access.token import Token
 
 _READ = int(AccessMask.FILE_GENERIC_READ)
 _WRITE = int(AccessMask.FILE_GENERIC_WRITE | AccessMask.FILE_DELETE_CHILD | AccessMask.DELETE)

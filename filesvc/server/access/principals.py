@@ -5,12 +5,11 @@ from __future__ import annotations
 import grp
 import hashlib
 import pwd
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from filesvc.auth.users import IUser
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.well_known_sids import (
     ANONYMOUS,
@@ -27,6 +26,11 @@ from filesvc.dtyp.well_known_sids import (
 )
 from filesvc.rpc.facts import Principal, SidUse
 from filesvc.server.access.token import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from filesvc.auth.users import IUser
 
 _MACHINE_ID = Path("/etc/machine-id")
 _NT_AUTHORITY = 5

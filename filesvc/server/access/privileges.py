@@ -6,12 +6,16 @@ They have Windows' SeBackupPrivilege and SeRestorePrivilege (MS-FSA 2.1.5.1: Ope
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.interfaces import Path
-from filesvc.server.access.token import Token
 from filesvc.smb2.messages.create import CreateOptions
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import Path
+    from filesvc.server.access.token import Token
 
 log = Logger()
 

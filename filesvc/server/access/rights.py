@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import OWNER_RIGHTS
-from filesvc.server.access.token import Token
 from filesvc.server.errors import StatusError
+
+if TYPE_CHECKING:
+    from filesvc.server.access.token import Token
 
 ALL = int(AccessMask.FILE_ALL_ACCESS)
 READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)

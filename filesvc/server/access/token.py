@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp import well_known_sids
-from filesvc.dtyp.sid import Sid
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.sid import Sid
 
 
 @dataclass(slots=True, frozen=True, weakref_slot=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
-from twisted.internet.interfaces import IReactorTime
+from typing import TYPE_CHECKING
 
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.caches.lease import Lease
 from filesvc.server.files.identity import NodeKey
 from filesvc.server.state.caching import RW
-from filesvc.server.state.open import Open
-from filesvc.server.state.session import Session
-from filesvc.server.state.tree import TreeConnect
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.session import Session
+    from filesvc.server.state.tree import TreeConnect
 
 
 class DirectoryLeases:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
-
-from twisted.internet.interfaces import IReactorTime
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
-from filesvc.server.files.names import FileName
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import LEASE_BREAKS, LEASE_OFFERS, RH, STAT_OR_SECURITY_ACCESS, Holder
 from filesvc.server.state.durability import is_persistent
-from filesvc.server.state.open import Open
 from filesvc.server.state.services import Cache, Carrier
 from filesvc.smb2.contexts import lease as wire
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
@@ -26,7 +20,14 @@ from filesvc.smb2.messages.oplock_break import LeaseBreakFlags, LeaseBreakNotifi
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from uuid import UUID
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from filesvc.server.files.names import FileName
     from filesvc.server.state.node import FileNode
+    from filesvc.server.state.open import Open
     from filesvc.server.state.session import Session
 
 _NO_KEY = bytes(16)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from filesvc.interfaces import IDescriptorFile
 from filesvc.server.state.caching import Caching, Operation
-from filesvc.server.state.node import FileNode
-from filesvc.server.state.open import Open
 from filesvc.store import fanotify
 from filesvc.store.fanotify import Fanotify, Relation
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from filesvc.server.state.node import FileNode
+    from filesvc.server.state.open import Open
 
 log = Logger()
 

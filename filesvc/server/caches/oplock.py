@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from twisted.internet.interfaces import IReactorTime
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.break_notice import BreakNotice
 from filesvc.server.state.caching import NONE, OPLOCK_BREAKS, OPLOCK_OFFERS, RW, RWH, STAT_ACCESS, Caching, Holder, R
-from filesvc.server.state.open import Open
 from filesvc.server.state.services import Cache, Carrier
-from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.messages.create import OplockLevel
 from filesvc.smb2.messages.oplock_break import OplockBreak
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from filesvc.server.state.open import Open
     from filesvc.server.state.session import Session
+    from filesvc.smb2.contexts.lease import LeaseState
 
 _STATE_OF_LEVEL = {OplockLevel.II: R, OplockLevel.EXCLUSIVE: RW, OplockLevel.BATCH: RWH}
 _LEVEL_OF_STATE = {NONE: OplockLevel.NONE, R: OplockLevel.II, RW: OplockLevel.EXCLUSIVE, RWH: OplockLevel.BATCH}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.server.connection.call import Call, Reply
-from filesvc.smb2.messages.cancel import CancelRequest
+
+if TYPE_CHECKING:
+    from filesvc.smb2.messages.cancel import CancelRequest
 
 
 def cancel(request: CancelRequest, call: Call) -> Reply:

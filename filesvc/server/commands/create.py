@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
 from filesvc.dtyp.filetime import from_filetime, to_filetime
@@ -15,7 +16,6 @@ from filesvc.server.caches.lease import Lease, LeaseRequest
 from filesvc.server.caches.oplock import Oplock, OplockRequest
 from filesvc.server.commands.create_contexts import apple, durable
 from filesvc.server.commands.create_contexts.app_instance import take_over
-from filesvc.server.commands.create_contexts.durable import Contexts
 from filesvc.server.commands.create_contexts.replay import check_not_used, check_replay, is_replayable
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.commands.ipc.pipes import open_pipe
@@ -30,9 +30,7 @@ from filesvc.server.operations.opening import OpenAttempt
 from filesvc.server.operations.posix import posix_ownership
 from filesvc.server.state import durability
 from filesvc.server.state.channel_sequence import ChannelSequence
-from filesvc.server.state.open import Open
 from filesvc.server.state.origin import Origin
-from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.contexts.create_contexts import (
     AAPL,
     ALLOCATION_SIZE,
@@ -66,6 +64,11 @@ from filesvc.smb2.messages.create import (
     OplockLevel,
 )
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from filesvc.server.commands.create_contexts.durable import Contexts
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.tree import TreeConnect
 
 _INVALID_OPTIONS = 0xFF000000
 _UNSUPPORTED_OPTIONS = int(CreateOptions.CREATE_TREE_CONNECTION | CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER)

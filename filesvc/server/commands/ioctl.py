@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.fsctl import Fsctl
@@ -19,6 +19,9 @@ from filesvc.smb2.messages.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.network_interface_info import encode_network_interfaces
 from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 _VALIDATION_LENGTH = 24
 

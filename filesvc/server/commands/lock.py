@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.task import LoopingCall
 
@@ -14,10 +14,12 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.byte_range_locks import ByteRange
 from filesvc.server.state import durability
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.open import Open
 from filesvc.server.state.session import SessionState
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest, LockResponse
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
 
 _MAY_LOCK = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _WAITS = frozenset({LockFlags.SHARED_LOCK, LockFlags.EXCLUSIVE_LOCK})

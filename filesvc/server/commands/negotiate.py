@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +26,8 @@ from filesvc.smb2.protection.encryption import EncryptionAlgorithm
 from filesvc.smb2.protection.signing import SigningAlgorithm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from filesvc.server.connection.connection import Connection
 
 C = TypeVar("C")

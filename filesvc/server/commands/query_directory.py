@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.task import deferLater
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -10,7 +12,6 @@ from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, Directo
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.posix_information import DIRECTORY_MINIMUM_LENGTH as POSIX_MINIMUM_LENGTH
 from filesvc.fscc.posix_information import FILE_POSIX_INFORMATION, PosixDirectoryEncoder
-from filesvc.interfaces import Entry
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import extended_attributes_length
@@ -18,16 +19,19 @@ from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.listing import DOTS, Enumeration
 from filesvc.server.files.names import posix_name
 from filesvc.server.files.network_times import network_times
-from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.operations import mac_listing
 from filesvc.server.operations.access_based import select_readable
-from filesvc.server.operations.descriptors import Descriptors
-from filesvc.server.operations.mac_listing import MacEntry
 from filesvc.server.operations.posix import posix_information
-from filesvc.server.state.open import Open
 from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest, QueryDirectoryResponse
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import Entry
+    from filesvc.server.files.short_names import ShortNames
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.operations.mac_listing import MacEntry
+    from filesvc.server.state.open import Open
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _READ_DIR_ATTR = int(ServerCapabilities.READ_DIR_ATTR)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -14,8 +13,12 @@ from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.open import MAX_OFFSET, Open, PipeOpen
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
-from filesvc.zerocopy.copy import Copied
 from filesvc.zerocopy.preflight import Copy, FromFile, Question, Refuse, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from filesvc.zerocopy.copy import Copied
 
 _MAY_READ = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
@@ -11,14 +13,16 @@ from filesvc.server.commands.info import file_settings as file_setting
 from filesvc.server.commands.info.breaks import before_setting
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.state import durability
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.open import Open
 from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.set_info import SetInfoRequest, SetInfoResponse
+
+if TYPE_CHECKING:
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.state.open import Open
 
 _RESPONSE = SetInfoResponse().encode()
 _REMEMBERED_CLASSES = frozenset({FileInformationClass.RENAME, FileInformationClass.DISPOSITION, FileInformationClass.DISPOSITION_EX})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
@@ -9,10 +11,12 @@ from filesvc.interfaces import Creation, Kind
 from filesvc.server.access import rights as access
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.settings import Share
 from filesvc.server.state.session import SessionState
 from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.messages.tree_connect import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+
+if TYPE_CHECKING:
+    from filesvc.server.settings import Share
 
 log = Logger()
 

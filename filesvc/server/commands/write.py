@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.commands.flush import flush_open
@@ -10,11 +12,13 @@ from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import MAX_FILE_SIZE, MAX_OFFSET, Open, PipeOpen
-from filesvc.server.state.session import Session
 from filesvc.smb2.header import HEADER_LENGTH
 from filesvc.smb2.messages.write import WriteFlags, WriteRequest, WriteResponse
 from filesvc.zerocopy.receive import write_all
 from filesvc.zerocopy.workers import with_descriptor
+
+if TYPE_CHECKING:
+    from filesvc.server.state.session import Session
 
 _WRITE_THROUGH = int(WriteFlags.WRITE_THROUGH)
 _WRITTEN_IN_THREAD = 256 * 1024

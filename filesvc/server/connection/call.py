@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,22 +9,24 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
-from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.open import AnyOpen, Open, PipeOpen
 from filesvc.smb2.error import ErrorContext, ErrorResponse, encode_error_contexts
-from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.protection.encryption import TRANSFORM_HEADER_LENGTH
 from filesvc.smb2.protection.signing import Signer, signed_parts
-from filesvc.zerocopy.copy import Copied
-from filesvc.zerocopy.preflight import FromFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from filesvc.server.connection.compound import Compound
     from filesvc.server.connection.connection import Connection
     from filesvc.server.connection.write_payload import Payload
+    from filesvc.server.state.channel_sequence import ChannelSequence
     from filesvc.server.state.session import Channel, Session
     from filesvc.server.state.tree import TreeConnect
+    from filesvc.smb2.file_id import FileId
+    from filesvc.zerocopy.copy import Copied
+    from filesvc.zerocopy.preflight import FromFile
 
 T = TypeVar("T")
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
 from filesvc.server.connection.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.state.session import Session, SessionState
-from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
     from filesvc.server.connection.connection import Connection
     from filesvc.server.connection.rule import Rule
     from filesvc.server.connection.write_payload import Payload
+    from filesvc.smb2.file_id import FileId
 
 log = Logger()
 
@@ -107,7 +109,7 @@ class Compound:
             self._advance()
         except ConnectionBroken as error:
             self._abandon(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, others must not suffer
             log.failure("a bug, which ends the connection")
             self._abandon(ConnectionBroken("a bug"))
 
@@ -166,7 +168,7 @@ class Compound:
             outcome = rule.handler(request, call)
         except ConnectionBroken:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told the client, and the log if it is a bug
             return self._explain(call, error)
         if isinstance(outcome, Reply):
             return outcome

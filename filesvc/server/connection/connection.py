@@ -5,16 +5,12 @@ from __future__ import annotations
 import typing
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.server.connection.call import Call, Reply
 from filesvc.server.connection.compound import Compound
 from filesvc.server.connection.frames import FrameReceiver
 from filesvc.server.connection.rule import Rules, longest_head
@@ -23,7 +19,6 @@ from filesvc.server.connection.sequence_window import SequenceWindow
 from filesvc.server.connection.workload import Workload
 from filesvc.server.connection.write_payload import Payload
 from filesvc.server.errors import ConnectionBroken
-from filesvc.server.settings import Settings
 from filesvc.server.state.services import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
 from filesvc.server.tcp import PROBES, has_vanished, set_tcp_options
@@ -34,13 +29,20 @@ from filesvc.smb2.protection.encryption import EncryptionAlgorithm, TransformHea
 from filesvc.smb2.protection.preauth import PreauthIntegrity
 from filesvc.smb2.protection.signing import SigningAlgorithm
 from filesvc.smb2.smb1 import SMB_2_002, SMB_2_WILDCARD, parse_negotiate
-from filesvc.zerocopy.buffers import PooledBuffer
 from filesvc.zerocopy.outbox import Outbox
 from filesvc.zerocopy.producer import Transport, socket_of
 from filesvc.zerocopy.receive import Collect, Source
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from twisted.internet.interfaces import IAddress, IDelayedCall
+    from twisted.python.failure import Failure
+
+    from filesvc.server.connection.call import Call, Reply
     from filesvc.server.server import Server
+    from filesvc.server.settings import Settings
+    from filesvc.zerocopy.buffers import PooledBuffer
 
 log = Logger()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
+from typing import TYPE_CHECKING
 
-from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filesvc.zerocopy.buffers import BufferPool, PooledBuffer
 
 PREFIX_LENGTH = 4
 # With a first byte that is not 0 the length is beyond any limit.

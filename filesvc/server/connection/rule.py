@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from filesvc.server.connection.call import Call, Reply
-from filesvc.server.state.session import Session
+if TYPE_CHECKING:
+    from filesvc.server.connection.call import Call, Reply
+    from filesvc.server.state.session import Session
 
 
 class HeadRule(NamedTuple):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted.python.failure import Failure
-
 from filesvc.dtyp.status import Status
-from filesvc.server.connection.call import Call, Reply
-from filesvc.server.state.session import Session
 from filesvc.smb2.framing import PREFIX_LENGTH, frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, SIGNATURE_OFFSET, Command, Header, HeaderFlags
 from filesvc.smb2.protection.encryption import TRANSFORM_HEADER_LENGTH
-from filesvc.zerocopy.copy import Copied
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
+    from filesvc.server.connection.call import Call, Reply
     from filesvc.server.connection.connection import Connection
+    from filesvc.server.state.session import Session
+    from filesvc.zerocopy.copy import Copied
 
 _FROM_SERVER = int(HeaderFlags.SERVER_TO_REDIR)
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)

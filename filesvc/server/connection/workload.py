@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from filesvc.server.connection.sender import Sender
-from filesvc.server.settings import Limits
 from filesvc.smb2.header import Header, HeaderFlags
-from filesvc.zerocopy.outbox import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from filesvc.server.connection.call import Call
     from filesvc.server.connection.compound import Compound
+    from filesvc.server.connection.sender import Sender
+    from filesvc.server.settings import Limits
+    from filesvc.zerocopy.outbox import Outbox
 
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from filesvc.server.errors import ConnectionBroken
 from filesvc.zerocopy.receive import Drain, Received, RecvfileConsumer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
     from filesvc.server.connection.connection import Connection
 
 log = Logger()

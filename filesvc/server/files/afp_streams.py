@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.apple.afp_info import SIZE, AfpInfo
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import IFileStore, IOpenFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import StreamFile, stream_key
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import IFileStore, IOpenFile
 
 AFP_INFO: Final = "AFP_AfpInfo"
 AFP_RESOURCE: Final = "AFP_Resource"

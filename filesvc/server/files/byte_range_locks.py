@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import ILockableFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.lock_mirror import Locked, mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from filesvc.interfaces import ILockableFile
 
 MOST = 4096
 """Ranges that may be locked of one file at a time: each is looked at by each read and write."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.ea import FullEa, full_eas_length
-from filesvc.interfaces import IOpenFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import PREFIX
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterable, Mapping
+
+    from filesvc.interfaces import IOpenFile
 
 _INVALID = frozenset('",+/:;<=>?[\\]|*')
 _MAX_NAME = 254

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import errno
 import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.apple.afp_info import SIZE, AfpInfo
 from filesvc.apple.apple_double import MAX_HEAD, PREFIX, AppleDouble
@@ -22,6 +21,9 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, Path, TakesLong
 from filesvc.server.files.afp_streams import AFP_INFO, AFP_RESOURCE, stream_file
 from filesvc.server.files.streams import StreamFile, find_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NETATALK_METADATA: Final = "org.netatalk.Metadata"
 NETATALK_RESOURCE: Final = "org.netatalk.ResourceFork"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.interfaces import FileIdentity, IFileStore, IOverlappingStore, Path
 from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class NodeKey(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
@@ -13,6 +13,9 @@ from filesvc.server.files.short_names import ShortNames, short_name
 from filesvc.server.files.sidecars import is_hidden
 from filesvc.server.files.special_files import open_anything
 from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 log = Logger()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from filesvc.interfaces import ILockableFile
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.interfaces import ILockableFile
 
 
 class Locked(NamedTuple):

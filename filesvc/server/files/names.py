@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.sidecars import is_hidden
 from filesvc.store.names import from_posix, to_posix
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import Path
 
 _INVALID = re.compile(r'[\x00-\x1f"*<>?|/]')
 _STREAM_INVALID = re.compile(r"[\x00\\/:\ud800-\udfff]")

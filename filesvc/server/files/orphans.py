@@ -7,14 +7,16 @@ met it, and removed when another one, days later, has not either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import sleep
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.interfaces import Creation, FileIdentity, IFileStore, IOpenFile, Kind, Path
 from filesvc.server.files.sidecars import POINTER_SIZE, SIDECARS, is_hidden
 from filesvc.server.files.streams import PREFIX, pointers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _PAUSE_S = 0.001
 GRACE_S: Final = 7 * 86400.0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _INVALID = re.compile(r"[\x00\\/]")
 _LONGEST = 255
@@ -95,6 +98,6 @@ def _with_empty_steps(pattern: str, places: set[int], character: str) -> set[int
     for place in places:
         reached.add(place)
         while pattern[place : place + 1] and pattern[place] in passed:
-            place += 1
+            place += 1  # noqa: PLW2901 - on to where that leads
             reached.add(place)
     return reached

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import zlib
+from typing import TYPE_CHECKING
 
-from filesvc.interfaces import Path
+if TYPE_CHECKING:
+    from filesvc.interfaces import Path
 
 _LONGEST = 12
 _LEGAL = r"[A-Z0-9!#$%&'()@^_`{}~-]"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from filesvc.interfaces import Creation, IFileStore, Kind, Path
 
-GMT_TOKEN = "@GMT-%Y.%m.%d-%H.%M.%S"
+GMT_TOKEN = "@GMT-%Y.%m.%d-%H.%M.%S"  # noqa: S105 - no secret
 """How clients write the time of a snapshot."""
 
 
@@ -39,7 +39,7 @@ def check_pattern(pattern: str) -> None:
     (dated,) = (name for name in names if "%" in name)
     now = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
     try:
-        datetime.strptime(now.strftime(dated), dated)
+        datetime.strptime(now.strftime(dated), dated)  # noqa: DTZ007 - only whether it can be read
     except ValueError:
         raise ValueError(f"fields of strftime that can be read back; {dated} cannot") from None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.fscc.reparse_point import (
     LxSymlink,
@@ -15,6 +14,9 @@ from filesvc.fscc.reparse_point import (
     SymbolicLinkFlags,
 )
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, ISpecialFileStore, Path, Special, SpecialType, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TAGS: Final = {
     SpecialType.SYMLINK: ReparseTag.SYMLINK,

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
 from threading import RLock
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zope.interface import implementer
 
 from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IFileStore, IOpenFile, Kind, Path, Stat, Times
 from filesvc.server.files import sidecars
 from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PREFIX: Final = "DosStream."
 SUFFIX: Final = ":$DATA"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import plistlib
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from threading import Lock
 from time import time_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, Path, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ADISK_SERVICE: Final = "_adisk._tcp"
 """The type of the DNS service by which Macs find shares to back up to."""
@@ -96,7 +98,7 @@ def parse_band_size(properties: bytes) -> int:
         return int(match[1])
     try:
         found = plistlib.loads(properties)
-    except Exception:  # Of a binary list that makes no sense the parser raises whatever it meets.
+    except Exception:  # noqa: BLE001 - of a binary list that makes no sense the parser raises whatever it meets
         return 0
     size = found.get("band-size") if isinstance(found, dict) else None
     return size if isinstance(size, int) and size > 0 else 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
-from filesvc.interfaces import Stat
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from filesvc.interfaces import Stat
 
 
 class ChangeTimes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
-from filesvc.server.operations.opening import OpenAttempt
-from filesvc.server.state.origin import Origin
 from filesvc.smb2.header import Header, HeaderFlags
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from filesvc.server.operations.opening import OpenAttempt
+    from filesvc.server.state.origin import Origin
 
 _REPLAY = int(HeaderFlags.REPLAY_OPERATION)
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from filesvc.server.handles.database import Database
 from filesvc.server.handles.record import OpenRecord
 from filesvc.server.state.deletion import is_pending
-from filesvc.server.state.open import Open
-from filesvc.zerocopy.workers import InThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filesvc.server.handles.database import Database
+    from filesvc.server.state.open import Open
+    from filesvc.zerocopy.workers import InThread
 
 log = Logger()
 

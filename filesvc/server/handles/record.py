@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from filesvc.server.caches.lease import Lease
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
 
 
 @dataclass(slots=True)

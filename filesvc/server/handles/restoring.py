@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from twisted.logger import Logger
@@ -13,22 +13,18 @@ from zope.interface import implementer
 from filesvc.auth.users import IUser
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, IFileStore, ILockableFile, IOpenFile, Kind, Path
-from filesvc.server.caches.directory_leases import DirectoryLeases
 from filesvc.server.caches.lease import Lease, LeaseRequest, Leases
 from filesvc.server.caches.oplock import OplockRequest
 from filesvc.server.files.byte_range_locks import ByteRange
 from filesvc.server.files.identity import link_at
 from filesvc.server.files.stream_access import node_key
-from filesvc.server.handles.persistence import Persistence
 from filesvc.server.handles.record import OpenRecord
-from filesvc.server.settings import Share
 from filesvc.server.state import durability
 from filesvc.server.state.caching import NONE, RW, RWH, R
 from filesvc.server.state.durability import Durability
 from filesvc.server.state.node import Deletion
 from filesvc.server.state.open import Open
 from filesvc.server.state.origin import Application, Origin
-from filesvc.server.state.reclaimable import ReclaimableOpens
 from filesvc.server.state.services import Services
 from filesvc.server.state.session import Session, SessionState
 from filesvc.server.state.tree import TreeConnect
@@ -37,6 +33,12 @@ from filesvc.smb2.contexts.lease import LeaseFlags, LeaseState, LeaseV2
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.create import CreateAction, OplockLevel
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from filesvc.server.caches.directory_leases import DirectoryLeases
+    from filesvc.server.handles.persistence import Persistence
+    from filesvc.server.settings import Share
+    from filesvc.server.state.reclaimable import ReclaimableOpens
 
 log = Logger()
 

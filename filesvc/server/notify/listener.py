@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from filesvc.interfaces import Change, IOpenFile, IWatchableStore, IWatcher
-from filesvc.zerocopy.workers import InThread
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.python.failure import Failure
+
+    from filesvc.interfaces import Change, IOpenFile, IWatchableStore, IWatcher
+    from filesvc.zerocopy.workers import InThread
 
 log = Logger()
 

@@ -7,7 +7,6 @@ the server as well: whatever it says of a name that the server has just told of 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -22,10 +21,12 @@ from filesvc.server.notify.listener import Listener
 from filesvc.server.notify.watch import Memory, Watch
 from filesvc.server.state.node import DATA, FileNode, NodeTable
 from filesvc.smb2.messages.change_notify import CompletionFilter
-from filesvc.zerocopy.workers import InThread
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from filesvc.server.state.open import Open
+    from filesvc.zerocopy.workers import InThread
 
 log = Logger()
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from filesvc.dtyp.status import Status
 from filesvc.dtyp.unicode import encode_name
 from filesvc.fscc.notify_information import FileNotifyInformation
-from filesvc.interfaces import Path
 from filesvc.server.errors import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.dtyp.status import Status
+    from filesvc.interfaces import Path
 
 BUFFER_LIMIT = 1024 * 1024
 """Bytes of changes kept for one watch, whatever buffer its client offers."""

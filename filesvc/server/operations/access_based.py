@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.interfaces import Entry, FileBusy
 from filesvc.server.access.rights import allowed_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.listing import DOTS
 from filesvc.server.files.special_files import open_anything
-from filesvc.server.operations.descriptors import Descriptors
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.state.open import Open
 
 _READ = int(AccessMask.FILE_GENERIC_READ)
 

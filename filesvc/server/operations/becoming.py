@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
@@ -13,8 +13,10 @@ from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import special_of
 from filesvc.server.files.stream_access import node_key
 from filesvc.server.state.deletion import has_entries
-from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
 
 _NOT_AS_A_FILE: Final = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.EPERM, errno.ENOTSUP, errno.ENOENT})
 """What a store says that cannot have such a link or special file, or not with this target."""

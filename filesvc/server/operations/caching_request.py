@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from filesvc.server.state.caching import Holder
-from filesvc.server.state.open import Open
+if TYPE_CHECKING:
+    from filesvc.server.state.caching import Holder
+    from filesvc.server.state.open import Open
 
 
 class CachingRequest(Protocol):

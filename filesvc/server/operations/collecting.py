@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Event
 from time import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from filesvc.server.files.orphans import Interrupted, collect
-from filesvc.server.settings import Share
-from filesvc.zerocopy.workers import InThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from filesvc.server.settings import Share
+    from filesvc.zerocopy.workers import InThread
 
 log = Logger()
 

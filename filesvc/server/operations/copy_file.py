@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import IFileStore, IOpenFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.afp_streams import stream_file
 from filesvc.server.files.foreign_streams import ForeignStreams
@@ -11,7 +12,10 @@ from filesvc.server.files.stream_access import copy_range, find_or_make
 from filesvc.server.files.streams import StreamFile, stream_names
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.node import DATA
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.interfaces import IFileStore, IOpenFile
+    from filesvc.server.state.open import Open
 
 _PIECE = 16 << 20
 _STREAM_PIECE = 1 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,8 @@ from filesvc.server.access.rights import ALL, allowed_rights
 from filesvc.server.errors import StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
 

@@ -7,7 +7,6 @@ itself; the server never does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,8 @@ from filesvc.smb2.error import SymbolicLinkErrorResponse
 from filesvc.smb2.messages.create import CreateOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from filesvc.server.state.tree import TreeConnect
 
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)

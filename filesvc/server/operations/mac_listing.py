@@ -5,13 +5,12 @@ in that of the size of the extended attributes, and the mode in a reserved field
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filesvc.apple.afp_info import FINDER_INFO_SIZE, listed_finder_info
 from filesvc.apple.apple_double import PREFIX as BESIDE
-from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.fscc.directory_information import MacDirectoryEntry
 from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, Kind
 from filesvc.server.access.inheritance import follow_descriptor
@@ -24,7 +23,12 @@ from filesvc.server.files.listing import DOTS
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.streams import PREFIX, SUFFIX, find_stream
 from filesvc.server.operations.descriptors import XATTR, Descriptors
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filesvc.dtyp.security_descriptor import SecurityDescriptor
+    from filesvc.server.state.open import Open
 
 _CARRIES = frozenset({f"{PREFIX}{AFP_INFO}{SUFFIX}", f"{PREFIX}{AFP_RESOURCE}{SUFFIX}", NETATALK_METADATA, NETATALK_RESOURCE})
 

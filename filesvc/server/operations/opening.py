@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
-
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import (
     Creation,
@@ -32,12 +28,8 @@ from filesvc.server.files import stream_access
 from filesvc.server.files.attributes import kept_attributes
 from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.foreign_streams import ForeignStreams
-from filesvc.server.files.identity import NodeKey
-from filesvc.server.files.names import FileName
 from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
-from filesvc.server.operations.caching_request import CachingRequest
-from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.finding import Finder, check_kind, check_writable
 from filesvc.server.operations.posix import settable_mode
 from filesvc.server.state import durability
@@ -50,6 +42,15 @@ from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, ShareAccess
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from twisted.internet.defer import Deferred
+
+    from filesvc.dtyp.security_descriptor import SecurityDescriptor
+    from filesvc.server.files.identity import NodeKey
+    from filesvc.server.files.names import FileName
+    from filesvc.server.operations.caching_request import CachingRequest
+    from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.tree import TreeConnect
 
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})

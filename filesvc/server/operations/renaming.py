@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.status import Status
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.names import parse_name, parse_posix_name
-from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.replacing import give_name
 from filesvc.server.operations.stream_renaming import rename_stream
 from filesvc.server.state import durability
 from filesvc.server.state import share_modes as sharemode
 from filesvc.server.state.caching import Operation, Wait
-from filesvc.server.state.node import FileNode
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.state.node import FileNode
+    from filesvc.server.state.open import Open
 
 
 async def before_rename(buffer: memoryview, open: Open, wait: Wait) -> None:

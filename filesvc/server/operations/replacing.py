@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
@@ -10,8 +10,12 @@ from filesvc.interfaces import FileAttributes, IDescriptorFile, IOpenFile, Kind,
 from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import open_anything
 from filesvc.server.files.stream_access import node_key, remove_sidecars, sidecars_going_with
-from filesvc.server.operations.descriptors import Descriptors
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.state.open import Open
 
 
 async def give_name(open: Open, give: Callable[[IOpenFile, Path, bool], None], path: Path, replace: bool, descriptors: Descriptors) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, IDescriptorFile, IOpenFile, Kind
 from filesvc.server.errors import StatusError
 from filesvc.server.files.stream_access import node_key
 from filesvc.server.files.streams import StreamFile, find_stream, stream_key
-from filesvc.server.state.node import FileNode
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.server.state.node import FileNode
+    from filesvc.server.state.open import Open
 
 _PIECE = 1 << 20
 

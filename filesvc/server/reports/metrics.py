@@ -8,8 +8,8 @@ own, is not for this.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -17,9 +17,13 @@ from prometheus_client.registry import Collector
 
 from filesvc.dtyp.status import Status
 from filesvc.server.reports.wording import IPC, cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
-from filesvc.server.server import Server
 from filesvc.server.state.open import PipeOpen
 from filesvc.smb2.header import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from filesvc.server.server import Server
 
 _SEVERITIES = ("success", "information", "warning", "error")
 _LOGON_REFUSED = (Status.LOGON_FAILURE, Status.ACCESS_DENIED)

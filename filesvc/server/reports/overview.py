@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from enum import IntEnum
 from importlib.metadata import version
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.server.printable import printable
 from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
-from filesvc.server.server import Server
-from filesvc.server.state.open import Open
-from filesvc.server.state.services import Carrier
-from filesvc.server.state.session import Session
 from filesvc.smb2.messages.create import ShareAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from enum import IntEnum
+
+    from filesvc.server.server import Server
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.services import Carrier
+    from filesvc.server.state.session import Session
 
 T = TypeVar("T")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.server.caches.lease import Lease
-from filesvc.server.state.caching import Holder
-from filesvc.server.state.open import Open
-from filesvc.server.state.session import Session
-from filesvc.server.state.tree import TreeConnect
 from filesvc.smb2.contexts.lease import LeaseState
 from filesvc.smb2.messages.negotiate import Dialect
+
+if TYPE_CHECKING:
+    from filesvc.server.state.caching import Holder
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.session import Session
+    from filesvc.server.state.tree import TreeConnect
 
 IPC = "IPC$"
 """The share of the pipes."""

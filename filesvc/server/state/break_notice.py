@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
     from filesvc.server.state.services import Cache, Carrier
     from filesvc.server.state.session import Session
 

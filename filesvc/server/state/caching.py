@@ -11,14 +11,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.state.break_notice import BreakNotice, Ways
 from filesvc.smb2.contexts.lease import LeaseState
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from filesvc.server.state.break_notice import BreakNotice, Ways
     from filesvc.server.state.open import Open
 
 log = Logger()

@@ -6,18 +6,19 @@ Of a file, each name is deleted alone, when the last open by that name is closed
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from filesvc.interfaces import IOpenFile
 from filesvc.server.files.names import join_name
 from filesvc.server.files.stream_access import has_sidecars, remove, remove_found
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.node import Deletion, FileNode, Removal
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from filesvc.interfaces import IOpenFile
     from filesvc.server.state.open import Open
 
 log = Logger()

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from filesvc.interfaces import Path
 from filesvc.server.state.caching import H, W
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+    from filesvc.interfaces import Path
     from filesvc.server.state.open import Open
 
 log = Logger()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from filesvc.interfaces import Kind, Path, Stat
 from filesvc.server.files.byte_range_locks import ByteRangeLocks
-from filesvc.server.files.identity import NodeKey
 from filesvc.server.state.caching import Caching
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from filesvc.server.files.identity import NodeKey
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
@@ -14,26 +13,28 @@ from twisted.logger import Logger
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, Stat, Times
-from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.streams import StreamFile, shown
 from filesvc.server.state import deletion
-from filesvc.server.state.caching import Holder
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
 from filesvc.server.state.node import DATA, FileNode, Removal, has_much_to_free
-from filesvc.server.state.origin import Origin
 from filesvc.server.state.tree import MANY_BYTES
-from filesvc.smb2.file_id import FileId
 from filesvc.zerocopy.readahead import Sequence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from filesvc.rpc.dcerpc import RpcConnection
     from filesvc.server.files.listing import Enumeration
+    from filesvc.server.state.caching import Holder
     from filesvc.server.state.durability import Durability
+    from filesvc.server.state.origin import Origin
     from filesvc.server.state.session import Session
     from filesvc.server.state.tree import TreeConnect
+    from filesvc.smb2.file_id import FileId
 
 log = Logger()
 

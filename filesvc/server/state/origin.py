@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from filesvc.smb2.messages.create import CreateAction
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 @dataclass(slots=True, frozen=True)

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
-from twisted.python.threadpool import ThreadPool
-
-from filesvc.interfaces import Path, Stat
-from filesvc.server.files.identity import NodeKey
-from filesvc.server.files.short_names import ShortNames
-from filesvc.server.files.times import ChangeTimes
-from filesvc.server.settings import Settings, Share
 from filesvc.server.tcp import PROBES
-from filesvc.smb2.messages.negotiate import Dialect
-from filesvc.smb2.protection.encryption import EncryptionAlgorithm
-from filesvc.smb2.protection.signing import SigningAlgorithm
-from filesvc.zerocopy.lease import LeaseTable
-from filesvc.zerocopy.workers import InThread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from twisted.python.threadpool import ThreadPool
+
+    from filesvc.interfaces import Path, Stat
+    from filesvc.server.files.identity import NodeKey
+    from filesvc.server.files.short_names import ShortNames
+    from filesvc.server.files.times import ChangeTimes
+    from filesvc.server.settings import Settings, Share
     from filesvc.server.state.node import FileNode, NodeTable
     from filesvc.server.state.open import Open
     from filesvc.server.state.session import Channel, Session
     from filesvc.server.state.tree import TreeConnect
+    from filesvc.smb2.messages.negotiate import Dialect
+    from filesvc.smb2.protection.encryption import EncryptionAlgorithm
+    from filesvc.smb2.protection.signing import SigningAlgorithm
+    from filesvc.zerocopy.lease import LeaseTable
+    from filesvc.zerocopy.workers import InThread
 
 
 class Cache(Enum):

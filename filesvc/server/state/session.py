@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from filesvc.auth.users import IUser
-from filesvc.interfaces import FileIdentity
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.state import durability
-from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.open import AnyOpen, Open
-from filesvc.smb2.contexts.apple import ServerCapabilities
-from filesvc.smb2.messages.negotiate import Dialect
-from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer, Unsealer
-from filesvc.smb2.protection.preauth import PreauthIntegrity
-from filesvc.smb2.protection.signing import Signer, SigningAlgorithm
 
 log = Logger()
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
     from filesvc.auth.acceptor import Conversation
+    from filesvc.auth.users import IUser
+    from filesvc.interfaces import FileIdentity
+    from filesvc.server.state.gmac_binding import Binding, Bindings
     from filesvc.server.state.services import Carrier
     from filesvc.server.state.tree import TreeConnect
+    from filesvc.smb2.contexts.apple import ServerCapabilities
+    from filesvc.smb2.messages.negotiate import Dialect
+    from filesvc.smb2.protection.encryption import EncryptionAlgorithm, Sealer, Unsealer
+    from filesvc.smb2.protection.preauth import PreauthIntegrity
+    from filesvc.smb2.protection.signing import Signer, SigningAlgorithm
 
 
 class SessionState(Enum):
@@ -200,5 +202,5 @@ async def _close(open: AnyOpen) -> None:
     """What goes wrong with one must not leave the others open."""
     try:
         await open.close()
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, the others are closed
         log.failure("closing an open")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.state.open import Open
 from filesvc.smb2.messages.create import ShareAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from filesvc.server.state.open import Open
 
 _READS = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 _WRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)

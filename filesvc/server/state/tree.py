@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +11,13 @@ from twisted.internet.threads import deferToThreadPool
 
 from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
 from filesvc.server.files.identity import NodeKey, link_at
-from filesvc.server.state.node import FileNode
 from filesvc.zerocopy.workers import fired_by
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from filesvc.server.settings import Share
+    from filesvc.server.state.node import FileNode
     from filesvc.server.state.services import Services
     from filesvc.server.state.session import Session
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filesvc.smb2.network_interface_info import NetworkInterfaceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 _SIOCGIFADDR = 0x8915
 _IFREQ = struct.Struct("16s24x")
 _ADDRESS = slice(20, 24)
 _ALL = "::"
-_ALL_IPV4 = "0.0.0.0"
+_ALL_IPV4 = "0.0.0.0"  # noqa: S104 - what is listened on is looked at, nothing is bound
 _MEGABIT = 1_000_000
 _USUAL_SPEED = 1000 * _MEGABIT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.errors import MalformedMessage
@@ -14,8 +14,10 @@ from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import is_tag_of, reparse_buffer, reparse_tag
 from filesvc.server.operations.becoming import become_plain, become_reparse_point
-from filesvc.server.state.open import Open
 from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
 
 _MAY_CHANGE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_ATTRIBUTES)
 _HEADER_LENGTH: Final = 8

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.status import Status
-from filesvc.dtyp.structure import Buffer
 from filesvc.server.files.names import join_name
-from filesvc.server.state.open import Open
 from filesvc.smb2.contexts.apple import (
     QueryBitmap,
     ResolveIdRequest,
@@ -18,6 +16,10 @@ from filesvc.smb2.contexts.apple import (
     VolumeCapabilities,
     parse_apple_request,
 )
+
+if TYPE_CHECKING:
+    from filesvc.dtyp.structure import Buffer
+    from filesvc.server.state.open import Open
 
 CAPABILITIES: Final = (
     ServerCapabilities.READ_DIR_ATTR | ServerCapabilities.OSX_COPYFILE | ServerCapabilities.UNIX_BASED | ServerCapabilities.NFS_ACE

@@ -9,12 +9,10 @@ from uuid import UUID
 from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import Path
 from filesvc.server.caches.lease import Lease
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
 from filesvc.server.state.durability import Durability, is_persistent, keeps_handle
-from filesvc.server.state.open import Open
 from filesvc.server.state.origin import Origin
 from filesvc.smb2.contexts.create_contexts import (
     DURABLE_HANDLE_RECONNECT,
@@ -32,11 +30,13 @@ from filesvc.smb2.contexts.create_contexts import (
     DurableHandleResponseV2,
 )
 from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
-from filesvc.smb2.messages.create import CreateRequest
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
+    from filesvc.interfaces import Path
     from filesvc.server.connection.call import Call
+    from filesvc.server.state.open import Open
+    from filesvc.smb2.messages.create import CreateRequest
 
 log = Logger()
 

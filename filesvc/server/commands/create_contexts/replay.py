@@ -6,13 +6,17 @@ It is recognized by its create GUID.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.errors import StatusError
 from filesvc.server.state.durability import is_persistent
-from filesvc.server.state.open import Open
-from filesvc.server.state.session import Session
 from filesvc.smb2.header import Header, HeaderFlags
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
+    from filesvc.server.state.session import Session
 
 _REPLAY = int(HeaderFlags.REPLAY_OPERATION)
 _USES_DATA = int(

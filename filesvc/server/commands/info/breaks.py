@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.status import Status
-from filesvc.server.commands.info.file_settings import FileSetting
-from filesvc.server.connection.call import Call
 from filesvc.server.errors import StatusError
 from filesvc.server.operations.renaming import before_rename
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from filesvc.server.commands.info.file_settings import FileSetting
+    from filesvc.server.connection.call import Call
+    from filesvc.server.state.open import Open
 
 
 async def before_setting(setting: FileSetting, buffer: memoryview, open: Open, call: Call) -> None:

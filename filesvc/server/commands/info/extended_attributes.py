@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.ea import FullEa, parse_full_eas
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import check_name, get_all, set_all
-from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
+
+if TYPE_CHECKING:
+    from filesvc.server.state.open import Open
 
 MAX_LIST = 0x10000
 """Bytes that a list of attributes, or of their names, may take in a request: more than a file can have of them."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
@@ -32,7 +31,6 @@ from filesvc.fscc.name_information import (
     encode_streams,
 )
 from filesvc.fscc.posix_information import FILE_MINIMUM_LENGTH, FILE_POSIX_INFORMATION
-from filesvc.interfaces import Stat
 from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_extended_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
@@ -41,9 +39,14 @@ from filesvc.server.files.special_files import reparse_tag
 from filesvc.server.files.stream_access import list_streams
 from filesvc.server.operations.posix import posix_information
 from filesvc.server.state.deletion import is_pending
-from filesvc.server.state.open import Open
-from filesvc.smb2.messages.query_info import QueryInfoRequest
 from filesvc.store.upcase import upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from filesvc.interfaces import Stat
+    from filesvc.server.state.open import Open
+    from filesvc.smb2.messages.query_info import QueryInfoRequest
 
 _INODE = 0xFFFFFFFFFFFFFFFF
 

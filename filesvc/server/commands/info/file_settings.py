@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.filetime import NO_CHANGE, RESUME_UPDATES, STOP_UPDATES, from_filetime
@@ -25,12 +24,16 @@ from filesvc.interfaces import FileAttributes, Kind, Times
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.files.attributes import check_attributes, kept_attributes
-from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.operations.renaming import link, rename
 from filesvc.server.state import deletion
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.open import Open
 from filesvc.smb2.messages.change_notify import CompletionFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from filesvc.server.operations.descriptors import Descriptors
+    from filesvc.server.state.open import Open
 
 _MAX_SIZE = 0x7FFFFFFFFFFFFFFF
 _MODES = 0x103E

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.dtyp.filetime import to_filetime
 from filesvc.dtyp.status import Status
@@ -23,10 +22,14 @@ from filesvc.fscc.filesystem_information import (
     SectorSizeFlags,
 )
 from filesvc.fscc.posix_information import FILE_FS_POSIX_INFORMATION, FileFsPosixInformation
-from filesvc.interfaces import Volume
 from filesvc.server.errors import StatusError
 from filesvc.server.files.time_machine import limited
-from filesvc.server.state.open import Open
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from filesvc.interfaces import Volume
+    from filesvc.server.state.open import Open
 
 _SECTOR = 512
 _ATTRIBUTES = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from twisted.logger import Logger
 
@@ -18,7 +17,6 @@ from filesvc.fscc.file_information import (
 )
 from filesvc.fscc.fsctl_structures import PipePeek
 from filesvc.fscc.name_information import FileNameInformation
-from filesvc.rpc.dcerpc import RpcConnection
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller
 from filesvc.rpc.service import ASKS_ELSEWHERE, pipes
@@ -31,6 +29,11 @@ from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
 from filesvc.smb2.messages.query_info import InfoType
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest, WriteResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from filesvc.rpc.dcerpc import RpcConnection
 
 log = Logger()
 P = ParamSpec("P")
