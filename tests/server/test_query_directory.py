@@ -360,3 +360,21 @@ def test_a_listing_that_is_not_finished_is_given_back_to_the_store(
     else:
         client.query_directory(folder, "*.doc", SINGLE | end)
     assert ended
+
+
+def test_a_close_that_does_not_wait_for_a_long_listing_leaves_it_what_there_is(client: Client, store: MemoryStore, folder: FileId) -> None:
+    for number in range(1000):
+        store.add(f"{number}.log", b"")
+    root = client.open("", create_options=CreateOptions.DIRECTORY_FILE)
+    listing = QueryDirectoryRequest(root, NAMES, 1 << 20).encode()
+    client.send(client.encode(client.header(Command.QUERY_DIRECTORY, charge=16), listing))
+    client.send(client.encode(client.header(Command.CLOSE), CloseRequest(root).encode()))
+    answers = client.receive()
+    client.server.reactor.advance(0)
+    answers += client.receive()
+    assert sorted((answer.header.command, answer.status) for answer in answers) == [
+        (Command.CLOSE, Status.SUCCESS),
+        (Command.QUERY_DIRECTORY, Status.SUCCESS),
+    ]
+    (listed,) = [answer for answer in answers if answer.header.command == Command.QUERY_DIRECTORY]
+    assert 0 < len(names(listed)) < 1000

@@ -95,6 +95,9 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
         if not encoder.empty and (single or encoder.room < fixed or reactor.seconds() >= until):
             break
         await deferLater(reactor, 0)
+        if open.closed and not encoder.empty:
+            # By a CLOSE that did not wait for the answer, which is to have what there is.
+            break
     return encoder.finish()
 
 
