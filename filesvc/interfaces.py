@@ -164,8 +164,8 @@ class Volume:
     xattrs: bool = True
     shares_blocks: bool = False
     compresses: bool = False
-    files: int = 0xFFFFFFFFFFFFFFFF
-    free_files: int = 0xFFFFFFFFFFFFFFFF
+    files: int = (1 << 64) - 1
+    free_files: int = (1 << 64) - 1
 
 
 class Happening(Enum):
@@ -331,7 +331,6 @@ class ICompressibleFile(IOpenFile):
 class IReparsePointFile(IOpenFile):
     """
     A file or directory that clients can make a reparse point (MS-FSCC 2.1.2), which C{stat} tells by its attributes and tag.
-
     The store keeps the buffer, whose first four bytes are the tag, as it is; it means something to clients alone. A directory that is one
     has no entries, so that an L{ISpecialFileStore} may have it as a L{Kind.FILE} with the attribute C{DIRECTORY}.
     """
@@ -430,9 +429,7 @@ class ICloningStore(IFileStore):
 
 class ISpecialFileStore(IFileStore):
     """
-    A store that has links and special files, and opens them as what they are.
-
-    C{open} follows links as long as they lead to something in the store, and refuses with C{PermissionError} what is L{Kind.OTHER}.
+    A store that has links and special files, and opens them as what they are. C{open} follows links as long as they lead to something in the store, and refuses with C{PermissionError} what is L{Kind.OTHER}.
     """
 
     unfollowed = Attribute(

@@ -249,14 +249,12 @@ class MemoryFile:
 
     @_locked
     def get_reparse_point(self) -> bytes:
-        """See L{IReparsePointFile}."""
         if self.node.reparse_point is None:
             raise _error(errno.ENODATA, self.path)
         return self.node.reparse_point
 
     @_locked
     def set_reparse_point(self, buffer: bytes | None) -> None:
-        """See L{IReparsePointFile}."""
         self._changing().reparse_point = buffer
 
 
