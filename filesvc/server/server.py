@@ -264,6 +264,7 @@ class Server(Factory):
         def end(_: None) -> Deferred[None]:
             if late.active():
                 late.cancel()
+            self.repeats.stop()
             return Deferred.fromCoroutine(self._close_opens())
 
         return gone.addCallback(end)

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from filesvc.zerocopy.backlog import Backlog
 from filesvc.zerocopy.drain import DrainBudget, Room, read_fully, read_now
+from filesvc.zerocopy.entries import Bytes, Range
 from filesvc.zerocopy.flight import Flight
 from filesvc.zerocopy.lease import Hold
 from filesvc.zerocopy.producer import TURN, FileRange, Transport, send_range, socket_of
@@ -33,47 +34,8 @@ if TYPE_CHECKING:
 CHUNK = 128 << 10
 """Bytes given at a time to a transport without a socket."""
 _VECTOR = 64
-_NOTHING: deque[_Bytes | _File] = deque(maxlen=0)
+_NOTHING: deque[Bytes | Range] = deque(maxlen=0)
 """The queue of all outboxes with nothing to send: an empty one of its own takes more memory than the rest of an idle outbox."""
-
-
-class _Bytes:
-    """Buffers to send, and what to call when they have been."""
-
-    __slots__ = ("parts", "release")
-
-    def __init__(self, parts: list[memoryview], release: Callable[[], None] | None) -> None:
-        self.parts = parts
-        self.release = release
-
-    def advance(self, sent: int) -> int:
-        """Forget the first C{sent} bytes; returns what of C{sent} lies beyond these buffers."""
-        parts = self.parts
-        used = 0
-        for part in parts:
-            if len(part) > sent:
-                parts[used] = part[sent:]
-                sent = 0
-                break
-            sent -= len(part)
-            used += 1
-        del parts[:used]
-        return sent
-
-
-class _File:
-    """
-    A file range to send; C{moving} while the rest of it is being copied to where it needs no lease, into C{buffer} if that is memory.
-    """
-
-    __slots__ = ("begin", "buffer", "hold", "moving", "source")
-
-    def __init__(self, source: FileRange, hold: Hold | Spooled) -> None:
-        self.source = source
-        self.begin = source.offset
-        self.hold = hold
-        self.moving = False
-        self.buffer: PooledBuffer | None = None
 
 
 @implementer(IPullProducer)
@@ -134,7 +96,7 @@ class Outbox:
                 if release is not None:
                     release()
                 return
-            entry = _Bytes([memoryview(part) for part in parts], release)
+            entry = Bytes([memoryview(part) for part in parts], release)
             entry.advance(sent)
             self._enqueue(size - sent, entry)
             self._wait()
@@ -143,7 +105,7 @@ class Outbox:
                 release()
         else:
             idle = not self._queue
-            self._enqueue(sum(map(len, parts)), _Bytes([memoryview(part) for part in parts], release))
+            self._enqueue(sum(map(len, parts)), Bytes([memoryview(part) for part in parts], release))
             if idle:
                 self._begin()
 
@@ -158,9 +120,9 @@ class Outbox:
             stream.release()
             return
         idle = not self._queue
-        entry = _File(stream.source, stream.hold)
+        entry = Range(stream.source, stream.hold)
         stream.hold.give_back = lambda: self._drain(entry)
-        self._enqueue(len(header), _Bytes([memoryview(header)], None))
+        self._enqueue(len(header), Bytes([memoryview(header)], None))
         self._enqueue(stream.source.length, entry)
         if stream.hold.wanted:
             self._drain(entry)
@@ -197,7 +159,7 @@ class Outbox:
         if self._flight is not None:
             self._flight.close()
         for entry in entries:
-            if isinstance(entry, _File):
+            if isinstance(entry, Range):
                 entry.hold.release()
                 if entry.buffer is not None:
                     # A worker thread is still reading into it, and gives it back.
@@ -233,7 +195,7 @@ class Outbox:
         """The transport has lost its connection."""
         self.connection_lost()
 
-    def _enqueue(self, size: int, entry: _Bytes | _File) -> None:
+    def _enqueue(self, size: int, entry: Bytes | Range) -> None:
         if self._queue is _NOTHING:
             self._queue = deque()
         if not self._queue:
@@ -272,7 +234,7 @@ class Outbox:
 
     def _go_on(self) -> None:
         head = self._queue[0]
-        if isinstance(head, _Bytes) or not head.moving:
+        if isinstance(head, Bytes) or not head.moving:
             self._transport.startWriting()
 
     def _pump(self) -> None:
@@ -283,7 +245,7 @@ class Outbox:
         try:
             while queue and left > 0:
                 head = queue[0]
-                if isinstance(head, _Bytes):
+                if isinstance(head, Bytes):
                     left -= self._send_bytes(sock)
                 elif not head.moving:
                     moved = send_range(sock, head.source, left)
@@ -321,7 +283,7 @@ class Outbox:
     def _vector(self) -> tuple[list[memoryview], int]:
         parts: list[memoryview] = []
         for entry in self._queue:
-            if isinstance(entry, _File):
+            if isinstance(entry, Range):
                 return parts, socket.MSG_MORE
             parts += islice(entry.parts, _VECTOR - len(parts))
             if len(parts) == _VECTOR:
@@ -331,7 +293,7 @@ class Outbox:
     def _shift(self, sent: int) -> None:
         """Take C{sent} bytes from the buffers at the head of the queue."""
         queue = self._queue
-        while queue and isinstance(head := queue[0], _Bytes):
+        while queue and isinstance(head := queue[0], Bytes):
             sent = head.advance(sent)
             if head.parts:
                 return
@@ -342,7 +304,7 @@ class Outbox:
     def _copy_chunk(self) -> None:
         """Give a transport without a socket its next chunk."""
         head = self._queue[0]
-        if isinstance(head, _Bytes):
+        if isinstance(head, Bytes):
             chunk = b"".join(_clip(self._vector()[0], CHUNK))
             self._moved(len(chunk))
             self._shift(len(chunk))
@@ -367,7 +329,7 @@ class Outbox:
         self.progressed = self._reactor.seconds()
         self._transport.write(chunk)
 
-    def _fly(self, entry: _File, sock: socket.socket) -> None:
+    def _fly(self, entry: Range, sock: socket.socket) -> None:
         """The socket has been given all of a range that it will be: keep the lease until the peer has it."""
         if isinstance(entry.hold, Spooled):
             entry.hold.release()
@@ -393,7 +355,7 @@ class Outbox:
     def _stalled(self) -> None:
         """Look whether the peer has stopped reading."""
         self._stall = None
-        files = [entry for entry in self._queue if isinstance(entry, _File) and isinstance(entry.hold, Hold) and not entry.moving]
+        files = [entry for entry in self._queue if isinstance(entry, Range) and isinstance(entry.hold, Hold) and not entry.moving]
         if files:
             self.look()
             left = self.progressed + self._stall_timeout - self._reactor.seconds()
@@ -403,7 +365,7 @@ class Outbox:
                 for entry in files:
                     self._drain(entry)
 
-    def _drain(self, entry: _File) -> None:
+    def _drain(self, entry: Range) -> None:
         """Copy the rest of a range to where it needs no lease, so that this can go."""
         if entry.moving or self._closed:
             return
@@ -414,7 +376,7 @@ class Outbox:
             case Room.DISK:
                 self._drain_onto_disk(entry, size)
 
-    def _drain_into_memory(self, entry: _File, size: int) -> None:
+    def _drain_into_memory(self, entry: Range, size: int) -> None:
         entry.moving = True
         buffer = entry.buffer = self._budget.pool.acquire(size)
         view, offset = buffer.view, entry.source.offset
@@ -426,7 +388,7 @@ class Outbox:
                 lambda _: self._drained(entry, buffer), lambda failure: self._undrained(failure.value, buffer)
             )
 
-    def _drain_onto_disk(self, entry: _File, size: int) -> None:
+    def _drain_onto_disk(self, entry: Range, size: int) -> None:
         entry.moving = True
         spool, offset = self._budget.spool, entry.source.offset
 
@@ -439,13 +401,13 @@ class Outbox:
             lambda copy: self._spooled(entry, Spooled(copy, size, spool)), failed
         )
 
-    def _spooled(self, entry: _File, copy: Spooled) -> None:
+    def _spooled(self, entry: Range, copy: Spooled) -> None:
         if self._closed:
             copy.release()
         else:
-            self._replace(entry, _File(FileRange(copy.fd, 0, entry.source.length), copy))
+            self._replace(entry, Range(FileRange(copy.fd, 0, entry.source.length), copy))
 
-    def _replace(self, entry: _File, other: _Bytes | _File) -> None:
+    def _replace(self, entry: Range, other: Bytes | Range) -> None:
         """Go on with a copy of what is left of a range. The lease stays until what has left has landed."""
         self._queue[self._queue.index(entry)] = other
         if self._socket is None or entry.source.offset == entry.begin:
@@ -455,7 +417,7 @@ class Outbox:
         if self._socket is not None and self._waiting and self._queue[0] is other:
             self._transport.startWriting()
 
-    def _drained(self, entry: _File, buffer: PooledBuffer) -> None:
+    def _drained(self, entry: Range, buffer: PooledBuffer) -> None:
         if self._closed:
             buffer.release()
             return
@@ -465,7 +427,7 @@ class Outbox:
             buffer.release()
             self._budget.give(self, size)
 
-        self._replace(entry, _Bytes([buffer.view], release))
+        self._replace(entry, Bytes([buffer.view], release))
 
     def _undrained(self, error: BaseException | None, buffer: PooledBuffer) -> None:
         buffer.release()

@@ -20,6 +20,8 @@ from filesvc.obstacles import why_not_listening
 from filesvc.provision import provide
 from filesvc.tap import Options, makeService
 
+from ..others import let_others_in
+
 NOBODY = 65534
 
 
@@ -50,8 +52,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can become nobody")
     folder = tmp_path / "folder"
     folder.mkdir()
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    let_others_in(tmp_path)
     os.seteuid(NOBODY)
     yield folder
     os.seteuid(0)

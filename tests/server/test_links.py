@@ -40,6 +40,7 @@ from filesvc.smb2.messages.query_info import QueryInfoResponse
 from filesvc.smb2.messages.read import ReadResponse
 from filesvc.store.local import LocalStore
 
+from ..others import let_others_in
 from .dialogue import Answer, Client, MakeClient
 
 ITSELF = CreateOptions.OPEN_REPARSE_POINT
@@ -327,8 +328,7 @@ def test_what_may_not_be_read_may_be_looked_at_moved_and_deleted(client: Client,
     (tmp_path / "closed").mkdir()
     for name in ("theirs", "closed"):
         os.chmod(tmp_path / name, 0)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    let_others_in(tmp_path)
     os.chown(tmp_path, 65534, 65534)
     with ExitStack() as stack:
         os.seteuid(65534)

@@ -12,6 +12,8 @@ from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
 
+from ..others import let_others_in
+
 NOBODY = 65534
 
 
@@ -65,9 +67,7 @@ def unprivileged(tmp_path: FilePath) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    # pytest keeps others out of the directories above.
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    let_others_in(tmp_path)
     os.chown(tmp_path, NOBODY, NOBODY)
     os.seteuid(NOBODY)
     yield

@@ -155,10 +155,10 @@ class Connection(Protocol):
             Deferred.fromCoroutine(self.server.sessions.drop_channel(channel)).addErrback(
                 lambda failure: log.failure("closing a session", failure)
             )
+        self.server.repeats.info("{peer}: disconnected", peer=self.peer)
         self.server.remove(self)
         for notice in list(self.notices):
             notice.connection_lost()
-        self.server.repeats.info("{peer}: disconnected", peer=self.peer)
 
     @staticmethod
     def _survives(call: Call) -> bool:
