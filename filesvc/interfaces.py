@@ -429,7 +429,8 @@ class ICloningStore(IFileStore):
 
 class ISpecialFileStore(IFileStore):
     """
-    A store that has links and special files, and opens them as what they are. C{open} follows links as long as they lead to something in the store, and refuses with C{PermissionError} what is L{Kind.OTHER}.
+    A store that has links and special files, and opens them as what they are. C{open} follows links as long as they lead to something in
+    the store, and refuses with C{PermissionError} what is L{Kind.OTHER}.
     """
 
     unfollowed = Attribute(
