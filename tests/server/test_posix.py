@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from filesvc.dtyp.security_descriptor import Ace, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
+from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import unix_group, unix_user
 from filesvc.fscc.file_information import FileInformationClass
@@ -32,6 +34,7 @@ from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoResponse
 from filesvc.smb2.messages.read import ReadResponse
+from filesvc.smb2.messages.set_info import SetInfoRequest
 
 from .dialogue import Answer, Client, MakeClient
 
@@ -221,6 +224,20 @@ def test_a_rename_and_a_link_have_posix_names(linux: Client, tmp_path: Path) -> 
     assert linux.set_info(file_id, FileInformationClass.LINK, link).status is Status.SUCCESS
     assert sorted(os.listdir(tmp_path)) == ["A:B\\C?", "a:b\\c?"]
     assert information(linux, file_id).ownership.hard_links == 2
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o755, 0o400])
+def test_a_mode_is_set_as_linux_does_and_no_list_is_kept(linux: Client, make_client: MakeClient, tmp_path: Path, mode: int) -> None:
+    """Linux sends the mode as a SID, among entries for an owner that this machine does not know."""
+    file_id = open_posix(linux, "f")
+    owner = Sid(22, (1, 4711))
+    entries = [Ace(AceType.ACCESS_ALLOWED, Sid(5, (88, 3, mode)), 0), Ace(AceType.ACCESS_ALLOWED, owner, 0x1F01FF)]
+    descriptor = SecurityDescriptor(dacl=Acl(list(entries)), control=SecurityControl.DACL_PRESENT)
+    request = SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor.encode(), SecurityInformation.DACL)
+    assert linux.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
+    linux.close(file_id)
+    assert create(make_client(posix=True), "f", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
 
 
 def test_what_posix_knows_of_the_volume(linux: Client, tmp_path: Path) -> None:

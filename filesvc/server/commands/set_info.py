@@ -63,14 +63,17 @@ async def _take_mode(
     open: Open, parts: int, new: SecurityDescriptor, descriptors: Descriptors
 ) -> tuple[int, SecurityDescriptor, int | None]:
     """
-    What is left to be set of a Mac's descriptor, and the mode that it asks for.
+    What is left to be set of the descriptor of a Mac or of a client of POSIX, and the mode that it asks for.
 
-    To change a mode, Macs send back the list that they were told. It is not kept then: a file without one goes on following its mode.
+    To change a mode, Macs send back the list that they were told, and Linux one that it makes of the mode. Neither is kept then: a file
+    without one goes on following its mode.
     """
     rest, mode = take_nfs_entries(new)
     current = await descriptors.of_open(open)
-    if rest is not new and rest.dacl is not None and (not rest.dacl.aces or (current.dacl and rest.dacl.aces == current.dacl.aces)):
-        parts &= ~SecurityInformation.DACL
+    if rest is not new and rest.dacl is not None:
+        told_before = current.dacl is not None and rest.dacl.aces == current.dacl.aces
+        if not rest.dacl.aces or told_before or (open.posix and mode is not None):
+            parts &= ~SecurityInformation.DACL
     if mode is not None:
         mode = kept_mode(mode, await open.run(open.file.stat))
     return parts, rest, mode
@@ -82,7 +85,7 @@ async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: C
     await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call.wait)
     descriptors = call.connection.server.descriptors
     mode = None
-    if parts & SecurityInformation.DACL and (open.session.apple or 0) & ServerCapabilities.NFS_ACE:
+    if parts & SecurityInformation.DACL and (open.posix or (open.session.apple or 0) & ServerCapabilities.NFS_ACE):
         parts, new, mode = await _take_mode(open, parts, new, descriptors)
     if parts or mode is None:
         await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
