@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 CHUNK = 128 << 10
 """Bytes given at a time to a transport without a socket."""
 _VECTOR = 64
+_LOOKS = 8
+"""How often to look, in the time after which a peer has stalled, whether it takes anything."""
 _NOTHING: deque[Bytes | Range] = deque(maxlen=0)
 """The queue of all outboxes with nothing to send: an empty one of its own takes more memory than the rest of an idle outbox."""
 
@@ -131,7 +133,7 @@ class Outbox:
         if self._queue and self._stall is None:
             # What the peer took before nobody was looking is no progress later.
             self.look()
-            self._stall = self._reactor.callLater(self._stall_timeout, self._stalled)
+            self._stall = self._reactor.callLater(self._stall_timeout / _LOOKS, self._stalled)
 
     def flushed(self) -> Deferred[None]:
         """Fires when nothing is pending; fails with the reason if the connection is lost before."""
@@ -360,7 +362,7 @@ class Outbox:
             self.look()
             left = self.progressed + self._stall_timeout - self._reactor.seconds()
             if left > 0:
-                self._stall = self._reactor.callLater(left, self._stalled)
+                self._stall = self._reactor.callLater(min(left, self._stall_timeout / _LOOKS), self._stalled)
             else:
                 for entry in files:
                     self._drain(entry)

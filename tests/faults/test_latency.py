@@ -24,7 +24,7 @@ from filesvc.store.local import LocalStore
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryFile, MemoryStore
 from filesvc.store.space import copy_range
-from filesvc.zerocopy import copy, preflight
+from filesvc.zerocopy import copy, preflight, reserve, room
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.residency import bring_in
 
@@ -264,22 +264,21 @@ FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
 
 
 def test_giving_a_large_file_room_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
+    given: list[int] = []
 
-    def allocate_slowly(fd: int, size: int) -> None:
+    def allocate_slowly(fd: int, mode: int, offset: int, length: int) -> None:
         time.sleep(DELAY_S)
-        allocate(fd, size)
-        given.append(size)
+        room.allocate(fd, mode, offset, length)
+        given.append(offset + length)
 
-    allocate = space.allocate
-    monkeypatch.setattr(space, "allocate", allocate_slowly)
+    monkeypatch.setattr(reserve, "allocate", allocate_slowly)
     taken = []
     with serving(LocalStore(tmp_path)) as port:
         client, bystander = connect(port), connect(port)
         file_id = client.create("large", FULL_ACCESS, OPEN_IF)
         for number in range(1, 4):
-            room = struct.pack("<Q", number * MANY_BYTES)
-            taken.append(hold_up_of(lambda: set_info(client, file_id, ALLOCATION, room), bystander))  # noqa: B023
+            size = struct.pack("<Q", number * MANY_BYTES)
+            taken.append(hold_up_of(lambda: set_info(client, file_id, ALLOCATION, size), bystander))  # noqa: B023
         client.close()
         bystander.close()
     assert given == [MANY_BYTES, 2 * MANY_BYTES, 3 * MANY_BYTES]

@@ -23,13 +23,14 @@ from filesvc.fscc.posix_information import (
     PosixOwnership,
     parse_posix_directory,
 )
-from filesvc.fscc.reparse_point import ReparseTag
+from filesvc.fscc.reparse_point import ReparseDataBuffer, ReparseTag, SymbolicLink
 from filesvc.server.server import Server
 from filesvc.smb2.contexts.create_contexts import POSIX, CreateContext, PosixMode
 from filesvc.smb2.contexts.negotiate_contexts import PosixExtensionsAvailable
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse
+from filesvc.smb2.messages.ioctl import IoctlResponse
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoResponse
@@ -238,6 +239,17 @@ def test_a_mode_is_set_as_linux_does_and_no_list_is_kept(linux: Client, make_cli
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
     linux.close(file_id)
     assert create(make_client(posix=True), "f", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
+
+
+def test_a_link_leads_where_it_says_in_the_clients_own_words(linux: Client, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("d/deep/f")
+    stopped = create(linux, "link", disposition=CreateDisposition.OPEN)
+    assert stopped.status is Status.STOPPED_ON_SYMLINK
+    assert "d/deep/f".encode("utf-16-le") in bytes(stopped.message)
+    itself = open_posix(linux, "link", disposition=CreateDisposition.OPEN, create_options=CreateOptions.OPEN_REPARSE_POINT)
+    answer = linux.control(itself, Fsctl.GET_REPARSE_POINT)
+    link = SymbolicLink.parse(ReparseDataBuffer.parse(IoctlResponse.parse(answer.message).output).data)
+    assert link.substitute_name == "d/deep/f"
 
 
 def test_what_posix_knows_of_the_volume(linux: Client, tmp_path: Path) -> None:

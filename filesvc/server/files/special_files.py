@@ -57,19 +57,19 @@ def is_tag_of(tag: int, stat: Stat) -> bool:
     return _OF_TAGS.get(tag) is stat.special
 
 
-def symbolic_link(target: str) -> SymbolicLink:
-    """A link of the store's. One from the root of the machine is for POSIX clients alone."""
+def symbolic_link(target: str, posix: bool = False) -> SymbolicLink:
+    """A link of the store's, for a client whose names are POSIX's or not. One from the root of the machine is for POSIX clients alone."""
     if target.startswith("/"):
         return SymbolicLink(target, target)
-    name = target.replace("/", "\\")
+    name = target if posix else target.replace("/", "\\")
     return SymbolicLink(name, name, SymbolicLinkFlags.RELATIVE)
 
 
-def reparse_buffer(special: Special) -> ReparseDataBuffer:
-    """The reparse point that a link or special file is shown as."""
+def reparse_buffer(special: Special, posix: bool = False) -> ReparseDataBuffer:
+    """The reparse point that a link or special file is shown as, to a client whose names are POSIX's or not."""
     match special.type:
         case SpecialType.SYMLINK:
-            data = symbolic_link(special.target).encode()
+            data = symbolic_link(special.target, posix).encode()
         case SpecialType.CHARACTER_DEVICE:
             data = NfsSpecialFile(NfsType.CHR, "", special.major, special.minor).encode()
         case SpecialType.BLOCK_DEVICE:

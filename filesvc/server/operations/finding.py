@@ -112,7 +112,7 @@ class Finder:
             obstacle = await self.tree.run(store.obstacle, path)
             if obstacle is not None:
                 depth, what = obstacle
-                buffer = reparse_buffer(what) if isinstance(what, Special) else _parse(what)
+                buffer = reparse_buffer(what, self.posix) if isinstance(what, Special) else _parse(what)
                 raise stopped(buffer, path[depth:])
 
     async def check(self, file: IOpenFile) -> None:

@@ -40,7 +40,7 @@ async def get_reparse_point(request: IoctlRequest, call: Call) -> Reply:
 async def _buffer(open: Open) -> bytes:
     file = open.file
     if ISpecialFile.providedBy(file):
-        return reparse_buffer(await open.run(lambda: file.special)).encode()
+        return reparse_buffer(await open.run(lambda: file.special), open.posix).encode()
     if IReparsePointFile.providedBy(file):
         try:
             return await open.run(file.get_reparse_point)
