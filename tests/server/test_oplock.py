@@ -21,6 +21,7 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
 from .dialogue import Client, MakeClient
+from .playbook import Placeholder, Playbook, acknowledged, acknowledging, breaking, closing, ended, opened, opening, pending
 from .standing_reactor import FakeReactor
 
 NONE, II, EXCLUSIVE, BATCH = OplockLevel.NONE, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH
@@ -64,15 +65,11 @@ def test_directories_have_no_oplocks(client: Client, store: MemoryStore) -> None
     (BATCH, CreateDisposition.SUPERSEDE, NONE),
 ])  # fmt: skip
 def test_another_open_waits_for_the_break(client: Client, another: Client, held: int, disposition: int, to: int) -> None:
-    file_id, _ = granted(client, held)
-    assert create(another, BATCH, disposition=disposition).status is Status.PENDING
-    assert client.breaks() == [OplockBreak(file_id, to)]
-    answer = acknowledge(client, file_id, to)
-    assert OplockBreak.parse(answer.message) == OplockBreak(file_id, to)
-    opened = another.last()
-    assert opened.status is Status.SUCCESS
-    assert opened.header.flags & HeaderFlags.ASYNC_COMMAND
-    assert CreateResponse.parse(opened.message).oplock_level == II
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, opening("f", held)) << (client, opened(held, file_id))
+        play >> (another, opening("f", BATCH, disposition=disposition)) << (another, pending) << (client, breaking(file_id, to))
+        play >> (client, acknowledging(file_id, to)) << (client, acknowledged(file_id, to)) << (another, opened(II))
 
 
 def test_looking_at_attributes_breaks_nothing(client: Client, another: Client) -> None:
@@ -82,10 +79,11 @@ def test_looking_at_attributes_breaks_nothing(client: Client, another: Client) -
 
 
 def test_a_close_answers_too(client: Client, another: Client) -> None:
-    file_id, _ = granted(client, BATCH, share=0)
-    assert create(another, BATCH).status is Status.PENDING
-    client.close(file_id)
-    assert CreateResponse.parse(another.last().message).oplock_level == BATCH
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, opening("f", BATCH, share=0)) << (client, opened(BATCH, file_id))
+        play >> (another, opening("f", BATCH)) << (another, pending) << (client, breaking(file_id, II))
+        play >> (client, closing(file_id)) << (client, ended(Command.CLOSE)) << (another, opened(BATCH))
 
 
 def test_a_lost_connection_answers_too(client: Client, another: Client) -> None:
@@ -96,10 +94,12 @@ def test_a_lost_connection_answers_too(client: Client, another: Client) -> None:
 
 
 def test_share_modes_are_looked_at_when_a_batch_oplock_has_broken(client: Client, another: Client) -> None:
-    file_id, _ = granted(client, BATCH, share=0)
-    assert create(another, NONE).status is Status.PENDING
-    acknowledge(client, file_id, II)
-    assert another.last().status is Status.SHARING_VIOLATION
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, opening("f", BATCH, share=0)) << (client, opened(BATCH, file_id))
+        play >> (another, opening("f")) << (another, pending) << (client, breaking(file_id, II))
+        play >> (client, acknowledging(file_id, II)) << (client, acknowledged(file_id, II))
+        play << (another, ended(Command.CREATE, Status.SHARING_VIOLATION))
 
 
 def test_an_exclusive_oplock_does_not_break_for_what_share_modes_forbid(client: Client, another: Client) -> None:
@@ -109,13 +109,16 @@ def test_an_exclusive_oplock_does_not_break_for_what_share_modes_forbid(client: 
 
 
 def test_who_does_not_answer_loses_the_oplock(client: Client, another: Client, reactor: FakeReactor) -> None:
-    file_id, _ = granted(client, BATCH)
-    create(another, NONE)
-    reactor.advance(BREAK_TIMEOUT - 1)
-    assert not another.receive()
-    reactor.advance(1)
-    assert another.last().status is Status.SUCCESS
-    assert acknowledge(client, file_id, II).status is Status.INVALID_OPLOCK_PROTOCOL
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, opening("f", BATCH)) << (client, opened(BATCH, file_id))
+        play >> (another, opening("f")) << (another, pending) << (client, breaking(file_id, II))
+        play.settle()
+        reactor.advance(BREAK_TIMEOUT - 1)
+        play.settle()
+        reactor.advance(1)
+        play << (another, opened(NONE))
+        play >> (client, acknowledging(file_id, II)) << (client, ended(Command.OPLOCK_BREAK, Status.INVALID_OPLOCK_PROTOCOL))
 
 
 def test_waiting_can_be_cancelled(client: Client, another: Client) -> None:
@@ -126,17 +129,16 @@ def test_waiting_can_be_cancelled(client: Client, another: Client) -> None:
     assert another.last().status is Status.CANCELLED
 
 
-def test_more_is_taken_while_the_answer_is_awaited(client: Client, another: Client, make_client: MakeClient, reactor: FakeReactor) -> None:
+def test_more_is_taken_while_the_answer_is_awaited(client: Client, another: Client, make_client: MakeClient) -> None:
     """The client is first told to keep level II, and when it does, to give that up as well."""
-    file_id, _ = granted(client, BATCH)
-    create(another, NONE)
     overwriting = make_client()
-    assert create(overwriting, NONE, disposition=CreateDisposition.OVERWRITE).status is Status.PENDING
-    assert client.breaks() == [OplockBreak(file_id, II)]
-    acknowledge(client, file_id, II)
-    reactor.advance(0)
-    assert client.breaks() == [OplockBreak(file_id, NONE)]
-    assert another.last().status is overwriting.last().status is Status.SUCCESS
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, opening("f", BATCH)) << (client, opened(BATCH, file_id))
+        play >> (another, opening("f")) << (another, pending) << (client, breaking(file_id, II))
+        play >> (overwriting, opening("f", disposition=CreateDisposition.OVERWRITE)) << (overwriting, pending)
+        play >> (client, acknowledging(file_id, II)) << (client, acknowledged(file_id, II)) << (client, breaking(file_id, NONE))
+        play << (another, opened(NONE)) << (overwriting, opened(NONE))
 
 
 def write(client: Client, file_id: FileId) -> Any:

@@ -56,10 +56,11 @@ class Oplock(Holder):
             for connection in sorted(open.session.connections, key=lambda one: one is not self._connection):
                 yield connection, open.session
 
-    def acknowledge(self, level: int) -> None:
+    def acknowledge(self, level: int) -> OplockLevel:
         """
         The client gives the oplock back, or goes down to C{level}.
 
+        @return: The level that it keeps by that; who waited may have broken it again by now, of which it is told in a notification.
         @raise StatusError: INVALID_OPLOCK_PROTOCOL if it was not asked to; that or INVALID_PARAMETER for a level it cannot keep, which
             leaves it none.
         """
@@ -71,7 +72,9 @@ class Oplock(Holder):
         if level not in (OplockLevel.II, OplockLevel.NONE) and (level != OplockLevel.EXCLUSIVE or self.state != RWH):
             self.answered(NONE)
             raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
-        self.answered(self.breaking if level == OplockLevel.II else NONE)
+        kept = self.breaking if level == OplockLevel.II else NONE
+        self.answered(kept)
+        return _LEVEL_OF_STATE[kept]
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ def oplock_break(request: OplockBreak | LeaseBreak, call: Call) -> Reply:
     open = call.use_file_open(request.file_id)
     if not isinstance(open.holder, Oplock):
         raise StatusError(Status.INVALID_DEVICE_STATE)
-    open.holder.acknowledge(request.oplock_level)
-    return Reply(OplockBreak(open.file_id, open.holder.level).encode())
+    kept = open.holder.acknowledge(request.oplock_level)
+    return Reply(OplockBreak(open.file_id, kept).encode())
 
 
 def _acknowledge_lease(request: LeaseBreak, call: Call) -> Reply:
