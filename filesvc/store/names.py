@@ -46,6 +46,11 @@ _ON_DISK = re.compile(f"(?P<pair>{_PAIR})|(?P<surrogate>{_SURROGATE})|(?P<bytes>
 _UNUSUAL_ON_WIRE = re.compile(rf"[\x00-\x1f\"*:<>?\\|/\ud800-\udfff]|{_THEIRS}|\A\.{{0,2}}\Z")
 _ON_WIRE = re.compile(rf"[\ud800-\udfff]|{_THEIRS}")
 
+SERVERS_OWN: Final = ".filesvc"
+"""The folder at the root of a share that no client sees or reaches."""
+DESCRIPTOR_XATTR: Final = "filesvc.sd"
+"""The named value that a security descriptor is kept as: self-relative (MS-DTYP 2.4.6), as it is."""
+
 
 def _is_plain(name: bytes) -> bool:
     """Whether a name is the same on disk and on the wire, as nearly all are. In a third of the time of the expressions."""

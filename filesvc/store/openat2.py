@@ -15,6 +15,9 @@ from ctypes import c_int, c_long, c_size_t, c_uint64, c_void_p
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from filesvc.store.names import SERVERS_OWN
+from filesvc.store.upcase import upcase
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +29,7 @@ FOLLOWING = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
 NOT_FOLLOWING = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 
 _SYS_OPENAT2 = 437
+_SERVERS_OWN = upcase(SERVERS_OWN)
 _ATTEMPTS = 32
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
@@ -88,8 +92,24 @@ class Beneath:
     def open(self, names: Sequence[bytes], flags: int) -> int:
         """
         Open what C{names} lead to, the directory itself for none. See L{open_beneath}.
+
+        What is the server's own is reached by its name, and by no link.
         """
-        return open_beneath(self.fd, b"/".join(names) or b".", flags, resolve=self._resolve)
+        path = b"/".join(names) or b"."
+        try:
+            return open_beneath(self.fd, path, flags, resolve=NOT_FOLLOWING)
+        except OSError as error:
+            if error.errno != errno.ELOOP or self._resolve == NOT_FOLLOWING:
+                raise
+        fd = open_beneath(self.fd, path, flags, resolve=self._resolve)
+        if self._is_servers_own(fd):
+            os.close(fd)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return fd
+
+    def _is_servers_own(self, fd: int) -> bool:
+        root, place = (os.readlink(f"/proc/self/fd/{one}".encode()) for one in (self.fd, fd))
+        return any(upcase(os.fsdecode(name)) == _SERVERS_OWN for name in place.removeprefix(root).split(b"/"))
 
     def close(self) -> None:
         """Let go of the directory."""

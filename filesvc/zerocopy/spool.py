@@ -11,6 +11,8 @@ FOLDER: Final = "/var/tmp"  # noqa: S108 a folder, and files in it that have no 
 """Not /tmp, which may be memory."""
 _SHARE = 4
 """No more than this part of what is free there is used: one quarter."""
+MOST: Final = 1 << 30
+"""Bytes that are used at most, for as many as may want it."""
 
 
 class Spool:
@@ -30,7 +32,7 @@ class Spool:
             volume = os.statvfs(self._folder)
         except OSError:
             return False
-        if self.used + size > (self.used + volume.f_bavail * volume.f_frsize) // _SHARE:
+        if self.used + size > min((self.used + volume.f_bavail * volume.f_frsize) // _SHARE, MOST):
             return False
         self.used += size
         return True

@@ -11,7 +11,6 @@ from filesvc.dtyp.security_descriptor import AceFlags
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.interfaces import Creation, FileBusy, FileIdentity
-from filesvc.server.operations.descriptors import XATTR
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.header import Command
@@ -21,6 +20,7 @@ from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.query_directory import QueryDirectoryFlags, QueryDirectoryRequest
 from filesvc.smb2.messages.tree_connect import ShareFlags, TreeConnectResponse
 from filesvc.store.memory import MemoryStore
+from filesvc.store.names import DESCRIPTOR_XATTR as XATTR
 
 from .descriptors import allow, folder, listing, owner_of, put
 from .dialogue import Client, MakeClient, MakeServer

@@ -11,7 +11,6 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.ea import FullEa, encode_full_eas, encode_get_eas, full_eas_length, parse_full_eas
 from filesvc.fscc.file_information import FileEaInformation, FileInformationClass
-from filesvc.server.operations.descriptors import XATTR
 from filesvc.smb2.contexts.create_contexts import EA_BUFFER, CreateContext
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -20,6 +19,7 @@ from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.store.memory import MemoryFile
+from filesvc.store.names import DESCRIPTOR_XATTR as XATTR
 
 from .dialogue import Client
 

@@ -27,7 +27,6 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.interfaces import Creation, Kind
 from filesvc.server.access.rights import ALL
-from filesvc.server.operations.descriptors import XATTR
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import (
@@ -44,6 +43,7 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.local_file import LocalFile
 from filesvc.store.memory import MemoryStore
+from filesvc.store.names import DESCRIPTOR_XATTR as XATTR
 
 from .descriptors import DACL, OWNER, PRESENT, allow, ask, folder, listing, owner_of, put
 from .dialogue import Answer, Client, MakeClient, MakeServer

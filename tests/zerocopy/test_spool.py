@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from filesvc.zerocopy.producer import ShortFile
-from filesvc.zerocopy.spool import Spool, Spooled
+from filesvc.zerocopy.spool import MOST, Spool, Spooled
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -41,7 +41,8 @@ def test_a_file_that_is_too_short_is_an_error(fd: int, folder: Path) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_quarter_of_what_is_free_is_the_most(folder: Path) -> None:
+def test_a_quarter_of_what_is_free_is_the_most(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filesvc.zerocopy.spool.MOST", 1 << 60)
     volume = os.statvfs(folder)
     free = volume.f_bavail * volume.f_frsize
     spool = Spool(str(folder))
@@ -49,6 +50,10 @@ def test_a_quarter_of_what_is_free_is_the_most(folder: Path) -> None:
     assert spool.take(free // 8)
     assert not spool.take(free // 4)
     assert spool.used == free // 8
+
+
+def test_however_much_is_free_there_is_a_most(folder: Path) -> None:
+    assert not Spool(str(folder)).take(MOST + 1)
 
 
 def test_no_folder_is_no_room() -> None:

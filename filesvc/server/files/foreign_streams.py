@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 from filesvc.apple.afp_info import SIZE, AfpInfo
 from filesvc.apple.apple_double import MAX_HEAD, PREFIX, AppleDouble
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, Path, TakesLong
+from filesvc.interfaces import Creation, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, TakesLong
 from filesvc.server.files.afp_streams import AFP_INFO, AFP_RESOURCE, stream_file
 from filesvc.server.files.streams import StreamFile, find_stream
+from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,10 +81,14 @@ class ForeignStreams:
                 folder.entry(beside[-1])
             finally:
                 folder.close()
-            file = store.open(beside, Creation.EXISTING, Kind.FILE, False)
+            file = _unfollowed(store).open(beside, Creation.EXISTING, Kind.FILE, False)
         except TakesLong:
             raise
         except OSError:
+            return
+        if _value(file, DESCRIPTOR_XATTR) is not None:
+            # Whoever may read the file need not be one who may read what has a descriptor of its own.
+            file.close()
             return
         try:
             stat = file.stat()
@@ -129,12 +134,18 @@ class ForeignStreams:
         for name, data in self.small.items():
             _adopt(store, file, name, partial(_put, data))
         if self.fork[1] and AFP_RESOURCE not in self.small:
-            source = store.open(self.beside, Creation.EXISTING, Kind.FILE, False)
+            source = _unfollowed(store).open(self.beside, Creation.EXISTING, Kind.FILE, False)
             try:
                 _adopt(store, file, AFP_RESOURCE, lambda stream: stream.fill(lambda target: _copy(source, *self.fork, target)))
             finally:
                 source.close()
         file.set_xattr(TAKEN, self.mark)
+
+
+def _unfollowed(store: IFileStore) -> IFileStore:
+    """The store without its links: one of a C{._name} could lead to what the user may not read."""
+    view: IFileStore = store.unfollowed if ISpecialFileStore.providedBy(store) else store
+    return view
 
 
 def _adopt(store: IFileStore, file: IOpenFile, name: str, fill: Callable[[StreamFile], None]) -> None:

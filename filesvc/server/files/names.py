@@ -90,16 +90,20 @@ def parse_posix_name(name: str) -> Path:
     """
     Take apart a name of the SMB3 POSIX Extensions: a slash separates, any other character is a name's.
 
-    @raise StatusError: INVALID_PARAMETER for one that begins with a slash; OBJECT_NAME_INVALID for what no file can be called.
+    @raise StatusError: INVALID_PARAMETER for one that begins with a slash; OBJECT_NAME_INVALID for what no file can be called;
+        ACCESS_DENIED for what is the server's own.
     """
     if not name:
         return ()
     if name[0] == "/":
         raise StatusError(Status.INVALID_PARAMETER)
     try:
-        return tuple(map(from_posix, name.split("/")))
+        path = tuple(map(from_posix, name.split("/")))
     except OSError:
         raise StatusError(Status.OBJECT_NAME_INVALID) from None
+    if any(map(is_hidden, path)):
+        raise StatusError(Status.ACCESS_DENIED)
+    return path
 
 
 def posix_name(name: str) -> str:

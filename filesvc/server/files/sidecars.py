@@ -16,9 +16,10 @@ from secrets import token_hex
 from typing import Final
 
 from filesvc.interfaces import Creation, FileIdentity, IFileStore, IOpenFile, Kind, ParentNotFound, Path
+from filesvc.store.names import SERVERS_OWN
 from filesvc.store.upcase import upcase
 
-FOLDER: Final = ".filesvc"
+FOLDER: Final = SERVERS_OWN
 """The server's own folder at a share's root. No client can use the name, at whatever place."""
 SIDECARS: Final[Path] = (FOLDER, "streams")
 

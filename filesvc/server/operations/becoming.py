@@ -14,14 +14,15 @@ from filesvc.server.files.special_files import special_of
 from filesvc.server.files.stream_access import node_key
 from filesvc.server.state.deletion import has_entries
 from filesvc.smb2.messages.change_notify import CompletionFilter
+from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
     from filesvc.server.state.open import Open
 
 _NOT_AS_A_FILE: Final = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.EPERM, errno.ENOTSUP, errno.ENOENT})
 """What a store says that cannot have such a link or special file, or not with this target."""
-_KEPT_NOWHERE: Final = ("filesvc.sd", "$LX")
-"""How the names of values begin that a link or special file can do without: it has its folder's descriptor, and a mode of its own."""
+_KEPT_NOWHERE: Final = "$LX"
+"""How the names of values begin that a link or special file can do without: it has a mode of its own."""
 
 
 async def become_reparse_point(open: Open, buffer: bytes) -> None:
@@ -38,6 +39,9 @@ async def become_reparse_point(open: Open, buffer: bytes) -> None:
     if not await _become_special(open, buffer, stat):
         if stat.kind is Kind.FILE:
             await open.run(_reparse_point_of(open).set_reparse_point, buffer)
+        elif DESCRIPTOR_XATTR in await open.run(open.file.list_xattrs):
+            # It would be lost, and with it what its owner wants of it.
+            raise StatusError(Status.ACCESS_DENIED)
         else:
             await _become(open, buffer)
     await _tell(open)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
@@ -19,6 +19,7 @@ from filesvc.server.access.mode_descriptors import descriptor_mode, mode_descrip
 from filesvc.server.access.privileges import audit_privilege
 from filesvc.server.access.rights import ALL, allowed_rights
 from filesvc.server.errors import StatusError
+from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from filesvc.server.state.tree import TreeConnect
 
 log = Logger()
-
-XATTR: Final = "filesvc.sd"
-"""The named value: a self-relative security descriptor (MS-DTYP 2.4.6) as it is."""
 
 _REMEMBER_S = 1.0
 _REMEMBERED = 4096
@@ -102,7 +100,7 @@ class Descriptors:
 
     async def _kept(self, tree: TreeConnect, file: IOpenFile) -> SecurityDescriptor | None:
         try:
-            value = await tree.run(file.get_xattr, XATTR)
+            value = await tree.run(file.get_xattr, DESCRIPTOR_XATTR)
         except OSError as error:
             if error.errno in _NONE_KEPT:
                 return None
@@ -170,7 +168,7 @@ class Descriptors:
     async def keep_new(self, tree: TreeConnect, file: IOpenFile, descriptor: SecurityDescriptor) -> None:
         """Keep the descriptor of a file that was just made, with the mode that goes with it; a store that keeps none has the mode only."""
         try:
-            await tree.run(file.set_xattr, XATTR, descriptor.encode())
+            await tree.run(file.set_xattr, DESCRIPTOR_XATTR, descriptor.encode())
         except OSError as error:
             if error.errno != errno.ENOTSUP:
                 raise

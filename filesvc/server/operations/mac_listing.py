@@ -22,12 +22,13 @@ from filesvc.server.files.foreign_streams import NETATALK_METADATA, NETATALK_RES
 from filesvc.server.files.listing import DOTS
 from filesvc.server.files.network_times import network_times
 from filesvc.server.files.streams import PREFIX, SUFFIX, find_stream
-from filesvc.server.operations.descriptors import XATTR, Descriptors
+from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from filesvc.dtyp.security_descriptor import SecurityDescriptor
+    from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.open import Open
 
 _CARRIES = frozenset({f"{PREFIX}{AFP_INFO}{SUFFIX}", f"{PREFIX}{AFP_RESOURCE}{SUFFIX}", NETATALK_METADATA, NETATALK_RESOURCE})
@@ -69,7 +70,7 @@ async def describe(entries: Sequence[Entry], directory: Open, descriptors: Descr
 async def _maximal_access(entry: Entry, directory: Open, above: SecurityDescriptor | None, descriptors: Descriptors) -> int:
     """What the user may do with an entry; it is looked at if it has a descriptor of its own."""
     tree = directory.tree
-    if entry.name in DOTS or XATTR not in entry.xattrs:
+    if entry.name in DOTS or DESCRIPTOR_XATTR not in entry.xattrs:
         followed = None if above is None else follow_descriptor(above, entry.stat.kind is Kind.DIRECTORY)
         return tree.maximal_access & (ALL if followed is None else allowed_rights(followed, tree.session.token))
     try:

@@ -349,15 +349,20 @@ class PipeOpen:
 
     def wait_to_read(self) -> Deferred[None]:
         """Wait until it is worth while to look again."""
-        reader: Deferred[None] = Deferred(self.readers.remove)
+        reader: Deferred[None] = Deferred(self._forget)
         self.readers.append(reader)
         return reader
+
+    def _forget(self, reader: Deferred[None]) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
 
     def wake_readers(self) -> None:
         """Something changed for those who wait to read; who finds nothing waits again, in the order of before."""
         readers, self.readers = self.readers, []
         for reader in readers:
-            reader.callback(None)
+            if not reader.called:
+                reader.callback(None)
 
     async def close(self) -> None:
         """End the open, and the wait of who reads."""
