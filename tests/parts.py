@@ -22,8 +22,8 @@ CORES = os.cpu_count() or 1
 QUICK = ("house", "dtyp", "fscc", "smb2", "server")
 BESIDE_EACH_OTHER = frozenset({"auth", "docs", "dtyp", "fscc", "rpc", "server", "smb2"})
 """The parts whose tests do not disturb each other: pytest-xdist runs several at a time."""
-UNMEASURED = frozenset({"conformance", "faults", "fuzz"})
-"""The parts that run without coverage, even where it is asked for: these look at time and memory, and that slows servers down."""
+UNMEASURED = frozenset({"conformance", "faults", "fuzz", "interop"})
+"""The parts that run without coverage, even where it is asked for: it changes the time and memory they look at, or sees nothing."""
 _COUNTS = re.compile(rb"(\d+) (passed|failed|errors?|skipped)")
 _NOTHING_TO_RUN = 5
 """pytest's exit status when it selected no test."""

@@ -246,7 +246,12 @@ def test_two_clients_fill_the_disk_at_once(disk: Disk) -> None:
         thread.join()
     assert statuses == {DISK_FULL}
     for name, count in took.items():
-        assert (disk.folder / name).read_bytes() == b"".join(bytes([number]) * MIB for number in range(count))
+        data, written = (disk.folder / name).read_bytes(), b"".join(bytes([number]) * MIB for number in range(count))
+        # pytest would look for the difference for minutes.
+        is_there = data.startswith(written)
+        assert is_there
+        # Where a btrfs is full is seen only while data comes in: of the one that was refused there may be a part.
+        assert len(data) == len(written) or (disk.kind == "btrfs" and len(data) < len(written) + MIB)
         assert disk.held(name) <= count * MIB + METADATA
     assert sum(took.values()) >= 50
     assert disk.free < 6 * MIB
