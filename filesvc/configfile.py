@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filesvc.config import Config, Said, ShareConfig
 from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SIZE, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
-from filesvc.server.settings import DataPath, Limits, Settings
+from filesvc.server.settings import DataPathSettings, Limits, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def _read(path: str, top: _Table) -> Config:
         settings=Settings(
             **top.fields(SETTINGS),
             limits=Limits(**_section(top, "limits", LIMITS)),
-            data_path=DataPath(**_section(top, "data-path", DATA_PATH)),
+            data_path=DataPathSettings(**_section(top, "data-path", DATA_PATH)),
         ),
     )
     top.finish()

@@ -37,13 +37,7 @@ from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
 from filesvc.server.state.reclaimable import ReclaimableOpens
 from filesvc.server.state.session_table import SessionTable
-from filesvc.zerocopy.buffers import BufferPool
-from filesvc.zerocopy.copy import Copier
-from filesvc.zerocopy.drain import DrainBudget
-from filesvc.zerocopy.lease import LeaseTable
-from filesvc.zerocopy.pipes import PipePool
-from filesvc.zerocopy.preflight import Preflight
-from filesvc.zerocopy.readahead import ReadAhead
+from filesvc.zerocopy.data_path import DataPath
 from filesvc.zerocopy.workers import thread_pool
 
 if TYPE_CHECKING:
@@ -74,6 +68,7 @@ class Server(Factory):
     @ivar strangers: those of them that have not said who they are.
     @ivar listening: the addresses that are listened on, C{0.0.0.0} and C{::} for all, which clients are told of; if nobody says which, each
         client is told of the one it is connected to.
+    @ivar data_path: what all of them move file data with.
     @ivar in_thread: calls what may wait for a disk.
     @ivar compute: calls what takes long and waits for nothing.
     """
@@ -93,6 +88,7 @@ class Server(Factory):
         self.reactor = reactor
         self._connect = connect
         self.guid = uuid.uuid4()
+        in_thread = self.in_thread = thread_pool(reactor)
         self.counts = Counts()
         self.repeats = Repeats(reactor, log)
         names = TargetNames.standalone(settings.name, settings.workgroup)
@@ -109,10 +105,10 @@ class Server(Factory):
         self.directory_leases = DirectoryLeases(reactor)
         self.local_programs = LocalPrograms(reactor)
         self.short_names = ShortNames()
-        self.notifier = Notifier(self.nodes, reactor, thread_pool(reactor))
+        self.notifier = Notifier(self.nodes, reactor, in_thread)
         self.reclaimable = ReclaimableOpens()
         self.creates = PendingCreates()
-        self.persistence = Persistence(Database(settings.state), thread_pool(reactor)) if settings.state else None
+        self.persistence = Persistence(Database(settings.state), in_thread) if settings.state else None
         self.listening: list[str] = []
         self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
@@ -124,29 +120,19 @@ class Server(Factory):
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor
         # A reload makes a new table of shares.
-        self._collecting = Collecting(lambda: self.shares.values(), reactor, thread_pool(reactor))  # noqa: PLW0108
-        self._make_data_path()
+        self._collecting = Collecting(lambda: self.shares.values(), reactor, in_thread)  # noqa: PLW0108
+        # Of its own, so that it does not stand behind what waits for a disk.
+        self.compute = thread_pool(reactor, self._start_threads("computing", os.cpu_count() or 1))
+        path = settings.data_path
+        self.data_path = DataPath(reactor, in_thread, path.sendfile_minimum, path.preflight_deadline, path.drain_memory)
         self.reload(shares)
 
     def _kerberos(self) -> Callable[[Portal, str], Mechanism]:
         # Here, because it is an extra.
         from filesvc.auth.kerberos import Keytab
 
-        keytab, in_thread = Keytab(self.settings.keytab), thread_pool(self.reactor)
+        keytab, in_thread = Keytab(self.settings.keytab), self.in_thread
         return lambda portal, peer: keytab.start(portal, peer, in_thread)
-
-    def _make_data_path(self) -> None:
-        path, reactor = self.settings.data_path, self.reactor
-        in_thread = self.in_thread = thread_pool(reactor)
-        self.buffers = BufferPool()
-        self.kernel_leases = LeaseTable(reactor)
-        self.drain_budget = DrainBudget(reactor, self.buffers, in_thread, limit=path.drain_memory)
-        self.preflight = Preflight(reactor, self.kernel_leases, in_thread, minimum=path.sendfile_minimum, deadline=path.preflight_deadline)
-        self.copier = Copier(self.buffers, in_thread)
-        self.read_ahead = ReadAhead(in_thread)
-        self.splice_pipes = PipePool()
-        # Of its own, so that it does not stand behind what waits for a disk.
-        self.compute = thread_pool(reactor, self._start_threads("computing", os.cpu_count() or 1))
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A new client."""
@@ -157,7 +143,7 @@ class Server(Factory):
     def doStart(self) -> None:
         """The first endpoint listens."""
         if not self.numPorts:
-            self.kernel_leases.start()
+            self.data_path.kernel_leases.start()
             self.local_programs.start()
             if self.persistence is not None:
                 restore(self.persistence, self)
@@ -169,7 +155,7 @@ class Server(Factory):
         """The last endpoint stopped listening."""
         super().doStop()  # type: ignore[no-untyped-call]
         if not self.numPorts:
-            self.kernel_leases.stop()
+            self.data_path.kernel_leases.stop()
             self.local_programs.stop()
             self.repeats.stop()
             self._looking.stop()

@@ -68,7 +68,7 @@ class Limits:
 
 
 @dataclass(slots=True, frozen=True)
-class DataPath:
+class DataPathSettings:
     """
     How file data moves. Sizes are bytes, times seconds.
 
@@ -100,7 +100,7 @@ class Settings:
     encryption: Encryption = Encryption.WHEN_ASKED
     guest: bool = False
     limits: Limits = field(default_factory=Limits)
-    data_path: DataPath = field(default_factory=DataPath)
+    data_path: DataPathSettings = field(default_factory=DataPathSettings)
     state: str = ""
     keytab: str = ""
     administrators: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ def serving(store: IFileStore, arrange: Callable[[Server], None] = lambda server
     server = make_server(Settings(), portal, [Share("rw", store)], reactor)
     arrange(server)
     # Here, for only the main thread may listen for signals.
-    server.kernel_leases.start()
+    server.data_path.kernel_leases.start()
     connections = Factory()
     connections.buildProtocol = server.buildProtocol  # type: ignore[method-assign]
     listening = reactor.listenTCP(0, connections, interface="127.0.0.1")
@@ -43,7 +43,7 @@ def serving(store: IFileStore, arrange: Callable[[Server], None] = lambda server
     finally:
         reactor.callFromThread(reactor.stop)
         thread.join()
-        server.kernel_leases.stop()
+        server.data_path.kernel_leases.stop()
         store.close()
 
 

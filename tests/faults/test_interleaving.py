@@ -22,7 +22,7 @@ from filesvc.auth.users import UserRealm
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.assembly import make_server
-from filesvc.server.settings import DataPath, Settings, Share
+from filesvc.server.settings import DataPathSettings, Settings, Share
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
@@ -54,9 +54,9 @@ class Interleaving(RuleBasedStateMachine):
         portal.registerChecker(
             InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()}), IUsernameHashedPassword, INTLMv2Response
         )
-        path = DataPath(sendfile_minimum=1000, stall_timeout=STALL_S, drain_memory=DRAIN_MEMORY)
+        path = DataPathSettings(sendfile_minimum=1000, stall_timeout=STALL_S, drain_memory=DRAIN_MEMORY)
         self.server = make_server(Settings(data_path=path), portal, [Share("files", self.store)], self.reactor)
-        self.server.kernel_leases.start()
+        self.server.data_path.kernel_leases.start()
         self.readers: list[tuple[Client, FileId]] = []
         self.promised: list[list[tuple[int, bytes]]] = [[], []]
 
@@ -95,7 +95,7 @@ class Interleaving(RuleBasedStateMachine):
         answers: list[Any] = [] if client.closed else client.receive()
         if client.closed:
             # No memory was left to keep its promises: the file changed meanwhile, or it stalled.
-            assert self.server.drain_budget.aborted
+            assert self.server.data_path.drain_budget.aborted
             self.lose(who)
             return
         promised, self.promised[who] = self.promised[who], []
@@ -112,7 +112,7 @@ class Interleaving(RuleBasedStateMachine):
         """Another client of ours writes."""
         data *= times
         file_id = self.writer.open("file")
-        assert self.server.kernel_leases.held == 0
+        assert self.server.data_path.kernel_leases.held == 0
         request = WriteRequest(file_id, offset, data).encode()
         assert self.writer.ask(Command.WRITE, request, charge=(len(data) - 1) // 65536 + 1).status is Status.SUCCESS
         self.writer.close(file_id)
@@ -125,7 +125,7 @@ class Interleaving(RuleBasedStateMachine):
         try:
             file = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except BlockingIOError:
-            self.server.kernel_leases.look_for_breaks()
+            self.server.data_path.kernel_leases.look_for_breaks()
             file = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         os.truncate(file, size)
         os.close(file)
@@ -135,7 +135,7 @@ class Interleaving(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.reactor.advance(seconds)
         if seconds > STALL_S:
-            assert self.server.kernel_leases.held == 0
+            assert self.server.data_path.kernel_leases.held == 0
 
     @precondition(lambda self: self.readers)
     @rule(who=st.integers(0, 1))
@@ -148,16 +148,16 @@ class Interleaving(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert self.server.drain_budget.used <= DRAIN_MEMORY
-        assert self.server.kernel_leases.held <= 1
+        assert self.server.data_path.drain_budget.used <= DRAIN_MEMORY
+        assert self.server.data_path.kernel_leases.held <= 1
 
     def teardown(self) -> None:
         disconnect(self.server)
-        assert self.server.kernel_leases.held == 0
-        assert self.server.buffers.outstanding == 0
-        assert self.server.drain_budget.used == 0
+        assert self.server.data_path.kernel_leases.held == 0
+        assert self.server.data_path.buffers.outstanding == 0
+        assert self.server.data_path.drain_budget.used == 0
         assert not self.server.nodes
-        self.server.kernel_leases.stop()
+        self.server.data_path.kernel_leases.stop()
         self.store.close()
         shutil.rmtree(self.folder)
         # What other tests left may be collected meanwhile.

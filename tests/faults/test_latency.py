@@ -81,7 +81,7 @@ def port(slow_store: IFileStore) -> Iterator[int]:
     """A server's port; its reactor runs in a thread."""
 
     def arrange(server: Server) -> None:
-        server.preflight._resident = lambda *_: False
+        server.data_path.preflight._resident = lambda *_: False
 
     with serving(slow_store, arrange) as port:
         yield port

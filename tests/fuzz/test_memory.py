@@ -131,9 +131,9 @@ def assert_nothing_left(server: Server) -> None:
         "durable opens": len(server.reclaimable),
         "leases": len(server.leases),
         "directory leases": len(server.directory_leases),
-        "buffers": server.buffers.outstanding,
-        "pipes": server.splice_pipes.outstanding,
-        "read leases": server.kernel_leases.held,
+        "buffers": server.data_path.buffers.outstanding,
+        "pipes": server.data_path.splice_pipes.outstanding,
+        "read leases": server.data_path.kernel_leases.held,
         "readers": len(server.reactor.readers),
     }
     assert not any(left.values()), left

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from filesvc.config import Config, Said, ShareConfig, describe, judge, notes, override, parse_share
 from filesvc.configfile import read
-from filesvc.server.settings import DataPath, Encryption, Limits, Settings, Signing
+from filesvc.server.settings import DataPathSettings, Encryption, Limits, Settings, Signing
 from filesvc.smb2.messages.negotiate import Dialect
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "filesvc.toml"
@@ -131,7 +131,7 @@ def test_file_that_says_everything(write: Callable[[str], str]) -> None:
         encryption=Encryption.OFF,
         guest=True,
         limits=Limits(opens=7, logon_timeout=3.0),
-        data_path=DataPath(zero_copy=False, stall_timeout=0.5),
+        data_path=DataPathSettings(zero_copy=False, stall_timeout=0.5),
     )
 
 
@@ -149,7 +149,7 @@ def test_sample_file_says_every_key_with_its_default() -> None:
     assert config.settings == Settings()
     assert [said.value for said in config.listen] == [said.value for said in Config().listen]
     values = tomllib.loads(SAMPLE.read_text())
-    for section, kind in (("limits", Limits), ("data-path", DataPath)):
+    for section, kind in (("limits", Limits), ("data-path", DataPathSettings)):
         assert list(values[section]) == [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
     names = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)} - {"encryption", "limits", "data-path"}
     assert values.keys() == names | {"encrypt", "listen", "auth", "share", "limits", "data-path"}

@@ -57,7 +57,7 @@ def make_server(reactor: FakeReactor, store: MemoryStore) -> Iterator[MakeServer
     reactor.advance(TIMEOUT)
     for server in servers:
         assert len(server.nodes) == 0, "opens outlived their connections"
-        assert server.buffers.outstanding == 0, "buffers leaked"
+        assert server.data_path.buffers.outstanding == 0, "buffers leaked"
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def patient(make_server: MakeServer, client: Client, slow: SlowStore, calls: Que
     yield other
     slow.may_go_on.set()
     other.transport.loseConnection()
-    while other.server.sessions or other.server.buffers.outstanding:
+    while other.server.sessions or other.server.data_path.buffers.outstanding:
         calls.run()
 
 

@@ -86,7 +86,7 @@ def test_a_compound_that_breaks_the_connection_gives_back_what_it_had_read(clien
     validate = IoctlRequest(Fsctl.VALIDATE_NEGOTIATE_INFO, RELATED_FILE_ID, bytes(24), 24).encode()
     assert ask(client, (Command.READ, ReadRequest(file_id, 0, 5).encode(), 0), (Command.IOCTL, validate, 0)) == []
     assert client.closed
-    assert client.server.buffers.outstanding == 0
+    assert client.server.data_path.buffers.outstanding == 0
 
 
 def large_reads(client: Client, count: int) -> list[bytes]:
@@ -112,7 +112,7 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Client, store: 
     assert len(client.receive()) == 20
     client.send(*map(bytes, chain(large_reads(client, 20))))
     client.transport.loseConnection()
-    assert client.server.buffers.outstanding == 0
+    assert client.server.data_path.buffers.outstanding == 0
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -74,14 +74,14 @@ def content(tmp_path: Path) -> bytes:
 def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, content: bytes) -> Iterator[Server]:
     store, again = LocalStore(tmp_path), LocalStore(tmp_path)
     server = make_server(Settings(), [Share("files", store), Share("again", again)])
-    server.kernel_leases.start()
+    server.data_path.kernel_leases.start()
     yield server
     pool.finish()
     disconnect(server)
-    assert server.kernel_leases.held == 0
-    assert server.buffers.outstanding == 0
+    assert server.data_path.kernel_leases.held == 0
+    assert server.data_path.buffers.outstanding == 0
     assert not server.nodes
-    server.kernel_leases.stop()
+    server.data_path.kernel_leases.stop()
     store.close()
     again.close()
 
@@ -89,7 +89,7 @@ def server(make_server: Callable[..., Server], tmp_path: Path, pool: SlowPool, c
 @pytest.fixture
 def cold(server: Server, pool: SlowPool, monkeypatch: pytest.MonkeyPatch) -> SlowPool:
     """Nothing is in memory before the pool has brought it in."""
-    monkeypatch.setattr(server.preflight, "_resident", lambda *_: not pool.waiting and not pool._slow)
+    monkeypatch.setattr(server.data_path.preflight, "_resident", lambda *_: not pool.waiting and not pool._slow)
     pool.hold()
     return pool
 
@@ -110,7 +110,7 @@ def test_a_read_waits_for_the_disk_and_is_streamed(client: Client, server: Serve
     assert not client.receive()
     cold.finish()
     assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
-    assert server.preflight.counts == {"stream": 1}
+    assert server.data_path.preflight.counts == {"stream": 1}
 
 
 def test_a_lock_taken_while_a_read_waits_refuses_it(client: Client, another: Client, server: Server, cold: SlowPool) -> None:
@@ -168,9 +168,9 @@ def test_an_open_for_writing_drains_the_streams_that_are_in_its_way(
 ) -> None:
     another.enter(share)
     reading = start_read(client, client.open("file", access=AccessMask.FILE_READ_DATA))
-    assert server.kernel_leases.held == 1
+    assert server.data_path.kernel_leases.held == 1
     writer = another.open("file")
-    assert server.kernel_leases.held == 0
+    assert server.data_path.kernel_leases.held == 0
     assert another.ask(Command.WRITE, WriteRequest(writer, 0, b"x" * 100).encode()).status is Status.SUCCESS
     assert bytes(ReadResponse.parse(answer(client, reading).message).data) == content
 
@@ -224,7 +224,7 @@ def test_a_response_that_is_signed_when_the_connection_is_lost(client: Client, p
     start_read(client, file_id, length)
     client.transport.loseConnection()
     pool.finish()
-    assert server.buffers.outstanding == 0
+    assert server.data_path.buffers.outstanding == 0
 
 
 def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Client, pool: SlowPool, server: Server, content: bytes) -> None:
@@ -233,7 +233,7 @@ def test_a_client_is_not_read_from_while_too_much_is_being_signed(client: Client
     file_id = client.open("file", access=AccessMask.FILE_READ_DATA)
     pool.hold()
     reads = [start_read(client, file_id) for _ in range(40)]
-    assert server.buffers.outstanding == server.settings.limits.backlog // SIZE + 1
+    assert server.data_path.buffers.outstanding == server.settings.limits.backlog // SIZE + 1
     pool.finish()
     answers = client.receive()
     assert [answer.header.message_id for answer in answers] == reads
@@ -275,7 +275,7 @@ def test_a_payload_that_cannot_be_taken_is_not_taken_for_requests(client: Client
         raise OSError(errno.EMFILE, "no descriptors")
 
     file_id = client.open("new")
-    monkeypatch.setattr(server.splice_pipes, "acquire", none_left)
+    monkeypatch.setattr(server.data_path.splice_pipes, "acquire", none_left)
     here, there = socket.socketpair()
     with here, there:
         here.setblocking(False)

@@ -126,9 +126,9 @@ def test_time_to_log_on_is_until_a_user_has_logged_on(make_server: MakeServer, c
 def test_a_connection_that_breaks_in_the_middle_of_a_frame_gives_its_buffer_back(client: Client) -> None:
     server = client.server
     client.connection.dataReceived(frame_prefix(1000) + bytes(10))
-    assert server.buffers.outstanding == 1
+    assert server.data_path.buffers.outstanding == 1
     client.transport.loseConnection()
-    assert server.buffers.outstanding == 0
+    assert server.data_path.buffers.outstanding == 0
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_frame_in_pieces_that_breaks_the_connection_gives_its_buffer_back(clie
     client.connection.dataReceived(frame_prefix(len(frame)) + frame[:50])
     client.connection.dataReceived(frame[50:])
     assert client.closed
-    assert server.buffers.outstanding == 0
+    assert server.data_path.buffers.outstanding == 0
 
 
 def test_a_request_in_pieces_that_breaks_the_connection_gives_its_buffer_back(client: Client) -> None:
@@ -150,7 +150,7 @@ def test_a_request_in_pieces_that_breaks_the_connection_gives_its_buffer_back(cl
     client.connection.dataReceived(frame_prefix(len(frame)) + frame[:50])
     client.connection.dataReceived(frame[50:])
     assert client.closed
-    assert server.buffers.outstanding == 0
+    assert server.data_path.buffers.outstanding == 0
 
 
 def test_an_old_negotiate_in_pieces_gives_its_buffer_back(server: Server, client: Client) -> None:
@@ -159,7 +159,7 @@ def test_an_old_negotiate_in_pieces_gives_its_buffer_back(server: Server, client
     other.connection.dataReceived(frame_prefix(len(frame)) + frame[:20])
     other.connection.dataReceived(frame[20:])
     assert len(other.receive()) == 1
-    assert server.buffers.outstanding == 0
+    assert server.data_path.buffers.outstanding == 0
 
 
 def test_shares_are_limited_each_on_its_own(make_server: MakeServer, client: Client, store: MemoryStore) -> None:

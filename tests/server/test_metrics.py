@@ -170,7 +170,7 @@ def test_locks(server: Server, client: Client, metric: Callable[..., float]) -> 
 
 
 def test_buffers(client: Client, server: Server, metric: Callable[..., float]) -> None:
-    buffer = server.buffers.acquire(1)
+    buffer = server.data_path.buffers.acquire(1)
     assert metric("buffers_outstanding") == 1
     buffer.release()
     assert metric("buffers_outstanding") == 0

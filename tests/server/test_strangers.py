@@ -61,7 +61,7 @@ def test_a_longer_frame_ends_the_connection_before_it_is_kept(stranger: Callable
         client.negotiate()
     client.connection.dataReceived(frame_prefix(LONGEST + 1) + bytes(100))
     assert client.closed
-    assert client.server.buffers.outstanding == 0
+    assert client.server.data_path.buffers.outstanding == 0
     assert not bystander.closed
 
 

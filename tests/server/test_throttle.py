@@ -29,7 +29,7 @@ def test_replies_that_are_not_taken_stop_the_reading(client: Client, store: Memo
     for _ in range(requests):
         client.send(client.encode(client.header(Command.READ, charge=16), ReadRequest(file_id, 0, MIB).encode()))
     assert client.transport.producerState == "paused"
-    assert client.server.buffers.outstanding <= limits.backlog // MIB + 2
+    assert client.server.data_path.buffers.outstanding <= limits.backlog // MIB + 2
     answers = client.receive()
     while len(answers) < requests:
         more = client.receive()

@@ -44,7 +44,7 @@ def read(request: ReadRequest, call: Call) -> Reply | Coroutine[Any, Any, Reply]
     server = call.connection.server
     if not call.may_send_from_file:
         return _copy(request, call, open, descriptor)
-    verdict = server.preflight.check(descriptor, open.node.key, request.offset, request.length, (_still_allowed(open),))
+    verdict = server.data_path.preflight.check(descriptor, open.node.key, request.offset, request.length, (_still_allowed(open),))
     if isinstance(verdict, Deferred):
         return _later(request, call, open, descriptor, verdict)
     return _follow(request, call, open, descriptor, verdict)
@@ -95,7 +95,7 @@ def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdi
                 verdict.release()
                 raise StatusError(Status.END_OF_FILE)
             open.position = request.offset + source.length
-            server.read_ahead.after(open.sequence, descriptor, request.offset, source.length)
+            server.data_path.read_ahead.after(open.sequence, descriptor, request.offset, source.length)
             return Reply(ReadResponse.fixed(source.length), length=source.length, from_file=verdict)
         case Copy():
             return _copy(request, call, open, descriptor)
@@ -104,10 +104,10 @@ def _follow(request: ReadRequest, call: Call, open: Open, descriptor: int, verdi
 def _copy(request: ReadRequest, call: Call, open: Open, descriptor: int) -> Reply | Coroutine[Any, Any, Reply]:
     server = call.connection.server
     try:
-        copied = server.copier.read(descriptor, request.offset, request.length, room=call.read_room)
+        copied = server.data_path.copier.read(descriptor, request.offset, request.length, room=call.read_room)
     except EOFError:
         raise StatusError(Status.END_OF_FILE) from None
-    server.read_ahead.after(open.sequence, descriptor, request.offset, request.length)
+    server.data_path.read_ahead.after(open.sequence, descriptor, request.offset, request.length)
     if isinstance(copied, Deferred):
         return _await_copy(request, open, copied)
     return _reply(request, open, copied)
@@ -135,7 +135,7 @@ def _reply(request: ReadRequest, open: Open, copied: Copied) -> Reply:
 
 async def _read_store(request: ReadRequest, call: Call, open: Open) -> Reply:
     """Read from a file that has no descriptor."""
-    buffer = call.connection.server.buffers.acquire(request.length)
+    buffer = call.connection.server.data_path.buffers.acquire(request.length)
     try:
         length = await open.run_up_to(0, open.file.read_into, request.offset, buffer.view[: request.length])
         refusal = _still_allowed(open)(request.offset, request.length)

@@ -109,11 +109,11 @@ class Connection(Protocol):
         limits = self.settings.limits
         path = self.settings.data_path
         self.peer = describe(self.transport.getPeer())
-        self.outbox = Outbox(self.transport, self.server.reactor, self.server.drain_budget, path.stall_timeout)
+        self.outbox = Outbox(self.transport, self.server.reactor, self.server.data_path.drain_budget, path.stall_timeout)
         self._sender = Sender(self)
         self.workload = Workload(self.outbox, self._sender, self.limits, self._hold_back, self._read_on)
         self._receiver = FrameReceiver(
-            self.server.buffers,
+            self.server.data_path.buffers,
             self.limits.frame,
             longest_head(self.rules),
             path.recvfile_minimum if path.zero_copy else limits.frame + 1,
@@ -335,7 +335,7 @@ class Connection(Protocol):
 
     def _collects(self, head: memoryview, length: int, rest: memoryview) -> bool:
         """Have the rest of a frame received into the memory that it is worked on in."""
-        buffer = self.server.buffers.acquire(length)
+        buffer = self.server.data_path.buffers.acquire(length)
         received = len(head) + len(rest)
         buffer.view[: len(head)] = head
         buffer.view[len(head) : received] = rest

@@ -46,7 +46,9 @@ class Payload:
         # The open may be closed, from another channel, while the bytes still come in.
         own = os.dup(descriptor)
         try:
-            consumer = RecvfileConsumer(connection.transport, server.reactor, self._received, own, offset, self.length, server.splice_pipes)
+            consumer = RecvfileConsumer(
+                connection.transport, server.reactor, self._received, own, offset, self.length, server.data_path.splice_pipes
+            )
             # Only now: what could not be begun is thrown away by L{finish}, for else it would be taken for frames.
             self._flow, self._taken = consumer, True
             await consumer.done

@@ -129,7 +129,7 @@ class Finder:
         try:
             return await self.tree.run(call)
         except FileBusy as busy:
-            drained = self.tree.server.kernel_leases.drain(NodeKey(space_of(self.tree.store), busy.identity))
+            drained = self.tree.server.data_path.kernel_leases.drain(NodeKey(space_of(self.tree.store), busy.identity))
             if drained is not None:
                 await drained
             return await self.tree.run(call)

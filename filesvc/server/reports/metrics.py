@@ -102,18 +102,18 @@ class ServerCollector(Collector):
         yield _counter("written_bytes", "File data taken, by the way it took.", "way", counts.written)
 
     def _data_path(self) -> Iterator[Metric]:
-        server = self._server
+        path = self._server.data_path
         verdicts = CounterMetricFamily("filesvc_preflight_verdicts", "What was found of reads.", labels=["verdict", "reason"])
-        for said, count in sorted(server.preflight.counts.items()):
+        for said, count in sorted(path.preflight.counts.items()):
             verdict, _, reason = said.partition(":")
             verdicts.add_metric((verdict, reason), count)
         yield verdicts
-        leases, buffers, drain = server.kernel_leases, server.buffers, server.drain_budget
+        leases, buffers, drain = path.kernel_leases, path.buffers, path.drain_budget
         yield GaugeMetricFamily("filesvc_kernel_leases", "Files kept as they are by a kernel lease while they are sent.", leases.held)
         yield CounterMetricFamily("filesvc_kernel_lease_breaks", "Kernel leases that other programs wanted back.", leases.breaks)
         yield GaugeMetricFamily("filesvc_buffers_outstanding", "Buffers in use.", buffers.outstanding)
         yield GaugeMetricFamily("filesvc_buffers_kept_bytes", "Buffers that wait for their next use.", buffers.kept)
-        yield GaugeMetricFamily("filesvc_pipes_outstanding", "Pipes in use for splice.", server.splice_pipes.outstanding)
+        yield GaugeMetricFamily("filesvc_pipes_outstanding", "Pipes in use for splice.", path.splice_pipes.outstanding)
         yield GaugeMetricFamily("filesvc_drain_memory_bytes", "Data kept for clients that do not take it.", drain.used)
         yield CounterMetricFamily("filesvc_drain_aborts", "Connections closed for want of such memory.", drain.aborted)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from filesvc.smb2.messages.negotiate import Dialect
     from filesvc.smb2.protection.encryption import EncryptionAlgorithm
     from filesvc.smb2.protection.signing import SigningAlgorithm
-    from filesvc.zerocopy.lease import LeaseTable
+    from filesvc.zerocopy.data_path import DataPath
     from filesvc.zerocopy.workers import InThread
 
 
@@ -136,7 +136,7 @@ class Services(Protocol):
     """
     The server, as its tables see it.
 
-    @ivar kernel_leases: which are in the way of who opens a file to write.
+    @ivar data_path: holds leases of the kernel's, which are in the way of an open to write.
     @ivar in_thread: calls what may wait for a disk.
     """
 
@@ -147,7 +147,7 @@ class Services(Protocol):
     open_ids: Iterator[int]
     change_times: ChangeTimes
     short_names: ShortNames
-    kernel_leases: LeaseTable
+    data_path: DataPath
 
     @property
     def waiting_opens(self) -> set[Open]:
