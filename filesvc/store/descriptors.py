@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EROFS
 from typing import TYPE_CHECKING
 
 from filesvc.interfaces import FileIdentity
+from filesvc.store.names import from_disk, to_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from filesvc.interfaces import Kind, Path
+    from filesvc.store.openat2 import Beneath
 
-def error_of(code: int, subject: object) -> OSError:
+
+def error_of(code: int, subject: object = None) -> OSError:
     """The error that a number stands for."""
     return OSError(code, os.strerror(code), subject)
 
@@ -30,3 +35,54 @@ def closing_descriptor(fd: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+class HeldFile:
+    """
+    Something below the root of a L{filesvc.store.local.LocalStore}, held by a descriptor: what all that is so held has of
+    L{filesvc.interfaces.IOpenFile}.
+
+    @ivar names: the way from the root, as the names are on disk.
+    @ivar writable: the descriptor takes data.
+    @ivar read_only: every change is refused with C{EROFS}.
+    """
+
+    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root", "writable")
+
+    def __init__(
+        self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, writable: bool, read_only: bool
+    ) -> None:
+        self.root = root
+        self._fd = fd
+        self.names = names
+        self.identity = identity
+        self.kind = kind
+        self.writable = writable
+        self.read_only = read_only
+
+    @property
+    def path(self) -> Path:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        return tuple(map(from_disk, self.names))
+
+    def moved(self, path: Path) -> None:
+        """See L{filesvc.interfaces.IOpenFile}."""
+        self.names = tuple(map(to_disk, path))
+
+    def fileno(self) -> int:
+        """The descriptor; it stays the file's."""
+        return self._fd
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+    def _is_dot_file(self) -> bool:
+        return bool(self.names) and self.names[-1].startswith(b".")
+
+    def _check_changeable(self) -> None:
+        if self.read_only:
+            raise error_of(EROFS)

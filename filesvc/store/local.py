@@ -40,7 +40,7 @@ from filesvc.interfaces import (
 )
 from filesvc.store import compression, dosattrib, space, special_files
 from filesvc.store.caseless import CaselessIndex, exists
-from filesvc.store.descriptors import closing_descriptor, error_of, identity_of
+from filesvc.store.descriptors import HeldFile, closing_descriptor, error_of, identity_of
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
 from filesvc.store.lookup import FIND_DIRECTORY, Lookup, Names
@@ -63,8 +63,6 @@ _OPEN_FILE = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 _NEW_FILE = dosattrib.encode(DosAttrib(FileAttributes.ARCHIVE, None))
-
-_AnyFile = LocalFile | PathFile
 
 
 @implementer(ICloningStore, IOverlappingStore, ISpecialFileStore, IWatchableStore)
@@ -192,7 +190,7 @@ class LocalStore:
         """See L{ISpecialFileStore.open_itself}."""
         names, handle = self._lookup.find(tuple(map(to_disk, path)), follow=False)
         if _is_other(handle):
-            return SpecialFile(self._root, names, handle, identity_of(handle), Kind.OTHER, self._read_only)
+            return SpecialFile(self._root, names, handle, identity_of(handle), Kind.OTHER, False, self._read_only)
         with closing_descriptor(handle):
             return self._open_found(names, handle, None, writable)
 
@@ -201,7 +199,7 @@ class LocalStore:
         names, handle = self._lookup.find(tuple(map(to_disk, path)), follow)
         kind = kind_of(os.fstat(handle).st_mode)
         file_class = SpecialFile if kind is Kind.OTHER else PathFile
-        return file_class(self._root, names, handle, identity_of(handle), kind, self._read_only)
+        return file_class(self._root, names, handle, identity_of(handle), kind, False, self._read_only)
 
     def _open_found(self, names: Names, handle: int, kind: Kind | None, writable: bool) -> LocalFile:
         status = os.fstat(handle)
@@ -389,13 +387,13 @@ class LocalStore:
             raise error_of(errno.EACCES, ours.names)
         return ours.fileno()
 
-    def _ours(self, file: IOpenFile) -> _AnyFile:
-        if isinstance(file, _AnyFile) and file.root.origin is self._root.origin:
+    def _ours(self, file: IOpenFile) -> HeldFile:
+        if isinstance(file, HeldFile) and file.root.origin is self._root.origin:
             return file
         raise error_of(errno.EXDEV, file)
 
     @contextmanager
-    def _name_of(self, file: _AnyFile) -> Iterator[tuple[int, bytes]]:
+    def _name_of(self, file: HeldFile) -> Iterator[tuple[int, bytes]]:
         """The directory and the name that C{file} was opened by, once it is sure that this still is its name."""
         self._check_changeable()
         if not file.names:
@@ -417,14 +415,14 @@ class LocalStore:
         with closing_descriptor(parent):
             yield above, parent, to_disk(path[-1])
 
-    def _check_replaceable(self, file: _AnyFile, parent: int, name: bytes, replace: bool) -> None:
+    def _check_replaceable(self, file: HeldFile, parent: int, name: bytes, replace: bool) -> None:
         if not replace:
             raise error_of(errno.EEXIST, name)
         if Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
             raise error_of(errno.EACCES, name)
 
 
-def _same_file(parent: int, name: bytes, file: _AnyFile) -> bool:
+def _same_file(parent: int, name: bytes, file: HeldFile) -> bool:
     return statx(parent, name).identity == file.identity
 
 

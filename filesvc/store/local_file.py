@@ -1,6 +1,4 @@
-"""
-A file or directory of a local store, open.
-"""
+"""A file or directory of a local store, open."""
 
 from __future__ import annotations
 
@@ -18,19 +16,18 @@ from zope.interface import implementer
 from filesvc.interfaces import (
     Entry,
     FileAttributes,
-    FileIdentity,
     ICompressibleFile,
     IDescriptorFile,
     ILockableFile,
     IReparsePointFile,
     Kind,
-    Path,
     SpecialType,
     Stat,
     Times,
 )
 from filesvc.store import compression, dosattrib, space
 from filesvc.store.by_name import read_by_name
+from filesvc.store.descriptors import HeldFile, error_of
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
 from filesvc.store.record_lock import set_lock
@@ -39,7 +36,6 @@ from filesvc.store.statx import statx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filesvc.store.openat2 import Beneath
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
@@ -57,10 +53,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.futimens.argtypes = [c_int, c_void_p]
 
 
-def _error(code: int, subject: object = None) -> OSError:
-    return OSError(code, os.strerror(code), subject)
-
-
 def kept_dosattrib(file: int | str) -> DosAttrib | None:
     """What an open file, or the file at a path, keeps of DOS attributes; C{None} if nothing."""
     try:
@@ -71,7 +63,7 @@ def kept_dosattrib(file: int | str) -> DosAttrib | None:
 
 def _xattr(name: str) -> bytes:
     if not name or "\0" in name:
-        raise _error(errno.EINVAL, name)
+        raise error_of(errno.EINVAL, name)
     return (_XATTR_PREFIX + name).encode(errors="surrogateescape")
 
 
@@ -94,46 +86,10 @@ def _with_tag(stat: Stat, file: int | bytes) -> Stat:
 
 
 @implementer(ICompressibleFile, IDescriptorFile, ILockableFile, IReparsePointFile)
-class LocalFile:
-    """
-    A regular file or directory below the root of a L{filesvc.store.local.LocalStore}.
+class LocalFile(HeldFile):
+    """A regular file or directory below the root of a L{filesvc.store.local.LocalStore}."""
 
-    @ivar names: the way from the root, as the names are on disk.
-    @ivar read_only: every change is refused with C{EROFS}.
-    """
-
-    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root", "writable")
-
-    def __init__(
-        self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, writable: bool, read_only: bool
-    ) -> None:
-        self.root = root
-        self._fd = fd
-        self.names = names
-        self.identity = identity
-        self.kind = kind
-        self.writable = writable
-        self.read_only = read_only
-
-    @property
-    def path(self) -> Path:
-        """See L{filesvc.interfaces.IOpenFile}."""
-        return tuple(map(from_disk, self.names))
-
-    def moved(self, path: Path) -> None:
-        """See L{filesvc.interfaces.IOpenFile}."""
-        self.names = tuple(map(to_disk, path))
-
-    def fileno(self) -> int:
-        """The descriptor; it stays the file's."""
-        return self._fd
-
-    def close(self) -> None:
-        """Give back the descriptor."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
+    __slots__ = ()
 
     # What it says of itself
 
@@ -141,9 +97,6 @@ class LocalFile:
         """What is true of it now."""
         stat = dosattrib.describe(statx(self._fd), self._is_dot_file(), kept_dosattrib(self._fd))
         return stat if not int(stat.attributes) & _REPARSE_POINT else _with_tag(stat, self._fd)
-
-    def _is_dot_file(self) -> bool:
-        return bool(self.names) and self.names[-1].startswith(b".")
 
     def set_times(self, times: Times) -> None:
         """
@@ -153,7 +106,7 @@ class LocalFile:
         """
         self._check_changeable()
         if (times.accessed is not None or times.written is not None) and _libc.futimens(self._fd, timespecs(times)):
-            raise _error(ctypes.get_errno())
+            raise error_of(ctypes.get_errno())
         if times.created is not None:
             kept = kept_dosattrib(self._fd) or DosAttrib(0, None)
             kept.created = times.created
@@ -194,10 +147,6 @@ class LocalFile:
             os.fchown(self._fd, -1 if uid is None else uid, -1 if gid is None else gid)
         if mode is not None:
             os.fchmod(self._fd, mode & 0o7777)
-
-    def _check_changeable(self) -> None:
-        if self.read_only:
-            raise _error(errno.EROFS)
 
     # Data
 
@@ -240,7 +189,7 @@ class LocalFile:
 
     def _writable_fd(self) -> int:
         if not self.writable:
-            raise _error(errno.EACCES)
+            raise error_of(errno.EACCES)
         return self._fd
 
     # Locks
@@ -298,21 +247,21 @@ class LocalFile:
     def get_xattr(self, name: str) -> bytes:
         """A named value kept with the file; C{ENODATA} if there is none."""
         if name in _OWN:
-            raise _error(errno.ENODATA, name)
+            raise error_of(errno.ENODATA, name)
         return os.getxattr(self._fd, _xattr(name))
 
     def set_xattr(self, name: str, value: bytes) -> None:
         """Keep a named value with the file; C{EPERM} for those that are the store's own."""
         self._check_changeable()
         if name in _OWN:
-            raise _error(errno.EPERM, name)
+            raise error_of(errno.EPERM, name)
         os.setxattr(self._fd, _xattr(name), value)
 
     def remove_xattr(self, name: str) -> None:
         """Forget a named value; C{ENODATA} if there is none."""
         self._check_changeable()
         if name in _OWN:
-            raise _error(errno.ENODATA, name)
+            raise error_of(errno.ENODATA, name)
         os.removexattr(self._fd, _xattr(name))
 
     def list_xattrs(self) -> list[str]:

@@ -10,22 +10,21 @@ import ctypes
 import errno
 import os
 import stat
-from contextlib import suppress
 from ctypes import c_char_p, c_int, c_void_p
 from typing import TYPE_CHECKING, NoReturn
 
 from zope.interface import implementer
 
-from filesvc.interfaces import Entry, FileAttributes, FileIdentity, IOpenFile, ISpecialFile, Kind, Path, Special, SpecialType, Stat, Times
+from filesvc.interfaces import Entry, FileAttributes, IOpenFile, ISpecialFile, Kind, Special, SpecialType, Stat, Times
 from filesvc.store import dosattrib
+from filesvc.store.descriptors import HeldFile, error_of
 from filesvc.store.local_file import HARMLESS, kept_dosattrib, timespecs
-from filesvc.store.names import from_disk, target_from_disk, to_disk
+from filesvc.store.names import target_from_disk
 from filesvc.store.statx import SPECIAL_TYPES, statx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filesvc.store.openat2 import Beneath
 
 _EMPTY_PATH = 0x1000
 _PREFIX = "user."
@@ -35,71 +34,27 @@ _libc.utimensat.argtypes = [c_int, c_char_p, c_void_p, c_int]
 _libc.fchownat.argtypes = [c_int, c_char_p, c_int, c_int, c_int]
 
 
-def _error(code: int, subject: object = None) -> OSError:
-    return OSError(code, os.strerror(code), subject)
-
-
 def _check(result: int) -> None:
     if result:
-        raise _error(ctypes.get_errno())
+        raise error_of(ctypes.get_errno())
 
 
 @implementer(IOpenFile)
-class PathFile:
-    """
-    Anything below the root of a L{filesvc.store.local.LocalStore}, held by an C{O_PATH} descriptor.
+class PathFile(HeldFile):
+    """Anything below a store's root, held by an C{O_PATH} descriptor, which is good for nothing but looking."""
 
-    @ivar names: the way from the root, as the names are on disk.
-    @ivar read_only: every change is refused with C{EROFS}.
-    """
-
-    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root")
-
-    writable = False
-
-    def __init__(self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, read_only: bool) -> None:
-        self.root = root
-        self._fd = fd
-        self.names = names
-        self.identity = identity
-        self.kind = kind
-        self.read_only = read_only
-
-    @property
-    def path(self) -> Path:
-        """See L{filesvc.interfaces.IOpenFile}."""
-        return tuple(map(from_disk, self.names))
-
-    def moved(self, path: Path) -> None:
-        """See L{filesvc.interfaces.IOpenFile}."""
-        self.names = tuple(map(to_disk, path))
-
-    def fileno(self) -> int:
-        """The descriptor; it stays the file's, and is good for nothing but looking."""
-        return self._fd
-
-    def close(self) -> None:
-        """Give back the descriptor."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
+    __slots__ = ()
 
     @property
     def _by_path(self) -> str:
         return f"/proc/self/fd/{self._fd}"
 
-    def _check_changeable(self) -> None:
-        if self.read_only:
-            raise _error(errno.EROFS)
-
     # What it says of itself
 
     def stat(self) -> Stat:
         """What is true of it now."""
-        hidden = bool(self.names) and self.names[-1].startswith(b".")
         kept = kept_dosattrib(self._by_path) if self.kind is not Kind.OTHER else None
-        return dosattrib.describe(statx(self._fd), hidden, kept)
+        return dosattrib.describe(statx(self._fd), self._is_dot_file(), kept)
 
     def set_times(self, times: Times) -> None:
         """Set when it was read and written; the other times can't be kept."""
@@ -111,7 +66,7 @@ class PathFile:
         """Nothing can be kept: C{ENOTSUP} for what is not so already."""
         self._check_changeable()
         if attributes & ~(HARMLESS | self.stat().attributes):
-            raise _error(errno.ENOTSUP)
+            raise error_of(errno.ENOTSUP)
 
     def set_owner(self, uid: int | None, gid: int | None, mode: int | None) -> None:
         """Set POSIX's owner, group and permission bits; C{None} leaves one as it is, and a link has no bits of its own."""
@@ -159,7 +114,7 @@ class PathFile:
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise _error(errno.EACCES, self.names)
+        raise error_of(errno.EACCES, self.names)
 
     # Named values
 
@@ -203,12 +158,12 @@ class SpecialFile(PathFile):
 
     def get_xattr(self, name: str) -> bytes:
         """C{ENODATA}."""
-        raise _error(errno.ENODATA, name)
+        raise error_of(errno.ENODATA, name)
 
     def set_xattr(self, name: str, value: bytes) -> None:
         """C{ENOTSUP}."""
-        raise _error(errno.ENOTSUP, name)
+        raise error_of(errno.ENOTSUP, name)
 
     def remove_xattr(self, name: str) -> None:
         """C{ENODATA}."""
-        raise _error(errno.ENODATA, name)
+        raise error_of(errno.ENODATA, name)
