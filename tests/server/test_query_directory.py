@@ -255,7 +255,9 @@ def test_a_large_buffer_is_filled(client: Client, large: FileId) -> None:
     assert len(ask_for_a_mebibyte(client, large)) == 5002
 
 
-def test_what_takes_long_to_fill_goes_out_before(client: Client, large: FileId, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slowly(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice takes 20 ms."""
     take = Enumeration.take
 
     def take_slowly(enumeration: Enumeration, room: int, fixed: int) -> list[Entry]:
@@ -263,11 +265,26 @@ def test_what_takes_long_to_fill_goes_out_before(client: Client, large: FileId, 
         return take(enumeration, room, fixed)
 
     monkeypatch.setattr(Enumeration, "take", take_slowly)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_what_takes_long_to_fill_goes_out_before(client: Client, large: FileId) -> None:
     first = ask_for_a_mebibyte(client, large)
     assert 300 < len(first) < 3000
     second = ask_for_a_mebibyte(client, large)
     assert second
     assert not set(first) & set(second)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_who_takes_long_to_come_back_gets_more_at_a_time(client: Client, large: FileId) -> None:
+    first = ask_for_a_mebibyte(client, large)
+    client.server.reactor.rightNow += 0.05
+    second = ask_for_a_mebibyte(client, large)
+    client.server.reactor.rightNow += 60
+    third = ask_for_a_mebibyte(client, large)
+    assert 1.5 * len(first) < len(second) < 2.5 * len(first)
+    assert len(second) < len(third) < 10 * len(first)
 
 
 def test_others_have_their_turn_while_a_buffer_is_filled(client: Client, another: Client, large: FileId) -> None:

@@ -40,7 +40,9 @@ _SLICE = 16 << 10
 _READABLE_SLICE = 4 << 10
 """The same where each is opened first, to see whether the client may know of it."""
 _FILLED_FOR_S = 0.05
-"""Seconds for which a buffer is filled before what there is goes out."""
+"""Seconds for which a buffer is filled before what there is goes out, at least."""
+_FILLED_FOR_AT_MOST_S = 0.5
+"""The same where the client takes long to come back for more."""
 _RESTARTS = int(QueryDirectoryFlags.RESTART_SCANS | QueryDirectoryFlags.REOPEN)
 
 
@@ -62,6 +64,7 @@ async def query_directory(request: QueryDirectoryRequest, call: Call) -> Reply:
 async def _list(request: QueryDirectoryRequest, open: Open, call: Call) -> bytearray:
     enumeration = await _enumeration(request, open)
     buffer = await _fill(request, enumeration, open, call.connection.server.descriptors)
+    enumeration.answered_at = open.tree.server.reactor.seconds()
     first, enumeration.started = not enumeration.started, True
     if not buffer:
         raise StatusError(Status.NO_SUCH_FILE if first else Status.NO_MORE_FILES)
@@ -72,7 +75,8 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
     """
     The buffer with the entries that fit; the others come with the next request.
 
-    Others have their turn after each slice. Once there is something to tell, it is not kept from the client for long.
+    Others have their turn after each slice. Once there is something to tell, it is not kept from the client for long: for twice the
+    time that the client takes to come back for more, so that over a long line most of the time is not spent on round trips.
     """
     for_macs = request.file_information_class == FileInformationClass.ID_BOTH_DIRECTORY and bool((open.session.apple or 0) & _READ_DIR_ATTR)
     posix = request.file_information_class == FILE_POSIX_INFORMATION
@@ -84,7 +88,8 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
     slice_length = 0 if single else _READABLE_SLICE if open.tree.is_access_based else _SLICE
     fixed = _minimum(request, open)
     reactor = open.tree.server.reactor
-    until = reactor.seconds() + _FILLED_FOR_S
+    started = reactor.seconds()
+    until = started + min(max(_FILLED_FOR_S, 2 * (started - enumeration.answered_at)), _FILLED_FOR_AT_MOST_S)
     while True:
         entries = await open.run(enumeration.take, min(slice_length, encoder.room), fixed)
         if open.tree.is_access_based:

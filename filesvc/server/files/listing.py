@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,15 @@ class Enumeration:
 
     The store lists lazily, so that a large directory costs no more memory than a small one.
 
+    @ivar started: whether a request has been answered.
+    @ivar answered_at: when the last one was, by the reactor's clock; infinity before the first.
     """
 
     def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str, short_names: ShortNames) -> None:
         """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
         self.pattern = pattern
         self.started = False
+        self.answered_at = math.inf
         self._no_more_names = False
         self._store = store
         self._directory = directory
