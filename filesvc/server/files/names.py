@@ -81,6 +81,18 @@ def _split_stream(name: str) -> tuple[str, str | None]:
     return parts[0], stream
 
 
+def parse_stream_name(name: str) -> tuple[str, str]:
+    """
+    Take apart what a stream is to be called, C{:name} or C{:name:type}, into its name and its type in capitals (MS-FSA 2.1.5.15.11.1).
+
+    @raise StatusError: INVALID_PARAMETER for what no stream can be called.
+    """
+    stream, _, kind = name[1:].partition(":")
+    if name.endswith(":") or _STREAM_INVALID.search(stream) or _STREAM_INVALID.search(kind) or len(stream) > _COMPONENT_LIMIT:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return stream, kind.upper() or "$DATA"
+
+
 def join_name(path: Path) -> str:
     """A path as clients write it."""
     return "\\".join(path)

@@ -52,7 +52,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     """
     rename = FileRenameInformation.parse(buffer)
     if _names_stream(open, rename):
-        await rename_stream(open, parse_name(rename.file_name).stream or "", rename.replace_if_exists)
+        await rename_stream(open, rename.file_name, rename.replace_if_exists)
         return
     path = _target(open, rename)
     server, store = open.tree.server, open.tree.store
