@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _RANGE = Struct("<qq")
 _TRIM = Struct("<II")
+_REGIONS = Struct("<IIII")
 
 
 class FileRange(NamedTuple):
@@ -61,6 +63,47 @@ class SetZeroData(FixedStructure):
 def parse_set_sparse(data: memoryview) -> bool:
     """FSCTL_SET_SPARSE: whether to make the file sparse; it need not say, and means yes then."""
     return not data or data[0] != 0
+
+
+class RegionUsage(IntFlag):
+    """In what sense the data of a region is valid: of a file, what was written to it; on the disk, what is there of that."""
+
+    VALID_CACHED_DATA = 0x1
+    VALID_NONCACHED_DATA = 0x2
+
+
+@dataclass(slots=True)
+class FileRegionInput(FixedStructure):
+    """FSCTL_QUERY_FILE_REGIONS: where to look for what is valid. C{desired_usage} are L{RegionUsage}."""
+
+    LAYOUT = Struct("<qqI4x")
+
+    file_offset: int
+    length: int
+    desired_usage: int
+
+
+@dataclass(slots=True)
+class FileRegionOutput:
+    """FSCTL_QUERY_FILE_REGIONS's reply: the regions that are valid, which never are too many for one reply."""
+
+    regions: list[FileRegionInput]
+
+    @classmethod
+    def parse(cls, data: memoryview) -> FileRegionOutput:
+        """
+        The reply in C{data}.
+
+        @raise MalformedMessage: C{data} is too short for its regions.
+        """
+        _, _, count, _ = unpack(_REGIONS, data)
+        size = FileRegionInput.MINIMUM_LENGTH
+        return cls([FileRegionInput.parse(section(data, _REGIONS.size + index * size, size)) for index in range(count)])
+
+    def encode(self) -> bytes:
+        """Its bytes."""
+        count = len(self.regions)
+        return _REGIONS.pack(0, count, count, 0) + b"".join(region.encode() for region in self.regions)
 
 
 @dataclass(slots=True)

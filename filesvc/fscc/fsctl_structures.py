@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from struct import Struct
 
 from filesvc.dtyp.structure import FixedStructure, section, unpack
@@ -23,8 +24,48 @@ class CompressionState(FixedStructure):
 
 
 @dataclass(slots=True)
+class NtfsVolumeDataBuffer(FixedStructure):
+    """FSCTL_GET_NTFS_VOLUME_DATA: a volume's number, its room in sectors and clusters, and where NTFS keeps its table of files."""
+
+    LAYOUT = Struct("<5q4I5q")
+
+    volume_serial_number: int
+    number_sectors: int
+    total_clusters: int
+    free_clusters: int
+    total_reserved: int = 0
+    bytes_per_sector: int = 0
+    bytes_per_cluster: int = 0
+    bytes_per_file_record_segment: int = 0
+    clusters_per_file_record_segment: int = 0
+    mft_valid_data_length: int = 0
+    mft_start_lcn: int = 0
+    mft2_start_lcn: int = 0
+    mft_zone_start: int = 0
+    mft_zone_end: int = 0
+
+
+class MarkHandleFlags(IntFlag):
+    """What FSCTL_MARK_HANDLE says of an open."""
+
+    READ_COPY = 0x80
+    NOT_READ_COPY = 0x100
+
+
+@dataclass(slots=True)
+class MarkHandleInfo(FixedStructure):
+    """FSCTL_MARK_HANDLE: read only the copy C{copy_number} of the data, or any. C{handle_info} are L{MarkHandleFlags}."""
+
+    LAYOUT = Struct("<I4xQI4x")
+
+    copy_number: int
+    volume_handle: int
+    handle_info: int
+
+
+@dataclass(slots=True)
 class ObjectIdBuffer(FixedStructure):
-    """FSCTL_CREATE_OR_GET_OBJECT_ID: the 16 bytes that name a file, and where it was when it got them."""
+    """The FSCTLs of object ids: the 16 bytes that name a file, and where it was when it got them."""
 
     LAYOUT = Struct("<16s16s16s16s")
 

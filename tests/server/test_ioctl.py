@@ -184,6 +184,13 @@ CODES_OF_FILES = [
     Fsctl.GET_COMPRESSION,
     Fsctl.SET_COMPRESSION,
     Fsctl.CREATE_OR_GET_OBJECT_ID,
+    Fsctl.GET_OBJECT_ID,
+    Fsctl.SET_OBJECT_ID,
+    Fsctl.SET_OBJECT_ID_EXTENDED,
+    Fsctl.GET_NTFS_VOLUME_DATA,
+    Fsctl.READ_FILE_USN_DATA,
+    Fsctl.QUERY_FILE_REGIONS,
+    Fsctl.MARK_HANDLE,
     Fsctl.SRV_ENUMERATE_SNAPSHOTS,
 ]
 
@@ -208,12 +215,20 @@ def test_input_that_is_too_short(client: Client, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "length"),
-    [(Fsctl.SRV_REQUEST_RESUME_KEY, 32), (Fsctl.GET_COMPRESSION, 2), (Fsctl.CREATE_OR_GET_OBJECT_ID, 64)],
+    ("code", "length", "refused"),
+    [
+        (Fsctl.SRV_REQUEST_RESUME_KEY, 32, Status.BUFFER_TOO_SMALL),
+        (Fsctl.GET_COMPRESSION, 2, Status.INVALID_PARAMETER),
+        (Fsctl.CREATE_OR_GET_OBJECT_ID, 64, Status.INVALID_PARAMETER),
+        (Fsctl.GET_OBJECT_ID, 64, Status.INVALID_PARAMETER),
+        (Fsctl.GET_NTFS_VOLUME_DATA, 96, Status.BUFFER_TOO_SMALL),
+        (Fsctl.READ_FILE_USN_DATA, 64, Status.BUFFER_TOO_SMALL),
+        (Fsctl.QUERY_FILE_REGIONS, 40, Status.BUFFER_TOO_SMALL),
+    ],
 )
-def test_output_that_does_not_fit(client: Client, code: int, length: int) -> None:
+def test_output_that_does_not_fit(client: Client, code: int, length: int, refused: Status) -> None:
     file_id = client.open("a")
-    assert control(client, code, file_id, room=length - 1)[0] is Status.BUFFER_TOO_SMALL
+    assert control(client, code, file_id, room=length - 1)[0] is refused
     status, output = control(client, code, file_id, room=length)
     assert (status, len(output)) == (Status.SUCCESS, length)
 
@@ -237,7 +252,12 @@ def test_rights(client: Client, store: MemoryStore, code: int, data: bytes, righ
 
 @pytest.mark.parametrize(
     ("code", "data"),
-    [(Fsctl.SET_SPARSE, b""), (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode()), (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)]))],
+    [
+        (Fsctl.SET_SPARSE, b""),
+        (Fsctl.SET_ZERO_DATA, SetZeroData(0, 1).encode()),
+        (Fsctl.QUERY_ALLOCATED_RANGES, encode_ranges([(0, 1)])),
+        (Fsctl.QUERY_FILE_REGIONS, b""),
+    ],
 )
 def test_a_folder_has_no_data(client: Client, code: int, data: bytes) -> None:
     folder = client.open("d", create_options=CreateOptions.DIRECTORY_FILE)

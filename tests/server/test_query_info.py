@@ -82,18 +82,17 @@ def test_identity(client: Client, file: FileId, stat: Stat) -> None:
     identity = stat.identity
     assert file_info.FileInternalInformation.parse(data(client.query_info(file, F.INTERNAL))).index_number == identity.inode
     told = file_info.FileIdInformation.parse(data(client.query_info(file, F.ID)))
-    assert (told.volume_serial_number, int.from_bytes(told.file_id, "little")) == (identity.device, identity.inode)
+    assert int.from_bytes(told.file_id, "little") == identity.inode
 
 
 def test_names(client: Client, file: FileId) -> None:
-    assert name_info.FileNameInformation.parse(data(client.query_info(file, F.NAME))).file_name == "\\d\\File.txt"
     assert name_info.FileNormalizedNameInformation.parse(data(client.query_info(file, F.NORMALIZED_NAME))).file_name == "d\\File.txt"
     assert name_info.FileAlternateNameInformation.parse(data(client.query_info(file, F.ALTERNATE_NAME))).file_name == "FILE.TXT"
 
 
 def test_names_of_the_share_itself(client: Client) -> None:
     root = client.open("")
-    assert name_info.FileNameInformation.parse(data(client.query_info(root, F.NAME))).file_name == "\\"
+    assert name_info.FileAllInformation.parse(data(client.query_info(root, F.ALL))).name.file_name == "\\"
     assert client.query_info(root, F.ALTERNATE_NAME).status is Status.OBJECT_NAME_NOT_FOUND
 
 
@@ -101,7 +100,7 @@ def test_normalized_names_came_with_the_newest_dialect(make_client: MakeClient) 
     old = make_client(Dialect.SMB_3_0_2)
     file_id = old.open("a")
     assert old.query_info(file_id, F.NORMALIZED_NAME).status is Status.NOT_SUPPORTED
-    assert old.query_info(file_id, F.NAME).status is Status.SUCCESS
+    assert old.query_info(file_id, F.STANDARD).status is Status.SUCCESS
 
 
 def test_what_the_open_is_like(client: Client, store: MemoryStore) -> None:
@@ -119,8 +118,8 @@ def test_what_the_open_is_like(client: Client, store: MemoryStore) -> None:
 def test_all_is_all_of_them(client: Client, file: FileId) -> None:
     whole = name_info.FileAllInformation.parse(data(client.query_info(file, F.ALL)))
     parts = b"".join(bytes(data(client.query_info(file, what))) for what in (F.BASIC, F.STANDARD, F.INTERNAL, F.EA, F.ACCESS))
-    parts += b"".join(bytes(data(client.query_info(file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT, F.NAME))
-    assert whole.encode() == parts
+    parts += b"".join(bytes(data(client.query_info(file, what))) for what in (F.POSITION, F.MODE, F.ALIGNMENT))
+    assert whole.encode() == parts + name_info.FileNameInformation("\\d\\File.txt").encode()
 
 
 def test_network_open(client: Client, file: FileId, stat: Stat) -> None:
@@ -169,7 +168,7 @@ FIXED = {
     F.COMPRESSION: 16,
     F.ID: 24,
 }
-VARIABLE = {F.NAME: 8, F.ALL: 104, F.ALTERNATE_NAME: 8, F.STREAM: 32, F.NORMALIZED_NAME: 4}
+VARIABLE = {F.ALL: 104, F.ALTERNATE_NAME: 8, F.STREAM: 32, F.NORMALIZED_NAME: 4}
 
 
 @pytest.mark.parametrize(("what", "length"), FIXED.items())
@@ -209,7 +208,7 @@ def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> No
 def test_what_takes_no_right(client: Client, store: MemoryStore) -> None:
     store.add("a")
     file_id = client.open("a", access=AccessMask.DELETE)
-    for what in (F.STANDARD, F.INTERNAL, F.EA, F.ACCESS, F.NAME, F.POSITION, F.MODE, F.ALIGNMENT, F.STREAM, F.COMPRESSION, F.ID):
+    for what in (F.STANDARD, F.INTERNAL, F.EA, F.ACCESS, F.POSITION, F.MODE, F.ALIGNMENT, F.STREAM, F.COMPRESSION, F.ID):
         data(client.query_info(file_id, what))
 
 

@@ -111,6 +111,7 @@ MINIMA = [
     (FileInformationClass.ALLOCATION, 8),
     (FileInformationClass.END_OF_FILE, 8),
     (FileInformationClass.VALID_DATA_LENGTH, 8),
+    (FileInformationClass.SHORT_NAME, 8),
 ]
 
 
@@ -131,6 +132,7 @@ def test_buffers_too_short(client: Client, what: int, minimum: int) -> None:
         (FileInformationClass.END_OF_FILE, AccessMask.FILE_WRITE_DATA),
         (FileInformationClass.VALID_DATA_LENGTH, AccessMask.FILE_WRITE_DATA),
         (FileInformationClass.FULL_EA, AccessMask.FILE_WRITE_EA),
+        (FileInformationClass.SHORT_NAME, AccessMask.DELETE),
     ],
 )
 def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> None:
@@ -146,7 +148,6 @@ def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> No
         (InfoType.FILE, FileInformationClass.STANDARD, Status.INVALID_INFO_CLASS),
         (InfoType.FILE, 0, Status.INVALID_INFO_CLASS),
         (InfoType.FILE, 255, Status.INVALID_INFO_CLASS),
-        (InfoType.FILESYSTEM, 6, Status.NOT_SUPPORTED),
         (InfoType.QUOTA, 0, Status.NOT_SUPPORTED),
         (0, 4, Status.INVALID_PARAMETER),
         (5, 4, Status.INVALID_PARAMETER),
@@ -257,11 +258,27 @@ def test_the_position(client: Client, position: int, status: Status) -> None:
     assert get(client, file_id).position.current_byte_offset == max(position, 0)
 
 
-@pytest.mark.parametrize(("mode", "status"), [(2, Status.SUCCESS), (0x103E, Status.SUCCESS), (1, Status.INVALID_PARAMETER)])
-def test_the_mode(client: Client, mode: int, status: Status) -> None:
-    file_id = client.open("a")
-    assert put(client, file_id, FileInformationClass.MODE, FileModeInformation(mode).encode()) is status
-    assert get(client, file_id).mode.mode == (mode if status is Status.SUCCESS else 0)
+@pytest.mark.parametrize(
+    ("options", "mode", "shown"),
+    [
+        (0, 0, 0),
+        (0, 2, 2),
+        (0, 6, 6),
+        (CreateOptions.NO_INTERMEDIATE_BUFFERING | CreateOptions.WRITE_THROUGH, 4, 0xE),
+        (CreateOptions.SEQUENTIAL_ONLY | CreateOptions.DELETE_ON_CLOSE, 2, 0x1002),
+        (CreateOptions.SYNCHRONOUS_IO_ALERT, 4, 4),
+        *((0, mode, None) for mode in (1, 8, 0x10, 0x20, 0x30, 0x1000, 0x103E)),
+        (CreateOptions.SYNCHRONOUS_IO_NONALERT, 0x20, None),
+    ],
+)
+def test_the_mode(client: Client, options: int, mode: int, shown: int | None) -> None:
+    """MS-FSA 2.1.5.15.8: what the open was made with, but for what may be chosen anew."""
+    file_id = client.open("a", create_options=options)
+    before = options & 0x100E
+    assert get(client, file_id).mode.mode == before
+    status = put(client, file_id, FileInformationClass.MODE, FileModeInformation(mode).encode())
+    assert status is (Status.INVALID_PARAMETER if shown is None else Status.SUCCESS)
+    assert get(client, file_id).mode.mode == (before if shown is None else shown)
 
 
 # Attributes

@@ -20,7 +20,7 @@ from filesvc.fscc.file_information import (
     FileStandardInformation,
 )
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
-from filesvc.fscc.name_information import FileNameInformation, FileRenameInformation, parse_streams
+from filesvc.fscc.name_information import FileAllInformation, FileRenameInformation, parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind
 from filesvc.server.files.streams import MAX_INLINE
 from filesvc.server.server import Server
@@ -154,7 +154,7 @@ def test_what_is_told_of_a_stream(client: Client) -> None:
     file_id = client.open("a:s", disposition=OPEN)
     standard = FileStandardInformation.parse(query(client, file_id, INFORMATION.STANDARD))
     assert (standard.end_of_file, standard.directory) == (3, False)
-    assert FileNameInformation.parse(query(client, file_id, INFORMATION.NAME)).file_name == r"\a:s"
+    assert FileAllInformation.parse(query(client, file_id, INFORMATION.ALL)).name.file_name == r"\a:s"
 
 
 def test_attributes_are_the_files(client: Client, store: MemoryStore) -> None:

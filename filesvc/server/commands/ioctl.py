@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.fsctl import Fsctl
-from filesvc.server.commands.control import file_control, reparse_points
+from filesvc.server.commands.control import file_control, object_ids, reparse_points
 from filesvc.server.commands.control.duplicate_extents import duplicate_extents
 from filesvc.server.commands.control.host_interfaces import network_interfaces
+from filesvc.server.commands.control.mark_handle import mark_handle
+from filesvc.server.commands.control.usn import read_file_usn_data
+from filesvc.server.commands.control.volume_data import ntfs_volume_data
 from filesvc.server.commands.ipc.pipes import peek, transceive
 from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
 from filesvc.server.connection.call import Call, Reply
@@ -121,7 +124,14 @@ _OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
     Fsctl.FILE_LEVEL_TRIM: file_control.trim,
     Fsctl.GET_COMPRESSION: file_control.get_compression,
     Fsctl.SET_COMPRESSION: file_control.set_compression,
-    Fsctl.CREATE_OR_GET_OBJECT_ID: file_control.object_id,
+    Fsctl.QUERY_FILE_REGIONS: file_control.file_regions,
+    Fsctl.CREATE_OR_GET_OBJECT_ID: object_ids.object_id,
+    Fsctl.GET_OBJECT_ID: object_ids.object_id,
+    Fsctl.SET_OBJECT_ID: object_ids.set_object_id,
+    Fsctl.SET_OBJECT_ID_EXTENDED: object_ids.set_object_id_extended,
+    Fsctl.GET_NTFS_VOLUME_DATA: ntfs_volume_data,
+    Fsctl.READ_FILE_USN_DATA: read_file_usn_data,
+    Fsctl.MARK_HANDLE: mark_handle,
     Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.snapshots,
     Fsctl.GET_REPARSE_POINT: reparse_points.get_reparse_point,
     Fsctl.SET_REPARSE_POINT: reparse_points.set_reparse_point,

@@ -8,6 +8,7 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.server.access.descriptor_parts import TO_QUERY, require_parts, select
 from filesvc.server.access.nfs_entries import with_nfs_entries
 from filesvc.server.commands.info import file_queries as file_query
+from filesvc.server.commands.info import refusals
 from filesvc.server.commands.info import volume_queries as volume_query
 from filesvc.server.commands.ipc.pipes import query_pipe
 from filesvc.server.connection.call import Call, Reply
@@ -32,7 +33,7 @@ async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
         case InfoType.FILE:
             query = file_query.QUERIES.get(request.file_info_class)
             if query is None:
-                raise StatusError(Status.INVALID_INFO_CLASS)
+                raise StatusError(refusals.FILE_QUERIES.get(request.file_info_class, refusals.OTHERS))
             if request.file_info_class == FileInformationClass.NORMALIZED_NAME and call.connection.dialect != Dialect.SMB_3_1_1:
                 raise StatusError(Status.NOT_SUPPORTED)
             if query.access:
@@ -43,7 +44,7 @@ async def query_info(request: QueryInfoRequest, call: Call) -> Reply:
         case InfoType.FILESYSTEM:
             volume = volume_query.QUERIES.get(request.file_info_class)
             if volume is None:
-                raise StatusError(Status.INVALID_INFO_CLASS)
+                raise StatusError(refusals.VOLUME_QUERIES.get(request.file_info_class, refusals.OTHERS))
             if limit < volume.minimum:
                 raise StatusError(Status.INFO_LENGTH_MISMATCH)
             return _reply(await volume.answer(open), limit, volume.minimum)

@@ -10,6 +10,7 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.server.access.descriptor_parts import TO_SET, amend, require_parts
 from filesvc.server.access.nfs_entries import kept_mode, take_nfs_entries
 from filesvc.server.commands.info import file_settings as file_setting
+from filesvc.server.commands.info import refusals
 from filesvc.server.commands.info.breaks import before_setting
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -40,7 +41,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
         case InfoType.FILE:
             setting = file_setting.SETTINGS.get(request.file_info_class)
             if setting is None:
-                raise StatusError(Status.INVALID_INFO_CLASS)
+                raise StatusError(refusals.FILE_SETTINGS.get(request.file_info_class, refusals.OTHERS))
             if setting.access:
                 open.require(setting.access)
             if len(buffer) < setting.minimum:
@@ -52,7 +53,9 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                     await durability.save(other)
         case InfoType.SECURITY:
             await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer), call)
-        case InfoType.FILESYSTEM | InfoType.QUOTA:
+        case InfoType.FILESYSTEM:
+            raise StatusError(refusals.VOLUME_SETTINGS.get(request.file_info_class, refusals.OTHERS))
+        case InfoType.QUOTA:
             raise StatusError(Status.NOT_SUPPORTED)
         case _:
             raise StatusError(Status.INVALID_PARAMETER)

@@ -52,10 +52,15 @@ class ShortNames:
         return self._long.get(short) or self._before.get(short, name)
 
 
+def is_short_name(name: str) -> bool:
+    """Whether a name has the form 8.3, in letters of any case."""
+    return len(name) <= _LONGEST and _SHORT.fullmatch(name.upper()) is not None
+
+
 def short_name(name: str) -> str:
     """The short name of a file, which is no promise to find the file by it."""
     upper = name.upper()
-    if len(upper) <= _LONGEST and _SHORT.fullmatch(upper):
+    if is_short_name(name):
         return upper
     base, _, extension = upper.rpartition(".")
     if not base:

@@ -46,6 +46,12 @@ MAX_OFFSET = 0x7FFFFFFFFFFFFFFF
 MAX_FILE_SIZE = 0xFFFFFFF0000
 """How large a file may become: NTFS's limit, which clients count on."""
 
+MODES = 0x100E
+"""
+The create options that make an open's mode: WRITE_THROUGH, SEQUENTIAL_ONLY, NO_INTERMEDIATE_BUFFERING, DELETE_ON_CLOSE (MS-FSA 2.1.5.1).
+The two SYNCHRONOUS_IO options of a CREATE are ignored (MS-SMB2 2.2.13).
+"""
+
 CLUSTER = 4096
 """The unit of allocation that clients are told of."""
 
@@ -73,7 +79,7 @@ class Open:
     origin: Origin | None = None
     durability: Durability | None = None
     position: int = 0
-    mode: int = 0
+    mode: int = field(init=False)
     has_written: bool = False
     keeps_write_time: bool = False
     closed: bool = False
@@ -81,6 +87,9 @@ class Open:
     _idle: Deferred[None] | None = None
     on_close: list[Callable[[], None]] = field(default_factory=list)
     _listing: DeferredLock | None = None
+
+    def __post_init__(self) -> None:
+        self.mode = self.create_options & MODES
 
     @property
     def listing(self) -> DeferredLock:

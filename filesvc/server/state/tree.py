@@ -38,6 +38,7 @@ class TreeConnect:
     server: Services
     share: Share | None
     maximal_access: int
+    _volume_serial: int | None = None
 
     @property
     def must_encrypt(self) -> bool:
@@ -60,6 +61,12 @@ class TreeConnect:
         assert self.share is not None
         store: IFileStore = self.share.store
         return store
+
+    async def volume_serial(self) -> int:
+        """The number of the volume behind, the same wherever clients are told one."""
+        if self._volume_serial is None:
+            self._volume_serial = (await self.run(self.store.volume)).serial
+        return self._volume_serial
 
     async def node_at(self, path: Path) -> FileNode | None:
         """What is open of the file or directory at a path, in any case of the letters, through whatever store."""

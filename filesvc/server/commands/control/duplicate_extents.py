@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import FileAttributes, ICloningStore
-from filesvc.server.connection.call import Call, Reply
+from filesvc.server.commands.control.replies import reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import StreamFile
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import MAX_OFFSET, Open
 from filesvc.smb2.duplicate_extents import DuplicateExtents
-from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+
+if TYPE_CHECKING:
+    from filesvc.server.connection.call import Call, Reply
+    from filesvc.smb2.messages.ioctl import IoctlRequest
 
 _STATUS_OF_ERRNO = {errno.EXDEV: Status.INVALID_PARAMETER, errno.EOPNOTSUPP: Status.INVALID_DEVICE_REQUEST}
 
@@ -44,7 +48,7 @@ async def duplicate_extents(request: IoctlRequest, call: Call) -> Reply:
             if error.errno in _STATUS_OF_ERRNO:
                 raise StatusError(_STATUS_OF_ERRNO[error.errno]) from error
             raise
-    return Reply(IoctlResponse(request.ctl_code, request.file_id, b"").encode())
+    return reply(request)
 
 
 def _check(asked: DuplicateExtents, source: Open, target: Open) -> None:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import CompressionFormat
-from filesvc.fscc.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_set_sparse
+from filesvc.fscc.file_ranges import (
+    FileLevelTrim,
+    FileRange,
+    FileRegionInput,
+    FileRegionOutput,
+    RegionUsage,
+    SetZeroData,
+    encode_ranges,
+    parse_set_sparse,
+)
 from filesvc.fscc.fsctl import Fsctl
-from filesvc.fscc.fsctl_structures import CompressionState, ObjectIdBuffer, SrvSnapshotArray
+from filesvc.fscc.fsctl_structures import CompressionState, SrvSnapshotArray
 from filesvc.interfaces import FileAttributes, ICompressibleFile, IOpenFile
-from filesvc.server.connection.call import Call, Reply
+from filesvc.server.commands.control.replies import reply, require_room
 from filesvc.server.errors import StatusError, status_of
 from filesvc.server.files.network_times import compression_format
 from filesvc.server.files.snapshots import list_snapshots
 from filesvc.server.files.stream_access import copy_range
 from filesvc.server.operations.copy_file import copy_file
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE, Open
+from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE, MAX_OFFSET, Open
 from filesvc.smb2.contexts.apple import ServerCapabilities
 from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.change_notify import CompletionFilter
-from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
+
+if TYPE_CHECKING:
+    from filesvc.server.connection.call import Call, Reply
+    from filesvc.smb2.messages.ioctl import IoctlRequest
 
 _MAX_CHUNKS = 256
 _MAX_CHUNK = 1 << 20
@@ -32,6 +46,7 @@ _MAX_TRIMMED = 1024
 """Ranges; each of them is held against all locks."""
 _SNAPSHOTS_MINIMUM = 16
 _RANGE_LENGTH = 16
+_REGIONS_LENGTH = 40
 _TRIM_HEAD = 8
 _COPY_HEAD = 32
 _CHUNK_LENGTH = 24
@@ -40,21 +55,12 @@ _COMPRESSION_FORMATS = frozenset(CompressionFormat)
 _MAY_WRITE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 
 
-def _reply(request: IoctlRequest, output: bytes = b"", status: Status = Status.SUCCESS) -> Reply:
-    return Reply(IoctlResponse(request.ctl_code, request.file_id, output).encode(), status)
-
-
-def _require_room(request: IoctlRequest, length: int) -> None:
-    if request.max_output_response < length:
-        raise StatusError(Status.BUFFER_TOO_SMALL)
-
-
 async def resume_key(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_SRV_REQUEST_RESUME_KEY: a name for an open file, as the source of a copy (MS-SMB2 3.3.5.15.5)."""
     open = call.use_file_open(request.file_id)
     key = SrvRequestResumeKeyResponse(open.file_id.pack().ljust(_RESUME_KEY, b"\0")).encode()
-    _require_room(request, len(key))
-    return _reply(request, key)
+    require_room(request, len(key))
+    return reply(request, key)
 
 
 async def copychunk(request: IoctlRequest, call: Call) -> Reply:
@@ -74,7 +80,7 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
         return _too_much(request)
     _check_copy(request, source, target)
     if not copy.chunks and (call.session.apple or 0) & ServerCapabilities.OSX_COPYFILE:
-        return _reply(request, SrvCopychunkResponse(0, 0, await copy_file(source, target) & _UINT32).encode())
+        return reply(request, SrvCopychunkResponse(0, 0, await copy_file(source, target) & _UINT32).encode())
     target.node.caching.take(Operation.WRITE, target.holder)
     written = total = 0
     status = Status.SUCCESS
@@ -86,12 +92,12 @@ async def copychunk(request: IoctlRequest, call: Call) -> Reply:
         status = error.status
     except OSError as error:
         status = status_of(error)
-    return _reply(request, SrvCopychunkResponse(written, 0, total).encode(), status)
+    return reply(request, SrvCopychunkResponse(written, 0, total).encode(), status)
 
 
 def _too_much(request: IoctlRequest) -> Reply:
     """Tell how much may be copied at once."""
-    return _reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
+    return reply(request, SrvCopychunkResponse(_MAX_CHUNKS, _MAX_CHUNK, _MAX_COPY).encode(), Status.INVALID_PARAMETER)
 
 
 def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
@@ -144,7 +150,7 @@ async def set_sparse(request: IoctlRequest, call: Call) -> Reply:
     await open.run(open.file.set_attributes, attributes)
     open.tree.server.notifier.modified(open, CompletionFilter.ATTRIBUTES)
     await open.entries_changed(open.path)
-    return _reply(request)
+    return reply(request)
 
 
 async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
@@ -163,7 +169,7 @@ async def set_zero_data(request: IoctlRequest, call: Call) -> Reply:
         await open.before_write()
         await open.run_sized(length, open.file.punch, zero.file_offset, length)
         open.node.reservation.forget()
-    return _reply(request)
+    return reply(request)
 
 
 async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
@@ -177,7 +183,7 @@ async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
     room = request.max_output_response // _RANGE_LENGTH
     if ranges and not room:
         raise StatusError(Status.BUFFER_TOO_SMALL)
-    return _reply(request, encode_ranges(ranges[:room]), Status.BUFFER_OVERFLOW if len(ranges) > room else Status.SUCCESS)
+    return reply(request, encode_ranges(ranges[:room]), Status.BUFFER_OVERFLOW if len(ranges) > room else Status.SUCCESS)
 
 
 async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
@@ -187,6 +193,33 @@ async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
         return await open.run_in_thread(open.file.allocated_ranges, asked.offset, asked.length)
     length = min(asked.length, stat.size - asked.offset)
     return [(asked.offset, length)] if length > 0 else []
+
+
+async def file_regions(request: IoctlRequest, call: Call) -> Reply:
+    """FSCTL_QUERY_FILE_REGIONS: which part of a range has valid data, which is all up to the end of the file (MS-FSA 2.1.5.10.24)."""
+    open = call.use_file_open(request.file_id)
+    if open.is_directory:
+        raise StatusError(Status.INVALID_PARAMETER)
+    asked = _asked_region(request)
+    require_room(request, _REGIONS_LENGTH)
+    size = (await open.stat()).size
+    if asked.file_offset > size or (size and asked.file_offset == size):
+        return reply(request)
+    length = min(asked.length, size - asked.file_offset)
+    return reply(request, FileRegionOutput([FileRegionInput(asked.file_offset, length, RegionUsage.VALID_CACHED_DATA)]).encode())
+
+
+def _asked_region(request: IoctlRequest) -> FileRegionInput:
+    if not request.input:
+        return FileRegionInput(0, MAX_OFFSET, RegionUsage.VALID_CACHED_DATA)
+    if len(request.input) < FileRegionInput.MINIMUM_LENGTH:
+        raise StatusError(Status.BUFFER_TOO_SMALL)
+    asked = FileRegionInput.parse(request.input)
+    if asked.length <= 0 or not 0 <= asked.file_offset <= MAX_OFFSET - asked.length:
+        raise StatusError(Status.INVALID_PARAMETER)
+    if not asked.desired_usage & RegionUsage.VALID_CACHED_DATA:
+        raise StatusError(Status.INVALID_PARAMETER)
+    return asked
 
 
 async def trim(request: IoctlRequest, call: Call) -> Reply:
@@ -208,7 +241,7 @@ async def trim(request: IoctlRequest, call: Call) -> Reply:
     clusters = [(start, end - start) for start, end in zip(starts, ends, strict=True) if start < end]
     await open.run_sized(sum(length for _, length in clusters), _punch_all, open.file, clusters)
     open.node.reservation.forget()
-    return _reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
+    return reply(request, len(asked.ranges).to_bytes(4, "little")[: request.max_output_response])
 
 
 def _punch_all(file: IOpenFile, ranges: list[tuple[int, int]]) -> None:
@@ -220,8 +253,8 @@ async def get_compression(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_GET_COMPRESSION: whether it is compressed. How, is the file system's own."""
     open = call.use_file_open(request.file_id)
     state = CompressionState(compression_format(await open.stat())).encode()
-    _require_room(request, len(state))
-    return _reply(request, state)
+    require_room(request, len(state), Status.INVALID_PARAMETER)
+    return reply(request, state)
 
 
 async def set_compression(request: IoctlRequest, call: Call) -> Reply:
@@ -237,16 +270,7 @@ async def set_compression(request: IoctlRequest, call: Call) -> Reply:
         await open.entries_changed(open.path)
     elif wanted != CompressionFormat.NONE:
         raise StatusError(Status.NOT_SUPPORTED)
-    return _reply(request)
-
-
-async def object_id(request: IoctlRequest, call: Call) -> Reply:
-    """FSCTL_CREATE_OR_GET_OBJECT_ID: made from what identifies the file anyway."""
-    identity = call.use_file_open(request.file_id).file.identity
-    device = identity.device.to_bytes(16, "little")
-    own = ObjectIdBuffer((identity.inode & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") + device[:8], device).encode()
-    _require_room(request, len(own))
-    return _reply(request, own)
+    return reply(request)
 
 
 async def snapshots(request: IoctlRequest, call: Call) -> Reply:
@@ -257,4 +281,4 @@ async def snapshots(request: IoctlRequest, call: Call) -> Reply:
     assert open.tree.share is not None
     found = await open.run(list_snapshots, open.tree.store, open.tree.share.snapshots)
     tokens = [snapshot.token for snapshot in found]
-    return _reply(request, SrvSnapshotArray(len(tokens), tokens).encode(request.max_output_response))
+    return reply(request, SrvSnapshotArray(len(tokens), tokens).encode(request.max_output_response))

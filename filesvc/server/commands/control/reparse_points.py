@@ -10,31 +10,27 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
 from filesvc.fscc.reparse_point import ReparseDataBuffer
 from filesvc.interfaces import IReparsePointFile, ISpecialFile
-from filesvc.server.connection.call import Call, Reply
+from filesvc.server.commands.control.replies import reply, require_room
 from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import is_tag_of, reparse_buffer, reparse_tag
 from filesvc.server.operations.becoming import become_plain, become_reparse_point
-from filesvc.smb2.messages.ioctl import IoctlRequest, IoctlResponse
 
 if TYPE_CHECKING:
+    from filesvc.server.connection.call import Call, Reply
     from filesvc.server.state.open import Open
+    from filesvc.smb2.messages.ioctl import IoctlRequest
 
 _MAY_CHANGE = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_ATTRIBUTES)
 _HEADER_LENGTH: Final = 8
 _LAST_RESERVED_TAG: Final = 1
 
 
-def _reply(request: IoctlRequest, output: bytes = b"", status: Status = Status.SUCCESS) -> Reply:
-    return Reply(IoctlResponse(request.ctl_code, request.file_id, output).encode(), status)
-
-
 async def get_reparse_point(request: IoctlRequest, call: Call) -> Reply:
     """FSCTL_GET_REPARSE_POINT: what a link or special file is, or what a client has made of a file (MS-FSA 2.1.5.10.17)."""
     buffer = await _buffer(call.use_file_open(request.file_id))
-    if request.max_output_response < _HEADER_LENGTH:
-        raise StatusError(Status.BUFFER_TOO_SMALL)
+    require_room(request, _HEADER_LENGTH)
     room = request.max_output_response
-    return _reply(request, buffer[:room], Status.BUFFER_OVERFLOW if len(buffer) > room else Status.SUCCESS)
+    return reply(request, buffer[:room], Status.BUFFER_OVERFLOW if len(buffer) > room else Status.SUCCESS)
 
 
 async def _buffer(open: Open) -> bytes:
@@ -63,7 +59,7 @@ async def set_reparse_point(request: IoctlRequest, call: Call) -> Reply:
     if reparse_tag(stat) and not is_tag_of(asked.tag, stat):
         raise StatusError(Status.IO_REPARSE_TAG_MISMATCH)
     await become_reparse_point(open, bytes(request.input))
-    return _reply(request)
+    return reply(request)
 
 
 async def delete_reparse_point(request: IoctlRequest, call: Call) -> Reply:
@@ -79,7 +75,7 @@ async def delete_reparse_point(request: IoctlRequest, call: Call) -> Reply:
     if not is_tag_of(asked.tag, stat):
         raise StatusError(Status.IO_REPARSE_TAG_MISMATCH)
     await become_plain(open)
-    return _reply(request)
+    return reply(request)
 
 
 def _parse(request: IoctlRequest) -> ReparseDataBuffer:

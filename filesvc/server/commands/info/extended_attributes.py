@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
-from filesvc.fscc.ea import FullEa, parse_full_eas
+from filesvc.fscc.ea import NEED_EA, FullEa, parse_full_eas
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import check_name, get_all, set_all
 from filesvc.smb2.messages.change_notify import CompletionFilter
@@ -25,8 +25,8 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
 
     All are set, or none (MS-FSA 2.1.5.15.5).
 
-    @raise StatusError: INVALID_EA_NAME; ACCESS_DENIED for a named value that is none of the clients'; EAS_NOT_SUPPORTED; EA_TOO_LARGE for
-        what the store has no room for.
+    @raise StatusError: INVALID_EA_NAME, for flags that there are none of as well (MS-FSA 2.1.5.15.6); ACCESS_DENIED for a named value that
+        is none of the clients'; EAS_NOT_SUPPORTED; EA_TOO_LARGE for what the store has no room for.
     @raise OSError: the store does not keep them.
     """
     if len(buffer) > MAX_LIST:
@@ -34,6 +34,8 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
     attributes = parse_full_eas(buffer)
     for attribute in attributes:
         check_name(attribute.name)
+        if attribute.flags & ~NEED_EA:
+            raise StatusError(Status.INVALID_EA_NAME)
     try:
         await open.run(set_all, open.file, attributes)
     except OSError as error:

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.smb2.messages.query_info import QueryInfoRequest
 
-_INODE = 0xFFFFFFFFFFFFFFFF
-
 
 class FileQuery(NamedTuple):
     """How one class is answered: the shortest buffer it fits in at all, and the right it takes."""
@@ -92,10 +90,6 @@ async def _ea(open: Open, request: QueryInfoRequest) -> bytes:
 
 async def _access(open: Open, request: QueryInfoRequest) -> bytes:
     return FileAccessInformation(open.granted_access).encode()
-
-
-async def _name(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileNameInformation("\\" + join_name(open.full_path)).encode()
 
 
 async def _normalized_name(open: Open, request: QueryInfoRequest) -> bytes:
@@ -155,7 +149,7 @@ async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
 
 async def _id(open: Open, request: QueryInfoRequest) -> bytes:
     identity = open.file.identity
-    return FileIdInformation(identity.device & _INODE, open.session.file_number(identity).to_bytes(16, "little")).encode()
+    return FileIdInformation(await open.tree.volume_serial(), open.session.file_number(identity).to_bytes(16, "little")).encode()
 
 
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
@@ -189,7 +183,6 @@ QUERIES: dict[int, FileQuery] = {
     FileInformationClass.INTERNAL: FileQuery(_internal, 8),
     FileInformationClass.EA: FileQuery(_ea, 4),
     FileInformationClass.ACCESS: FileQuery(_access, 4),
-    FileInformationClass.NAME: FileQuery(_name, 8),
     FileInformationClass.POSITION: FileQuery(_position, 8),
     FileInformationClass.MODE: FileQuery(_mode, 4),
     FileInformationClass.ALIGNMENT: FileQuery(_alignment, 4),

@@ -20,14 +20,18 @@ from filesvc.fscc.file_information import (
     FilePositionInformation,
     FileValidDataLengthInformation,
 )
+from filesvc.fscc.name_information import FileShortNameInformation
 from filesvc.interfaces import FileAttributes, Kind, Times
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.files.attributes import check_attributes, kept_attributes
+from filesvc.server.files.short_names import is_short_name
 from filesvc.server.operations.renaming import link, rename
 from filesvc.server.state import deletion
 from filesvc.server.state.caching import Operation
+from filesvc.server.state.open import MAX_FILE_SIZE
 from filesvc.smb2.messages.change_notify import CompletionFilter
+from filesvc.smb2.messages.create import CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,8 +39,8 @@ if TYPE_CHECKING:
     from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.open import Open
 
-_MAX_SIZE = 0x7FFFFFFFFFFFFFFF
-_MODES = 0x103E
+_SEQUENTIAL_ONLY = int(CreateOptions.SEQUENTIAL_ONLY)
+_SETTABLE_MODES = int(CreateOptions.WRITE_THROUGH) | _SEQUENTIAL_ONLY
 _KEPT_WHATEVER_IS_SET = FileAttributes.SPARSE_FILE
 
 
@@ -142,10 +146,13 @@ async def _position(open: Open, buffer: memoryview, descriptors: Descriptors) ->
 
 
 async def _mode(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
+    """Only what the file is read ahead for, and whether writes go through, can be chosen anew (MS-FSA 2.1.5.15.8)."""
     mode = FileModeInformation.parse(buffer).mode
-    if mode & ~_MODES:
+    if mode & ~_SETTABLE_MODES:
+        # That includes the modes of synchronous opens, as none over SMB2 is one.
         raise StatusError(Status.INVALID_PARAMETER)
-    open.mode = mode
+    settable = _SEQUENTIAL_ONLY if open.mode & CreateOptions.NO_INTERMEDIATE_BUFFERING else _SETTABLE_MODES
+    open.mode = open.mode & ~settable | mode & settable
 
 
 async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
@@ -183,9 +190,20 @@ async def _valid_data_length(open: Open, buffer: memoryview, descriptors: Descri
 
 
 def _size(open: Open, size: int) -> int:
-    if open.file.kind is Kind.DIRECTORY or not 0 <= size <= _MAX_SIZE:
+    if open.file.kind is Kind.DIRECTORY or not 0 <= size <= MAX_FILE_SIZE:
         raise StatusError(Status.INVALID_PARAMETER)
     return size
+
+
+async def _short_name(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
+    """Short names follow from long ones: who sets one is told what is wrong with it, or that none can be set (MS-FSA 2.1.5.15.14)."""
+    name = FileShortNameInformation.parse(buffer).file_name
+    if open.node.key.stream or not open.path or not is_short_name(name):
+        raise StatusError(Status.INVALID_PARAMETER)
+    open.require(_WRITE_DATA | _WRITE_ATTRIBUTES)
+    if open.node.file.delete_pending:
+        raise StatusError(Status.ACCESS_DENIED)
+    raise StatusError(Status.SHORT_NAMES_NOT_ENABLED_ON_VOLUME)
 
 
 async def _full_ea(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
@@ -207,5 +225,6 @@ SETTINGS: dict[int, FileSetting] = {
     FileInformationClass.ALLOCATION: FileSetting(_allocation, 8, _WRITE_DATA, Operation.SET_SIZE),
     FileInformationClass.END_OF_FILE: FileSetting(_end_of_file, 8, _WRITE_DATA, Operation.SET_SIZE),
     FileInformationClass.VALID_DATA_LENGTH: FileSetting(_valid_data_length, 8, _WRITE_DATA),
+    FileInformationClass.SHORT_NAME: FileSetting(_short_name, FileShortNameInformation.MINIMUM_LENGTH, _DELETE),
     FileInformationClass.FULL_EA: FileSetting(_full_ea, 0, int(AccessMask.FILE_WRITE_EA)),
 }

@@ -23,20 +23,19 @@ from filesvc.fscc.filesystem_information import (
 )
 from filesvc.fscc.posix_information import FILE_FS_POSIX_INFORMATION, FileFsPosixInformation
 from filesvc.server.errors import StatusError
-from filesvc.server.files.time_machine import limited
+from filesvc.server.operations.volumes import SECTOR, sizes_of, volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from filesvc.interfaces import Volume
     from filesvc.server.state.open import Open
 
-_SECTOR = 512
 _ATTRIBUTES = (
     FileSystemAttributes.CASE_SENSITIVE_SEARCH
     | FileSystemAttributes.CASE_PRESERVED_NAMES
     | FileSystemAttributes.UNICODE_ON_DISK
     | FileSystemAttributes.SUPPORTS_SPARSE_FILES
+    | FileSystemAttributes.SUPPORTS_OBJECT_IDS
 )
 _KEPT_IN_XATTRS = (
     FileSystemAttributes.PERSISTENT_ACLS | FileSystemAttributes.SUPPORTS_EXTENDED_ATTRIBUTES | FileSystemAttributes.NAMED_STREAMS
@@ -51,38 +50,24 @@ class VolumeQuery(NamedTuple):
     minimum: int
 
 
-async def _of(open: Open) -> Volume:
-    return await open.run(open.tree.store.volume)
-
-
 async def _volume(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await volume_of(open)
     assert open.tree.share is not None
     label = volume.label or open.tree.share.name
     return FileFsVolumeInformation(to_filetime(volume.created), volume.serial & 0xFFFFFFFF, label).encode()
 
 
-async def _sizes(open: Open) -> Volume:
-    """The volume, as large and as full as the share lets it look."""
-    volume, share = await _of(open), open.tree.share
-    assert share is not None
-    if not share.time_machine_size:
-        return volume
-    with open.busy():
-        return await open.tree.run_in_thread(limited, volume, share.store, share.time_machine_size)
-
-
 async def _size(open: Open) -> bytes:
-    volume = await _sizes(open)
+    volume = await sizes_of(open)
     block = volume.block
-    return FileFsSizeInformation(volume.total // block, volume.available // block, max(block // _SECTOR, 1), _SECTOR).encode()
+    return FileFsSizeInformation(volume.total // block, volume.available // block, max(block // SECTOR, 1), SECTOR).encode()
 
 
 async def _full_size(open: Open) -> bytes:
-    volume = await _sizes(open)
+    volume = await sizes_of(open)
     block = volume.block
     return FileFsFullSizeInformation(
-        volume.total // block, volume.available // block, volume.free // block, max(block // _SECTOR, 1), _SECTOR
+        volume.total // block, volume.available // block, volume.free // block, max(block // SECTOR, 1), SECTOR
     ).encode()
 
 
@@ -95,7 +80,7 @@ async def _device(open: Open) -> bytes:
 
 
 async def _attribute(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await volume_of(open)
     assert open.tree.share is not None
     attributes = _ATTRIBUTES
     if volume.xattrs:
@@ -114,20 +99,20 @@ async def _control(open: Open) -> bytes:
 
 
 async def _object_id(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await volume_of(open)
     return FileFsObjectIdInformation(volume.serial.to_bytes(16, "little")).encode()
 
 
 async def _sector_size(open: Open) -> bytes:
-    volume = await _of(open)
+    volume = await volume_of(open)
     flags = SectorSizeFlags.ALIGNED_DEVICE | SectorSizeFlags.PARTITION_ALIGNED_ON_DEVICE | SectorSizeFlags.TRIM_ENABLED
-    return FileFsSectorSizeInformation(_SECTOR, volume.block, volume.block, volume.block, flags).encode()
+    return FileFsSectorSizeInformation(SECTOR, volume.block, volume.block, volume.block, flags).encode()
 
 
 async def _posix(open: Open) -> bytes:
     if not open.posix:
         raise StatusError(Status.INVALID_INFO_CLASS)
-    volume = await _of(open)
+    volume = await volume_of(open)
     block = volume.block
     blocks = volume.total // block, volume.free // block, volume.available // block
     return FileFsPosixInformation(block, block, *blocks, volume.files, volume.free_files, volume.serial).encode()
