@@ -1,4 +1,4 @@
-"""How many of the bytes that a socket was given its peer has not taken yet."""
+"""How many of the bytes that a socket was given its peer has taken, and not taken yet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import socket
 import struct
 import sys
 import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IReactorTime
 
 # Linux's SIOCOUTQ has the number of TIOCOUTQ.
 _SIOCOUTQ = termios.TIOCOUTQ
@@ -75,3 +81,34 @@ class Backlog:
             self._local = unread is not None
             waiting += unread or 0
         return waiting
+
+
+class Landing:
+    """
+    What the peer of one connection is seen to have taken, by all who look.
+
+    @ivar sent: tells the bytes that the socket was given so far.
+    @ivar landed: those of them that the peer had taken at the last look.
+    @ivar landed_at: when a look last found that there were more; the reactor's seconds.
+    """
+
+    __slots__ = ("_backlog", "_reactor", "landed", "landed_at", "sent")
+
+    def __init__(self, sock: socket.socket, reactor: IReactorTime, sent: Callable[[], int]) -> None:
+        self.sent = sent
+        self.landed = 0
+        self.landed_at = 0.0
+        self._backlog = Backlog(sock)
+        self._reactor = reactor
+
+    def look(self) -> bool:
+        """
+        See whether more has landed.
+
+        @raise OSError: the socket is closed or no longer connected.
+        """
+        landed = self.sent() - self._backlog()
+        if landed <= self.landed:
+            return False
+        self.landed, self.landed_at = landed, self._reactor.seconds()
+        return True

@@ -13,14 +13,12 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from filesvc.zerocopy.backlog import Backlog
-
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from filesvc.zerocopy.backlog import Landing
     from filesvc.zerocopy.lease import Hold
 
 INTERVAL = 0.02
@@ -73,20 +71,12 @@ class Flight:
     arrives may not be what was promised.
     """
 
-    def __init__(
-        self, sock: socket.socket, reactor: IReactorTime, sent: Callable[[], int], spoiled: Callable[[], None], stall_timeout: float
-    ) -> None:
-        """
-        @param sent: the bytes that the socket was given so far.
-        """
-        self._backlog = Backlog(sock)
+    def __init__(self, landing: Landing, reactor: IReactorTime, spoiled: Callable[[], None], stall_timeout: float) -> None:
+        self._landing = landing
         self._reactor = reactor
-        self._sent = sent
         self._spoiled = spoiled
         self._stall_timeout = stall_timeout
         self._legs: deque[_Leg] = deque()
-        self._landed = 0
-        self._landed_at = 0.0
         self._interval = INTERVAL
         self._look: IDelayedCall | None = None
 
@@ -97,7 +87,7 @@ class Flight:
         @param file_end: where these bytes end in the file.
         @param since: when the socket took bytes last; the reactor's seconds.
         """
-        legs, end = self._legs, self._sent()
+        legs, end = self._legs, self._landing.sent()
         last = legs[-1].hold if legs else None
         if last is not None and last.same_file(hold) and file_end >= legs[-1].file_end:
             legs[-1].end, legs[-1].file_end = end, file_end
@@ -108,8 +98,8 @@ class Flight:
         if self._look is None:
             # What landed before nobody was looking is no progress now.
             with contextlib.suppress(OSError):
-                self._landed = self._sent() - self._backlog()
-            self._landed_at = since
+                self._landing.look()
+            self._landing.landed_at = since
             self._look_in(INTERVAL)
         if hold.wanted:
             self._hasten()
@@ -135,15 +125,15 @@ class Flight:
     def _land(self) -> None:
         self._look = None
         try:
-            landed = self._sent() - self._backlog()
+            self._landing.look()
         except OSError:
             # The connection is lost; the transport will say so.
             self.close()
             return
-        now = self._reactor.seconds()
-        if landed > self._landed:
-            self._landed, self._landed_at, self._interval = landed, now, INTERVAL
-        idle = now - self._landed_at
+        landed = self._landing.landed
+        idle = self._reactor.seconds() - self._landing.landed_at
+        if idle < self._interval:
+            self._interval = INTERVAL
         legs = self._legs
         arrived: list[_Leg] = []
         while legs and legs[0].end <= landed:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTim
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from filesvc.zerocopy.backlog import Backlog
+from filesvc.zerocopy.backlog import Landing
 from filesvc.zerocopy.drain import DrainBudget, Room, read_fully, read_now
 from filesvc.zerocopy.entries import Bytes, Range
 from filesvc.zerocopy.flight import Flight
@@ -70,8 +70,7 @@ class Outbox:
         self._stall_timeout = stall_timeout
         self._queue = _NOTHING
         self._sent = 0
-        self._landed = 0
-        self._backlog: Backlog | None = None
+        self._landing: Landing | None = None
         self._closed = False
         self._waiting = False
         self._flushed: list[Deferred[None]] = []
@@ -337,22 +336,25 @@ class Outbox:
             entry.hold.release()
             return
         if self._flight is None:
-            self._flight = Flight(sock, self._reactor, lambda: self._sent, self._spoiled, self._stall_timeout)
+            self._flight = Flight(self._landing_of(sock), self._reactor, self._spoiled, self._stall_timeout)
         self._flight.add(entry.hold, entry.source.offset, self.progressed)
+
+    def _landing_of(self, sock: socket.socket) -> Landing:
+        if self._landing is None:
+            self._landing = Landing(sock, self._reactor, lambda: self._sent)
+        return self._landing
 
     def look(self) -> None:
         """See what the peer has taken meanwhile: on a slow line the socket may be full for long, though the peer takes all that comes."""
         if self._socket is None:
             return
-        if self._backlog is None:
-            self._backlog = Backlog(self._socket)
+        landing = self._landing_of(self._socket)
         try:
-            landed = self._sent - self._backlog()
+            landing.look()
         except OSError:
             # The connection is lost; the transport will say so.
             return
-        if landed > self._landed:
-            self._landed, self.progressed = landed, self._reactor.seconds()
+        self.progressed = max(self.progressed, landing.landed_at)
 
     def _stalled(self) -> None:
         """Look whether the peer has stopped reading."""

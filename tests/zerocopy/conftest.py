@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -28,6 +28,8 @@ from filesvc.zerocopy.residency import bring_in
 from filesvc.zerocopy.workers import InThread, thread_pool
 
 T = TypeVar("T")
+MANY = 16 << 20
+"""Bytes that no socket buffer takes at once."""
 
 
 class Loop:
@@ -109,6 +111,16 @@ class Connection:
         if self.protocol.lost is None:
             self.transport.abortConnection()
             self.loop.until(lambda: self.protocol.lost)
+
+
+def outbox_of(connection: Connection, budget: DrainBudget | None = None, **options: float) -> Outbox:
+    """The outbox of a connection, whose end it learns of."""
+    outbox = Outbox(connection.transport, connection.loop.reactor, budget, **options)
+    connection.protocol.outbox = outbox
+    return outbox
+
+
+Connect: TypeAlias = Callable[[], Connection]
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +215,9 @@ class File:
         device, inode = self.identity
         name = f"{os.major(device):02x}:{os.minor(device):02x}:{inode} "
         return any("LEASE" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+MakeFile: TypeAlias = Callable[[int], File]
 
 
 @pytest.fixture

@@ -16,10 +16,8 @@ from filesvc.zerocopy.buffers import BufferPool
 from filesvc.zerocopy.copy import ATTEMPTS, ATTEMPTS_WITH_ZEROS, Copied, Copier, read_true
 from filesvc.zerocopy.workers import InThread
 
-from .conftest import File, Loop
+from .conftest import Loop, MakeFile
 from .other import Other
-
-MakeFile = Callable[[int], File]
 
 
 def no_thread(function: Callable[[], object]) -> Deferred[object]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from twisted.internet.task import Clock
 
-from filesvc.zerocopy.backlog import Backlog
+from filesvc.zerocopy.backlog import Backlog, Landing
 from filesvc.zerocopy.flight import GRACE, INTERVAL, Flight
 from filesvc.zerocopy.lease import Hold, LeaseTable
 
-from .conftest import File
+from .conftest import File, MakeFile
 
-MakeFile = Callable[[int], File]
 STALL = 2.0
 
 
@@ -32,7 +31,7 @@ class Bench:
         listener.close()
         self.sent = self.unread = 0
         self.spoiled = 0
-        self.flight = Flight(self.sock, self.clock, lambda: self.sent, self.spoil, STALL)
+        self.flight = Flight(Landing(self.sock, self.clock, lambda: self.sent), self.clock, self.spoil, STALL)
 
     def spoil(self) -> None:
         self.spoiled += 1

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -16,11 +15,9 @@ from filesvc.zerocopy.lease import Hold, LeaseTable, NoLease
 from filesvc.zerocopy.outbox import Outbox
 from filesvc.zerocopy.preflight import Copy, Preflight
 
-from .conftest import Connection, File, Loop
+from .conftest import Connect, Connection, File, Loop, MakeFile
 from .other import truncating, writer
 
-Connect = Callable[[], Connection]
-MakeFile = Callable[[int], File]
 MANY = 16 << 20
 
 

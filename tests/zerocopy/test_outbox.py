@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import random
 import socket
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,26 +17,11 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from filesvc.zerocopy.buffers import BufferPool
-from filesvc.zerocopy.drain import DrainBudget
 from filesvc.zerocopy.lease import LeaseTable
 from filesvc.zerocopy.outbox import CHUNK, Outbox
 from filesvc.zerocopy.preflight import Preflight
-from filesvc.zerocopy.spool import Spool
-from filesvc.zerocopy.workers import InThread
 
-from .conftest import Connection, File, Loop
-
-Connect = Callable[[], Connection]
-MakeFile = Callable[[int], File]
-MANY = 16 << 20
-"""Bytes that no socket buffer takes at once."""
-
-
-def outbox_of(connection: Connection, budget: DrainBudget | None = None, **options: float) -> Outbox:
-    outbox = Outbox(connection.transport, connection.loop.reactor, budget, **options)
-    connection.protocol.outbox = outbox
-    return outbox
+from .conftest import MANY, Connect, File, MakeFile, outbox_of
 
 
 def test_small_write_leaves_before_the_reactor_turns(connect: Connect) -> None:
@@ -222,183 +205,6 @@ def test_transport_without_a_socket_is_given_chunks(make_file: MakeFile, preflig
     assert flushed.called
     assert transport.value() == b"small" + b"x" * CHUNK + b"y" * CHUNK + b"h" + file.content + b"tail"
     assert leases.held == 0
-
-
-class TestStalls:
-    """A peer that does not read."""
-
-    def test_lease_goes_and_the_promise_is_kept(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, pool: BufferPool, leases: LeaseTable
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        outbox = outbox_of(connection, budget, stall_timeout=0.1)
-        outbox.stream(b"h", file.stream(preflight, 0, MANY // 2))
-        outbox.stream(b"h", file.stream(preflight, MANY // 2, MANY // 2))
-        assert file.leased()
-        connection.loop.until(lambda: leases.held == 0, 1)
-        assert not file.leased()
-        assert 0 < budget.used <= MANY
-        os.truncate(file.path, 0)
-        assert connection.receive(MANY + 2) == b"h" + file.content[: MANY // 2] + b"h" + file.content[MANY // 2 :]
-        connection.loop.result(outbox.flushed())
-        assert budget.used == 0
-        assert pool.outstanding == 0
-
-    def test_slow_reader_is_no_stall(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, leases: LeaseTable
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        outbox = outbox_of(connection, budget, stall_timeout=0.2)
-        outbox.stream(b"h", file.stream(preflight))
-        received = 0
-        while outbox.pending:
-            received += len(connection.receive(1 << 20))
-            connection.loop.turn(0.02)
-            assert budget.used == 0
-        assert connection.receive(MANY + 1 - received)
-
-    def test_memory_is_bounded_and_the_slowest_goes(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, loop: Loop, pool: BufferPool
-    ) -> None:
-        file = make_file(MANY)
-        budget = DrainBudget(loop.reactor, pool, limit=MANY + MANY // 2, spool=Spool("/nowhere"))
-        connections = [connect() for _ in range(3)]
-        for number, connection in enumerate(connections):
-            outbox = outbox_of(connection, budget, stall_timeout=0.05)
-            outbox.stream(b"h", file.stream(preflight))
-            outbox.progressed -= 10 - number
-        loop.until(lambda: budget.aborted)
-        loop.until(lambda: connections[0].protocol.lost)
-        loop.turn(0.1)
-        assert budget.used <= MANY + MANY // 2
-        assert connections[2].protocol.lost is None
-        assert connections[2].receive(MANY + 1) == b"h" + file.content
-
-    def test_what_memory_has_no_room_for_is_sent_from_a_disk(
-        self,
-        descriptors: None,
-        connect: Connect,
-        make_file: MakeFile,
-        preflight: Preflight,
-        loop: Loop,
-        pool: BufferPool,
-        in_thread: InThread,
-        tmp_path: Path,
-    ) -> None:
-        file = make_file(MANY)
-        budget = DrainBudget(loop.reactor, pool, in_thread, limit=MANY + MANY // 2, spool=Spool(str(tmp_path)))
-        connections = [connect() for _ in range(3)]
-        for connection in connections:
-            outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
-        loop.until(lambda: not file.leased())
-        assert budget.spool.used > 0
-        os.truncate(file.path, 0)
-        for connection in connections:
-            assert connection.receive(MANY + 1) == b"h" + file.content
-        loop.until(lambda: not budget.spool.used)
-        assert (budget.used, budget.aborted, pool.outstanding) == (0, 0, 0)
-
-    def test_connection_lost_with_a_range_on_the_disk(
-        self,
-        descriptors: None,
-        connect: Connect,
-        make_file: MakeFile,
-        preflight: Preflight,
-        loop: Loop,
-        pool: BufferPool,
-        in_thread: InThread,
-        tmp_path: Path,
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        budget = DrainBudget(loop.reactor, pool, in_thread, limit=1, spool=Spool(str(tmp_path)))
-        outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
-        loop.until(lambda: budget.spool.used)
-        connection.close()
-        loop.until(lambda: not budget.spool.used)
-        assert not file.leased()
-
-    def test_a_full_disk_breaks_the_promise_of_one(
-        self,
-        descriptors: None,
-        connect: Connect,
-        make_file: MakeFile,
-        preflight: Preflight,
-        loop: Loop,
-        pool: BufferPool,
-        in_thread: InThread,
-    ) -> None:
-        class Full(Spool):
-            def copy(self, fd: int, offset: int, length: int) -> int:
-                raise OSError(errno.ENOSPC, "no room")
-
-        connection, other, file = connect(), connect(), make_file(MANY)
-        budget = DrainBudget(loop.reactor, pool, in_thread, limit=1, spool=Full())
-        outbox_of(connection, budget, stall_timeout=0.05).stream(b"h", file.stream(preflight))
-        loop.until(lambda: connection.protocol.lost)
-        assert budget.spool.used == 0
-        outbox_of(other, budget).write(b"alive")
-        assert other.receive(5) == b"alive"
-
-    def test_a_peer_on_a_slow_line_is_no_stall(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        outbox = outbox_of(connection, budget, stall_timeout=0.2)
-        outbox.stream(b"h", file.stream(preflight))
-        connection.loop.turn(0.01)
-        left = outbox.pending
-        for _ in range(30):
-            # Too little for the socket to count as having room again.
-            connection.receive(1000)
-            connection.loop.turn(0.02)
-        assert outbox.pending == left
-        assert file.leased()
-        assert budget.used == 0
-
-    def test_connection_lost_with_drained_bytes_gives_memory_back(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, pool: BufferPool
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        outbox_of(connection, budget, stall_timeout=0.02).stream(b"h", file.stream(preflight))
-        connection.loop.until(lambda: budget.used)
-        connection.close()
-        assert budget.used == 0
-        assert pool.outstanding == 0
-
-    def test_what_is_not_in_memory_is_drained_by_a_worker(
-        self, connect: Connect, make_file: MakeFile, preflight: Preflight, budget: DrainBudget, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        monkeypatch.setattr("filesvc.zerocopy.outbox.read_now", lambda fd, view, offset: 0)
-        outbox = outbox_of(connection, budget, stall_timeout=0.05)
-        outbox.stream(b"h", file.stream(preflight))
-        outbox.write(b"tail")
-        connection.loop.until(lambda: not file.leased())
-        assert connection.receive(MANY + 5) == b"h" + file.content + b"tail"
-        assert budget.used == 0
-
-    def test_connection_lost_while_a_worker_drains(
-        self, descriptors: None, connect: Connect, make_file: MakeFile, preflight: Preflight, loop: Loop, pool: BufferPool
-    ) -> None:
-        connection, file = connect(), make_file(MANY)
-        started: list[tuple[Callable[[], object], Deferred[object]]] = []
-
-        def later(function: Callable[[], object]) -> Deferred[object]:
-            started.append((function, Deferred()))
-            return started[-1][1]
-
-        budget = DrainBudget(loop.reactor, pool, later)  # type: ignore[arg-type]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("filesvc.zerocopy.outbox.read_now", lambda fd, view, offset: 0)
-            outbox_of(connection, budget, stall_timeout=0.02).stream(b"h", file.stream(preflight))
-            loop.until(lambda: started)
-        connection.close()
-        assert not file.leased()
-        assert budget.used == 0
-        assert pool.outstanding == 1
-        function, result = started[0]
-        result.callback(function())
-        assert pool.outstanding == 0
 
 
 def test_ten_thousand_random_bytes_one_by_one(connect: Connect) -> None:

@@ -15,10 +15,8 @@ from filesvc.zerocopy.preflight import Copy, FromFile, Preflight, Refuse, Slow, 
 from filesvc.zerocopy.residency import resident
 from filesvc.zerocopy.workers import InThread
 
-from .conftest import File, Loop
+from .conftest import Loop, MakeFile
 from .other import writer
-
-MakeFile = Callable[[int], File]
 
 
 def test_leased_and_resident_is_streamed(make_file: MakeFile, preflight: Preflight) -> None:

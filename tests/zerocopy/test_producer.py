@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable
 
 import pytest
 from twisted.internet.error import ConnectionLost
@@ -11,10 +10,8 @@ from twisted.internet.testing import StringTransport
 
 from filesvc.zerocopy.producer import SendfileProducer, ShortFile
 
-from .conftest import Connection, File
+from .conftest import Connect, Connection, MakeFile
 
-Connect = Callable[[], Connection]
-MakeFile = Callable[[int], File]
 MANY = 16 << 20
 
 

@@ -8,7 +8,7 @@ import random
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -23,9 +23,8 @@ from filesvc.zerocopy import receive
 from filesvc.zerocopy.pipes import PipePool
 from filesvc.zerocopy.receive import Collect, Drain, Received, RecvfileConsumer
 
-from .conftest import Connection
+from .conftest import Connect, Connection
 
-Connect = Callable[[], Connection]
 MANY = 24 << 20
 
 
