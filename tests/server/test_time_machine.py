@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,22 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileAllocationInformation, FileEndOfFileInformation, FileInformationClass
 from filesvc.fscc.filesystem_information import FileFsFullSizeInformation, FileFsSizeInformation, FileSystemInformationClass
-from filesvc.server.files.time_machine import adisk_records, parse_band_size
+from filesvc.fscc.fsctl import Fsctl
+from filesvc.server.files.time_machine import adisk_records, backup_space, parse_band_size
 from filesvc.server.settings import Share
+from filesvc.smb2.contexts.create_contexts import ALLOCATION_SIZE, CreateContext
+from filesvc.smb2.copychunk import SrvCopychunk, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse
+from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
+from filesvc.smb2.messages.ioctl import IoctlResponse
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
 from filesvc.store.local import LocalStore
 
 from .dialogue import Client, MakeServer
 
 BAND = 8192
-LIMIT = 1 << 20
+LIMIT = 1 << 16
 
 
 @pytest.fixture
 def backups(make_server: MakeServer, tmp_path: Path) -> Iterator[Client]:
-    """A client in a share for a megabyte of backups."""
+    """A client in a share for 64 KiB of backups."""
     store = LocalStore(tmp_path)
     server = make_server(shares=[Share("files", store, time_machine=True, time_machine_size=LIMIT)])
     client = Client(server)
@@ -94,7 +101,7 @@ def test_more_than_there_may_be(backups: Client, tmp_path: Path) -> None:
     assert sizes(backups) == (LIMIT, 0)
 
 
-def test_bundles_that_are_none(backups: Client, tmp_path: Path) -> None:
+def testbundles_that_are_none(backups: Client, tmp_path: Path) -> None:
     (tmp_path / "empty.sparsebundle").mkdir()
     (tmp_path / "file.sparsebundle").touch()
     make_bundle(tmp_path, "bad.sparsebundle", 3)
@@ -118,3 +125,74 @@ def test_arbitrary_properties(data: bytes) -> None:
 def test_what_discovery_tells() -> None:
     assert adisk_records([]) == []
     assert adisk_records(["Time", "More"]) == ["sys=waMA=0,adVF=0x100", "dk0=adVN=Time,adVF=0x82", "dk1=adVN=More,adVF=0x82"]
+
+
+def write_full(client: Client, name: str, size: int) -> Status | int:
+    """What comes of a new file of so many bytes."""
+    file_id = client.open(name)
+    status = client.write(file_id, bytes(size)).status
+    client.close(file_id)
+    return status
+
+
+def test_no_more_is_written_than_was_told(backups: Client, tmp_path: Path) -> None:
+    make_bundle(tmp_path, "one.sparsebundle", 3)
+    left = sizes(backups)[1]
+    assert write_full(backups, "beside", left // 2) is Status.SUCCESS
+    assert write_full(backups, "more", left // 2 + 1) is Status.DISK_FULL
+    assert write_full(backups, "more", left // 2) is Status.SUCCESS
+    assert sizes(backups)[1] == 0
+    assert write_full(backups, "last", 1) is Status.DISK_FULL
+    (tmp_path / "beside").unlink()
+    assert write_full(backups, "last", left // 2) is Status.SUCCESS
+
+
+def test_what_lies_in_folders_is_held_against_what_is_left(backups: Client, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert write_full(backups, r"folder\f", LIMIT) is Status.SUCCESS
+    file_id = backups.open(r"folder\f")
+    assert backups.write(file_id, b"x", LIMIT).status is Status.DISK_FULL
+    assert backups.write(file_id, bytes(LIMIT)).status is Status.SUCCESS
+
+
+def test_bands_that_are_counted_are_filled_and_no_more_are_written(backups: Client, tmp_path: Path) -> None:
+    make_bundle(tmp_path, "one.sparsebundle", LIMIT // BAND)
+    bands = r"one.sparsebundle\bands"
+    assert sizes(backups)[1] == 0
+    file_id = backups.open(rf"{bands}\0")
+    assert backups.write(file_id, bytes(BAND)).status is Status.SUCCESS
+    assert backups.write(file_id, b"x", BAND).status is Status.DISK_FULL
+    assert write_full(backups, rf"{bands}\more", 1) is Status.DISK_FULL
+    (tmp_path / "one.sparsebundle/bands/1").unlink()
+    assert write_full(backups, rf"{bands}\more", BAND) is Status.SUCCESS
+
+
+def test_a_file_grows_in_no_other_way_either(backups: Client, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(4096))
+    file_id = backups.open("f")
+    assert backups.set_info(file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(LIMIT)).status is Status.DISK_FULL
+    assert backups.set_info(file_id, FileInformationClass.ALLOCATION, FileAllocationInformation(LIMIT)).status is Status.DISK_FULL
+    allocation = CreateContext(ALLOCATION_SIZE, LIMIT.to_bytes(8, "little"))
+    assert backups.create("new", contexts=[allocation]).status is Status.DISK_FULL
+    assert sorted(os.listdir(tmp_path)) == ["f", "source"]
+    key = SrvRequestResumeKeyResponse.parse(control(backups, backups.open("source"), Fsctl.SRV_REQUEST_RESUME_KEY)).resume_key
+    copy = SrvCopychunkCopy(key, [SrvCopychunk(0, LIMIT - 8192, 4096), SrvCopychunk(0, LIMIT - 4096, 4096)])
+    answer = backups.control(file_id, Fsctl.SRV_COPYCHUNK, copy.encode())
+    assert answer.status is Status.DISK_FULL
+    assert SrvCopychunkResponse.parse(IoctlResponse.parse(answer.message).output).chunks_written == 1
+    assert os.stat(tmp_path / "f").st_size == LIMIT - 4096
+
+
+def control(client: Client, file_id: FileId, code: int) -> memoryview:
+    answer = client.control(file_id, code)
+    assert answer.status is Status.SUCCESS
+    return memoryview(IoctlResponse.parse(answer.message).output)
+
+
+def testbundles_that_are_gone_are_forgotten(backups: Client, tmp_path: Path) -> None:
+    space = backup_space(backups.server.shares["files"].store, LIMIT)
+    for number in range(3):
+        make_bundle(tmp_path, f"{number}.sparsebundle", 1)
+        assert sizes(backups)[1] == LIMIT - BAND
+        assert len(space.bundles) == 1
+        shutil.rmtree(tmp_path / f"{number}.sparsebundle")

@@ -47,6 +47,8 @@ async def write(request: WriteRequest, call: Call) -> Reply:
     open = call.use_open(request.file_id)
     if isinstance(open, PipeOpen):
         return await write_pipe(open, request, call)
+    if open.tree.backup_size:
+        await open.find_backup_room(request.offset + request.length)
     _check(request, call, open)
     if request.length:
         await open.before_write()

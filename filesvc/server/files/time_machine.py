@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, Kind, Path, Volume
@@ -19,6 +19,7 @@ ADISK_SERVICE: Final = "_adisk._tcp"
 """The type of the DNS service by which Macs find shares to back up to."""
 
 _BUNDLE = re.compile(r".*\.(?:sparsebundle|backupbundle)", re.IGNORECASE)
+_BANDS = "bands"
 _BLOCK = 1024
 _SETTLED_NS = 1_000_000_000
 _MAX_PROPERTIES = 64 << 10
@@ -27,53 +28,106 @@ _VOLUME_FLAGS = 0x82
 """Of adVF: it is there over SMB (0x80), and takes Time Machine's backups (0x2)."""
 _HOST_FLAGS = 0x100
 
-# The size of a bundle, for the time at which its folder of bands was last changed.
-_counted: WeakKeyDictionary[IFileStore, dict[Path, tuple[int, int]]] = WeakKeyDictionary()
-_counting = Lock()
 
-
-def limited(volume: Volume, store: IFileStore, size: int) -> Volume:
+class BackupSpace:
     """
-    A volume as it looks to those who may use C{size} bytes of it for backups, which are sparse bundles at its root.
+    What is taken of the room that a share gives to backups, which are sparse bundles at its root.
 
-    Each band counts in full, whether or not it is full: one of a bundle that grows will be.
+    A bundle counts by its bands, and each of them in full, whether or not it is full: one of a bundle that grows will be. Files beside the
+    bundles count by their length; what lies in other folders is not looked for.
 
-    @raise OSError: the root cannot be read.
+    @ivar size: All that may be taken, in bytes.
+    @ivar left: What files may still grow by before it is to be counted again.
+    @ivar bundles: Those that were there when it was counted last, by their paths.
     """
-    free = max(size - _used(store), 0)
-    available = min(free, volume.available) // _BLOCK * _BLOCK
-    return replace(volume, total=min(size, volume.total), free=min(free, volume.free), available=available, block=_BLOCK)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.left = 0
+        self.bundles: dict[Path, Bundle] = {}
+        self._counting = Lock()
+
+    def used(self, store: IFileStore) -> int:
+        """
+        Count, which takes a thread: a store may have many bands.
+
+        @raise OSError: the root cannot be read.
+        """
+        root = store.open((), Creation.EXISTING, Kind.DIRECTORY, False)
+        try:
+            names = list(root.list_names())
+            beside = sum(_length(root, name) for name in names if not _BUNDLE.fullmatch(name))
+        finally:
+            root.close()
+        with self._counting:
+            known = self.bundles
+            found: dict[Path, Bundle] = {(name,): _count(store, (name,), known.get((name,))) for name in names if _BUNDLE.fullmatch(name)}
+            self.bundles = found
+        return beside + sum(bundle.size for bundle in found.values())
+
+    def limited(self, volume: Volume, store: IFileStore) -> Volume:
+        """
+        A volume as it looks to those who may use so much of it.
+
+        @raise OSError: the root cannot be read.
+        """
+        free = max(self.size - self.used(store), 0)
+        available = min(free, volume.available) // _BLOCK * _BLOCK
+        return replace(volume, total=min(self.size, volume.total), free=min(free, volume.free), available=available, block=_BLOCK)
+
+    def needed(self, path: Path, before: int, end: int) -> int:
+        """What a file takes that grows, in bytes, beyond what it was counted for."""
+        if len(path) == 1:
+            return end - before
+        bundle = self.bundles.get(path[:1])
+        if bundle is None or path[1] != _BANDS:
+            return end
+        return end - max(before, bundle.band) if end > bundle.band else 0
 
 
-def _used(store: IFileStore) -> int:
-    root = store.open((), Creation.EXISTING, Kind.DIRECTORY, False)
+class Bundle(NamedTuple):
+    """What was counted of a bundle: how large a band is and all are, in bytes, and when its folder of bands was changed before that."""
+
+    band: int = 0
+    size: int = 0
+    changed: int | None = None
+
+
+_spaces: WeakKeyDictionary[IFileStore, BackupSpace] = WeakKeyDictionary()
+
+
+def backup_space(store: IFileStore, size: int) -> BackupSpace:
+    """The one of a store that has C{size} bytes for backups."""
+    space = _spaces.get(store)
+    if space is None or space.size != size:
+        space = _spaces[store] = BackupSpace(size)
+    return space
+
+
+def _length(root: IOpenFile, name: str) -> int:
     try:
-        bundles = [name for name in root.list_names() if _BUNDLE.fullmatch(name)]
-    finally:
-        root.close()
-    return sum(_size_of(store, (name,)) for name in bundles)
-
-
-def _size_of(store: IFileStore, bundle: Path) -> int:
-    """What the bands of a bundle take; 0 for what is no bundle, or not yet."""
-    try:
-        bands = store.open((*bundle, "bands"), Creation.EXISTING, Kind.DIRECTORY, False)
+        stat = root.entry(name).stat
     except OSError:
         return 0
+    return stat.size if stat.kind is Kind.FILE else 0
+
+
+def _count(store: IFileStore, bundle: Path, known: Bundle | None) -> Bundle:
+    """What the bands of a bundle take: nothing if it is none, or not yet."""
+    try:
+        bands = store.open((*bundle, _BANDS), Creation.EXISTING, Kind.DIRECTORY, False)
+    except OSError:
+        return Bundle()
     try:
         changed = bands.stat().written
-        with _counting:
-            known = _counted.setdefault(store, {})
-            if (found := known.get(bundle)) is not None and found[0] == changed:
-                return found[1]
-        size = _band_size(store, bundle) * sum(1 for _ in bands.list_names())
+        if known is not None and known.changed == changed:
+            return known
+        band = _band_size(store, bundle)
+        size = band * sum(1 for _ in bands.list_names())
         # Within one tick of the clock more may change unseen.
-        if time_ns() - changed > _SETTLED_NS:
-            with _counting:
-                known[bundle] = changed, size
-        return size
+        return Bundle(band, size, changed if time_ns() - changed > _SETTLED_NS else None)
     except OSError:
-        return 0
+        return Bundle()
     finally:
         bands.close()
 

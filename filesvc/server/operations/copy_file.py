@@ -26,7 +26,7 @@ async def copy_file(source: Open, target: Open) -> int:
     Copy the data of an open file into another, and all streams.
 
     @return: the bytes of data copied, without the streams'.
-    @raise StatusError: FILE_LOCK_CONFLICT; INVALID_PARAMETER if it is no whole file that is open.
+    @raise StatusError: DISK_FULL; FILE_LOCK_CONFLICT; INVALID_PARAMETER if it is no whole file that is open.
     @raise OSError: the store says no, or there is no room.
     """
     if isinstance(source.file, StreamFile) or isinstance(target.file, StreamFile) or source.node is target.node:
@@ -35,6 +35,8 @@ async def copy_file(source: Open, target: Open) -> int:
     target.node.caching.take(Operation.WRITE, target.holder)
     target.tree.server.notifier.will_be_modified(target, DATA)
     size = (await source.stat()).size
+    if target.tree.backup_size:
+        await target.find_backup_room(size)
     freed = (await target.stat()).size - size
     if freed > 0:
         await target.run_sized(freed, target.file.truncate, size)

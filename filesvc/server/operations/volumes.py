@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from filesvc.server.files.time_machine import limited
+from filesvc.server.files.time_machine import backup_space
 
 if TYPE_CHECKING:
     from filesvc.interfaces import Volume
@@ -27,4 +27,5 @@ async def sizes_of(open: Open) -> Volume:
     if not share.time_machine_size:
         return volume
     with open.busy():
-        return await open.tree.run_in_thread(limited, volume, share.store, share.time_machine_size)
+        space = backup_space(share.store, share.time_machine_size)
+        return await open.tree.run_in_thread(space.limited, volume, share.store)

@@ -17,6 +17,7 @@ from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.streams import StreamFile, shown
+from filesvc.server.files.time_machine import backup_space
 from filesvc.server.state import deletion
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
@@ -280,12 +281,35 @@ class Open:
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:
                 await tree.server.persistence.forget(self)
 
+    async def find_backup_room(self, end: int) -> None:
+        """
+        In a share that bounds what backups may take, see that the file may be as long as C{end}. What there is is counted when files
+        have grown by as much as was left the last time; what is on its way into other files meanwhile is not counted.
+
+        @raise StatusError: DISK_FULL, or FILE_CLOSED.
+        @raise OSError: it cannot be counted.
+        """
+        before = (await self.run(self.file.stat)).size
+        if self.is_directory or end <= before:
+            return
+        store = self.tree.store
+        space = backup_space(store, self.tree.backup_size)
+        if end - before > space.left:
+            with self.busy():
+                space.left = space.size - await self.tree.run_in_thread(space.used, store)
+            if space.left < space.needed(self.path, before, end):
+                raise StatusError(Status.DISK_FULL)
+        space.left -= end - before
+
     async def allocate(self, size: int) -> None:
         """
         Have room for the first C{size} bytes of the file, and for no more beyond its end (MS-FSA 2.1.5.15.1).
 
         @raise OSError: there is none; the file has what it had.
+        @raise StatusError: DISK_FULL, or FILE_CLOSED.
         """
+        if self.tree.backup_size:
+            await self.find_backup_room(size)
         node, descriptor = self.node, self.descriptor
         if descriptor is None:
             await self.run_sized(size, self.file.allocate, size)

@@ -51,6 +51,11 @@ class TreeConnect:
         return self.share is not None and self.share.continuous and self.server.persistence is not None
 
     @property
+    def backup_size(self) -> int:
+        """How much backups may take, in bytes, if that is bounded; else 0."""
+        return 0 if self.share is None else self.share.time_machine_size
+
+    @property
     def is_access_based(self) -> bool:
         """Whether listings leave out what the user may not read."""
         return self.share is not None and self.share.access_based

@@ -112,6 +112,8 @@ def _check_copy(request: IoctlRequest, source: Open, target: Open) -> None:
 async def _copy_chunk(chunk: SrvCopychunk, source: Open, target: Open) -> int:
     if chunk.target_offset + chunk.length > MAX_FILE_SIZE:
         raise StatusError(Status.INVALID_PARAMETER)
+    if target.tree.backup_size:
+        await target.find_backup_room(chunk.target_offset + chunk.length)
     # All of this anew for each chunk, as much may happen while a thread copies one.
     if source.node.locks.forbids(source, chunk.source_offset, chunk.length, write=False) or target.node.locks.forbids(
         target, chunk.target_offset, chunk.length, write=True

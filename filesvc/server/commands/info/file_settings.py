@@ -175,6 +175,8 @@ async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) 
 
 async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     size = _size(open, FileEndOfFileInformation.parse(buffer).end_of_file)
+    if open.tree.backup_size:
+        await open.find_backup_room(size)
     await open.before_change()
     freed = (await open.run(open.file.stat)).size - size
     await open.run_sized(max(freed, size) if open.descriptor is None else freed, open.file.truncate, size)
