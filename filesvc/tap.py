@@ -17,10 +17,12 @@ from filesvc.trial import SHARE, TrialUser, instructions
 from filesvc.users import CREDENTIALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
     from twisted.internet.interfaces import IListeningPort
 
+_PIDFILE = "twistd.pid"
+"""What twistd names it where nobody says."""
 _SETTINGS = ("min-dialect", "max-dialect", "signing", "encrypt", "keytab")
 
 
@@ -93,9 +95,13 @@ def make_service(options: Options, reactor: Any) -> FileService:
 
     @raise ConfigError: with all mistakes.
     """
-    if options["share"] or options["auth"] or options["guest"] or options["config"] is not None:
-        return FileService(reactor, lambda mistakes: load(options, mistakes))
-    return _trial(options, reactor)
+    if _is_trial(options):
+        return _trial(options, reactor)
+    return FileService(reactor, lambda mistakes: load(options, mistakes))
+
+
+def _is_trial(options: Options) -> bool:
+    return not (options["share"] or options["auth"] or options["guest"]) and options["config"] is None
 
 
 def _trial(options: Options, reactor: Any) -> FileService:
@@ -122,12 +128,21 @@ def makeService(options: Options) -> FileService:
     # Here, because twistd's --reactor installs another after this module is imported.
     from twisted.internet import reactor
 
-    _check_pidfile(options.parent or {})
+    twistd = options.parent if options.parent is not None else {}
+    if _is_trial(options):
+        _leave_no_pidfile(twistd)
+    _check_pidfile(twistd)
     raise_limit()
     try:
         return make_service(options, reactor)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
+
+
+def _leave_no_pidfile(twistd: MutableMapping[str, Any]) -> None:
+    """Have twistd, unless it goes to the background or is told where, write no pidfile into the shared folder: clients would see it."""
+    if twistd.get("nodaemon") and os.path.abspath(twistd["pidfile"]) == os.path.abspath(_PIDFILE):
+        twistd["pidfile"] = ""
 
 
 def _check_pidfile(twistd: Mapping[str, Any]) -> None:

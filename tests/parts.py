@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "tests"
 CORES = os.cpu_count() or 1
-QUICK = ("house", "dtyp", "fscc", "smb2", "server")
+QUICK = ("house", "docs", "dtyp", "fscc", "smb2", "server")
 BESIDE_EACH_OTHER = frozenset({"auth", "docs", "dtyp", "fscc", "rpc", "server", "smb2"})
 """The parts whose tests do not disturb each other: pytest-xdist runs several at a time."""
 UNMEASURED = frozenset({"conformance", "faults", "fuzz", "interop"})

@@ -141,7 +141,8 @@ class LsaService:
                     results.u32(_AUDIT_CATEGORIES)
                 case PolicyInformation.PRIMARY_DOMAIN:
                     results.unicode_string(server.domain)
-                    results.pointer(None)
+                    # Windows in a workgroup has none here, but Samba's clients take its word and end on a null pointer.
+                    results.pointer(lambda: results.sid(server.sid))
                 case PolicyInformation.DNS_DOMAIN:
                     for name in (server.domain, "", ""):
                         results.unicode_string(name)

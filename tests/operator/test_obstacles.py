@@ -93,3 +93,15 @@ def test_a_folder_without_room_for_a_pidfile(folder: Path, monkeypatch: pytest.M
         makeService(options)
     parent["pidfile"] = ""
     makeService(options)
+
+
+def test_a_trial_in_the_foreground_needs_no_pidfile_in_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients would see it there."""
+    monkeypatch.chdir(folder)
+    options = Options()
+    options.parent = cast(usage.Options, parent := {"rundir": ".", "pidfile": f"{folder}/twistd.pid", "nodaemon": 1})
+    makeService(options)
+    assert parent["pidfile"] == ""
+    parent["pidfile"] = f"{folder}/asked-for"
+    with pytest.raises(SystemExit, match="asked-for"):
+        makeService(options)

@@ -121,7 +121,9 @@ def test_try_it(checkout: Path, installed: Path) -> None:
         found = re.search(r"^  smbclient +(.*)$", said, re.MULTILINE)
         assert found is not None
         pasted = found[1]
-        assert "README.md" in run("bash", "-c", f"{pasted} -c ls").stdout
+        listing = run("bash", "-c", f"{pasted} -c ls").stdout
+        assert "README.md" in listing
+        assert "twistd.pid" not in listing
     # The sample is what is said, but for what differs from run to run.
     for line in block("Try it", "text").splitlines():
         pattern = re.escape(line).replace(r"/home/alice/filesvc", re.escape(str(checkout)))

@@ -124,7 +124,7 @@ def test_policy(lsa: tuple[Any, Any], query: Callable[..., Any]) -> None:
     account = query(*lsa, classes.PolicyAccountDomainInformation)["PolicyInformation"]["PolicyAccountDomainInfo"]
     assert (account["DomainName"], account["DomainSid"].formatCanonical()) == ("FILESVC", MACHINE)
     primary = query(*lsa, classes.PolicyPrimaryDomainInformation)["PolicyInformation"]["PolicyPrimaryDomainInfo"]
-    assert (primary["Name"], primary.fields["Sid"].fields["ReferentID"]) == ("WORKGROUP", 0)
+    assert (primary["Name"], primary["Sid"].formatCanonical()) == ("WORKGROUP", MACHINE)
     dns = query(*lsa, classes.PolicyDnsDomainInformation)["PolicyInformation"]["PolicyDnsDomainInfo"]
     assert (dns["Name"], dns["DnsDomainName"], dns["DnsForestName"]) == ("WORKGROUP", "", "")
 

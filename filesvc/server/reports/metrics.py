@@ -8,13 +8,13 @@ own, is not for this.
 from __future__ import annotations
 
 from collections import Counter
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from filesvc import __version__
 from filesvc.dtyp.status import Status
 from filesvc.server.reports.wording import IPC, cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
 from filesvc.server.state.open import PipeOpen
@@ -47,7 +47,7 @@ class ServerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics, as they are now."""
         server = self._server
-        yield InfoMetricFamily("filesvc", "The server.", {"version": version("filesvc"), "name": server.settings.name})
+        yield InfoMetricFamily("filesvc", "The server.", {"version": __version__, "name": server.settings.name})
         yield from self._clients()
         yield from self._opens()
         yield from self._caches()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from filesvc import __version__
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.server.printable import printable
 from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
@@ -50,7 +50,7 @@ def overview(server: Server, uptime: float) -> str:
     opens = sum(len(node.opens) for node in server.nodes)
     counts = f"connections: {len(server.connections)}, sessions: {len(server.sessions)}, open files: {opens}"
     parts = [
-        f"{server.settings.name}: filesvc {version('filesvc')}, up {timedelta(seconds=int(uptime))}; {counts}",
+        f"{server.settings.name}: filesvc {__version__}, up {timedelta(seconds=int(uptime))}; {counts}",
         _table(_CONNECTION, _connections(server), _connection),
         _table(_SHARE, _shares(server), tuple),
         _table(_OPEN, _opens(server), _open),
