@@ -320,7 +320,7 @@ class LocalStore:
     # Names
 
     def rename(self, file: IOpenFile, path: Path, replace: bool) -> None:
-        """See L{IFileStore.rename}. A directory replaces nothing and is not replaced: C{PermissionError}."""
+        """See L{IFileStore.rename}, and L{ISpecialFileStore.exact}."""
         ours = self._ours(file)
         with self._name_of(ours) as (old_parent, old), self._place(path) as (above, parent, name):
             taken = self._lookup.spelled(parent, name)
@@ -418,7 +418,7 @@ class LocalStore:
     def _check_replaceable(self, file: HeldFile, parent: int, name: bytes, replace: bool) -> None:
         if not replace:
             raise error_of(errno.EEXIST, name)
-        if Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
+        if not self._lookup.is_exact and Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
             raise error_of(errno.EACCES, name)
 
 

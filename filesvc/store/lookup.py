@@ -34,12 +34,13 @@ class Lookup:
     The ways to all that is below a root.
 
     @ivar root: where they begin.
+    @ivar is_exact: whether names match only as they are.
     """
 
     def __init__(self, root: Beneath, caseless: CaselessIndex) -> None:
         self.root = root
         self._caseless = caseless
-        self._exact = False
+        self.is_exact = False
 
     def not_following(self) -> Lookup:
         """The same for clients that follow links themselves. It is of no use after the root is closed."""
@@ -50,18 +51,18 @@ class Lookup:
     def exact(self) -> Lookup:
         """The same for clients whose names match only as they are."""
         other = self.not_following()
-        other._exact = True  # noqa: SLF001 - a copy of this
+        other.is_exact = True
         return other
 
     def spelled(self, directory: int, name: bytes) -> bytes | None:
         """How a name in a directory is spelled; C{None} if there is none."""
-        if self._exact:
+        if self.is_exact:
             return name if exists(directory, name) else None
         return self._caseless.find(directory, name)
 
     def _alike(self, directory: int, name: bytes) -> bytes | None:
         """The name in a directory that a client may mean by another."""
-        return self.spelled(directory, name) if self._exact else self._caseless.find_alike(directory, name)
+        return self.spelled(directory, name) if self.is_exact else self._caseless.find_alike(directory, name)
 
     def find(self, names: Names, follow: bool = True) -> tuple[Names, int]:
         """

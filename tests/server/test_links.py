@@ -27,7 +27,6 @@ from filesvc.fscc.reparse_point import (
     ReparseDataBuffer,
     ReparseTag,
     SymbolicLink,
-    SymbolicLinkFlags,
 )
 from filesvc.interfaces import Creation, FileAttributes, Kind, Special, SpecialType
 from filesvc.server.server import Server
@@ -42,10 +41,9 @@ from filesvc.store.local import LocalStore
 
 from ..others import let_others_in
 from .dialogue import Answer, Client, MakeClient
+from .linux import ITSELF, RELATIVE, make_reparse_point, nfs, symlink
 
-ITSELF = CreateOptions.OPEN_REPARSE_POINT
 LOOK = int(AccessMask.FILE_READ_ATTRIBUTES)
-RELATIVE = SymbolicLinkFlags.RELATIVE
 NEVER_OPENED = 2.0
 SECRET = b"not for clients"
 
@@ -83,24 +81,6 @@ def reparse_point(client: Client, file_id: FileId) -> ReparseDataBuffer:
     answer = client.control(file_id, Fsctl.GET_REPARSE_POINT)
     assert answer.status is Status.SUCCESS, answer.status
     return ReparseDataBuffer.parse(IoctlResponse.parse(answer.message).output)
-
-
-def make(client: Client, name: str, buffer: ReparseDataBuffer, options: int = 0) -> Status:
-    """Make a reparse point as Linux does; what cannot be one is taken away again."""
-    file_id = client.open(name, disposition=CreateDisposition.CREATE, create_options=ITSELF | options)
-    status: Status = client.control(file_id, Fsctl.SET_REPARSE_POINT, buffer.encode()).status
-    if status is not Status.SUCCESS:
-        client.delete(file_id)
-    client.close(file_id)
-    return status
-
-
-def symlink(target: str, flags: int = RELATIVE) -> ReparseDataBuffer:
-    return ReparseDataBuffer(ReparseTag.SYMLINK, SymbolicLink(target, target, flags).encode())
-
-
-def nfs(kind: NfsType, target: str = "", major: int = 0, minor: int = 0) -> ReparseDataBuffer:
-    return ReparseDataBuffer(ReparseTag.NFS, NfsSpecialFile(kind, target, major, minor).encode())
 
 
 def stopped_at(answer: Answer, dialect: int = Dialect.SMB_3_1_1) -> SymbolicLinkErrorResponse:
@@ -358,7 +338,7 @@ def test_what_may_not_be_read_may_be_looked_at_moved_and_deleted(client: Client,
     ],
 )
 def test_links_are_made_real(client: Client, tmp_path: Path, buffer: ReparseDataBuffer, target: str) -> None:
-    assert make(client, "link", buffer) is Status.SUCCESS
+    assert make_reparse_point(client, "link", buffer) is Status.SUCCESS
     assert os.readlink(tmp_path / "link") == target
     assert os.listdir(tmp_path) == ["link"]
 
@@ -373,7 +353,7 @@ def test_links_are_made_real(client: Client, tmp_path: Path, buffer: ReparseData
     ],
 )
 def test_pipes_and_sockets_are_made_real(client: Client, tmp_path: Path, buffer: ReparseDataBuffer, format: int) -> None:
-    assert make(client, "special", buffer) is Status.SUCCESS
+    assert make_reparse_point(client, "special", buffer) is Status.SUCCESS
     assert stat.S_IFMT(os.lstat(tmp_path / "special").st_mode) == format
 
 
@@ -396,7 +376,7 @@ def test_what_the_machine_has_nothing_for_is_kept_as_it_is(
     client: Client, tmp_path: Path, buffer: ReparseDataBuffer, directory: bool
 ) -> None:
     options = CreateOptions.DIRECTORY_FILE if directory else CreateOptions.NON_DIRECTORY_FILE
-    assert make(client, "kept", buffer, options) is Status.SUCCESS
+    assert make_reparse_point(client, "kept", buffer, options) is Status.SUCCESS
     # No device among them.
     assert stat.S_ISREG(os.lstat(tmp_path / "kept").st_mode)
     listed = client.list()["kept"]
@@ -416,7 +396,7 @@ def test_what_the_machine_has_nothing_for_is_kept_as_it_is(
 def test_a_reparse_point_is_plain_again(client: Client, tmp_path: Path) -> None:
     odd = ReparseDataBuffer(0x8000BEEF, b"anything")
     for buffer, options in ((symlink("x"), 0), (odd, 0), (odd, CreateOptions.DIRECTORY_FILE), (nfs(NfsType.FIFO), 0)):
-        make(client, "f", buffer, options)
+        make_reparse_point(client, "f", buffer, options)
         file_id = itself(client, "f")
         ask = ReparseDataBuffer(buffer.tag)
         other = ReparseDataBuffer(0x80000BAD)
@@ -498,7 +478,7 @@ def test_who_else_has_the_file_open_keeps_it(client: Client, another: Client, tm
 
 def test_changing_attributes_leaves_a_reparse_point_one(client: Client) -> None:
     odd = ReparseDataBuffer(0x8000BEEF, b"anything")
-    make(client, "f", odd)
+    make_reparse_point(client, "f", odd)
     file_id = itself(client, "f")
     hidden = FileBasicInformation(0, 0, 0, 0, FileAttributes.HIDDEN)
     assert client.set_info(file_id, FileInformationClass.BASIC, hidden).status is Status.SUCCESS
@@ -508,7 +488,7 @@ def test_changing_attributes_leaves_a_reparse_point_one(client: Client) -> None:
 
 
 def test_the_buffer_is_none_of_the_clients_extended_attributes(client: Client, tmp_path: Path) -> None:
-    make(client, "f", ReparseDataBuffer(0x8000BEEF, b"anything"))
+    make_reparse_point(client, "f", ReparseDataBuffer(0x8000BEEF, b"anything"))
     assert os.getxattr(tmp_path / "f", "user.SmbReparse").endswith(b"anything")
     answer = client.query_info(itself(client, "f"), FileInformationClass.FULL_EA)
     assert answer.status is Status.NO_EAS_ON_FILE
@@ -519,7 +499,7 @@ def test_no_room_for_a_file_system_without_links(client: Client, tmp_path: Path,
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "symlink", refuse)
-    assert make(client, "f", symlink("x")) is Status.SUCCESS
+    assert make_reparse_point(client, "f", symlink("x")) is Status.SUCCESS
     assert stat.S_ISREG(os.lstat(tmp_path / "f").st_mode)
     assert stopped_at(look(client, "f")).link.substitute_name == "x"
 
@@ -534,7 +514,7 @@ def test_a_link_that_a_client_made_lets_nobody_out(
 ) -> None:
     client = make_client(posix=posix)
     target = target.format(outside=outside)
-    assert make(client, "door", symlink(target, 0 if target.startswith("/") else RELATIVE)) is Status.SUCCESS
+    assert make_reparse_point(client, "door", symlink(target, 0 if target.startswith("/") else RELATIVE)) is Status.SUCCESS
     assert os.readlink(tmp_path / "door") == target
     for name in ("door", "door\\secret", "door\\etc\\passwd", "door\\..\\..\\x", "DOOR\\secret"):
         for disposition in CreateDisposition:
@@ -553,9 +533,9 @@ def test_a_link_that_a_client_made_lets_nobody_out(
 
 def test_a_chain_of_links_that_each_stay_lets_nobody_out(client: Client, tmp_path: Path, outside: Path) -> None:
     os.makedirs(tmp_path / "a" / "b")
-    assert make(client, "a\\b\\up", symlink("..")) is Status.SUCCESS
-    assert make(client, "a\\up", symlink("b\\up\\..")) is Status.SUCCESS
-    assert make(client, "out", symlink(f"a\\up\\..\\{outside.name}")) is Status.SUCCESS
+    assert make_reparse_point(client, "a\\b\\up", symlink("..")) is Status.SUCCESS
+    assert make_reparse_point(client, "a\\up", symlink("b\\up\\..")) is Status.SUCCESS
+    assert make_reparse_point(client, "out", symlink(f"a\\up\\..\\{outside.name}")) is Status.SUCCESS
     assert look(client, "a\\up\\a").status is Status.SUCCESS
     assert look(client, "out\\secret").status is Status.STOPPED_ON_SYMLINK
 
@@ -563,7 +543,7 @@ def test_a_chain_of_links_that_each_stay_lets_nobody_out(client: Client, tmp_pat
 def test_a_race_between_a_folder_and_a_clients_link_is_never_lost(client: Client, tmp_path: Path, outside: Path) -> None:
     (tmp_path / "place").mkdir()
     (tmp_path / "place" / "secret").write_bytes(b"for clients")
-    make(client, "link", symlink(str(outside), 0))
+    make_reparse_point(client, "link", symlink(str(outside), 0))
     stop = threading.Event()
 
     def swap() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import Ace, AceType, Acl, SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import unix_group, unix_user
-from filesvc.fscc.file_information import FileInformationClass
+from filesvc.fscc.file_information import DispositionFlags, FileDispositionInformationEx, FileInformationClass
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileLinkInformation
 from filesvc.fscc.posix_information import (
@@ -24,8 +25,9 @@ from filesvc.fscc.posix_information import (
     parse_posix_directory,
 )
 from filesvc.fscc.reparse_point import ReparseDataBuffer, ReparseTag, SymbolicLink
+from filesvc.interfaces import FileAttributes
 from filesvc.server.server import Server
-from filesvc.smb2.contexts.create_contexts import POSIX, CreateContext, PosixMode
+from filesvc.smb2.contexts.create_contexts import POSIX, CreateContext
 from filesvc.smb2.contexts.negotiate_contexts import PosixExtensionsAvailable
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
@@ -38,6 +40,7 @@ from filesvc.smb2.messages.read import ReadResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 
 from .dialogue import Answer, Client, MakeClient
+from .linux import create_posix, open_posix
 
 NAMES = ["a:b", "a ", "a.", "a\\b", '<>?*|"', "CON", "ä", "\x01", "name", "NAME", "\uf022", "a\uf03ab", ".#x"]
 
@@ -50,16 +53,6 @@ def server(server_on_disk: Server) -> Server:
 @pytest.fixture
 def linux(make_client: MakeClient) -> Client:
     return make_client(posix=True)
-
-
-def create(client: Client, name: str, mode: int = 0o644, disposition: int = CreateDisposition.OPEN_IF, **fields: int) -> Answer:
-    return client.create(name, disposition=disposition, contexts=[CreateContext(POSIX, PosixMode(mode).encode())], **fields)
-
-
-def open_posix(client: Client, name: str, mode: int = 0o644, disposition: int = CreateDisposition.OPEN_IF, **fields: int) -> FileId:
-    answer = create(client, name, mode, disposition, **fields)
-    assert answer.status is Status.SUCCESS, answer.status
-    return CreateResponse.parse(answer.message).file_id
 
 
 def ownership(answer: Answer) -> PosixOwnership:
@@ -88,7 +81,7 @@ def test_who_asks_is_told_that_they_are_there(linux: Client, client: Client) -> 
 
 def test_without_them_the_context_means_nothing(client: Client, make_client: MakeClient) -> None:
     for other in (client, make_client(Dialect.SMB_3_0_2)):
-        answer = create(other, "f")
+        answer = create_posix(other, "f")
         assert all(context.name != POSIX for context in CreateResponse.parse(answer.message).create_contexts)
         file_id = CreateResponse.parse(answer.message).file_id
         assert other.query_info(file_id, FILE_POSIX_INFORMATION).status is Status.INVALID_INFO_CLASS
@@ -106,7 +99,7 @@ def test_a_context_that_makes_no_sense(linux: Client) -> None:
 @pytest.mark.parametrize("directory", [False, True])
 def test_what_is_made_has_the_mode(linux: Client, tmp_path: Path, mode: int, directory: bool) -> None:
     options = CreateOptions.DIRECTORY_FILE if directory else 0
-    told = ownership(create(linux, "new", mode, CreateDisposition.CREATE, create_options=options))
+    told = ownership(create_posix(linux, "new", mode, CreateDisposition.CREATE, create_options=options))
     status = os.stat(tmp_path / "new")
     assert stat.S_IMODE(status.st_mode) == mode
     assert told.mode == mode | (0o10000 if directory else 0)
@@ -115,7 +108,7 @@ def test_what_is_made_has_the_mode(linux: Client, tmp_path: Path, mode: int, dir
 
 
 def test_nobody_makes_a_file_that_acts_as_its_owner(linux: Client, tmp_path: Path) -> None:
-    create(linux, "new", 0o6755, CreateDisposition.CREATE)
+    create_posix(linux, "new", 0o6755, CreateDisposition.CREATE)
     assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o755
 
 
@@ -134,9 +127,9 @@ def test_a_name_has_any_characters_and_matches_only_as_it_is(linux: Client, tmp_
     linux.close(open_posix(linux, name, disposition=CreateDisposition.CREATE))
     assert os.listdir(tmp_path) == [name]
     assert name in listing(linux)
-    assert create(linux, name, disposition=CreateDisposition.OPEN).status is Status.SUCCESS
+    assert create_posix(linux, name, disposition=CreateDisposition.OPEN).status is Status.SUCCESS
     if name.upper() != name:
-        assert create(linux, name.upper(), disposition=CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
+        assert create_posix(linux, name.upper(), disposition=CreateDisposition.OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 
 
 def test_names_that_differ_by_case_are_two(linux: Client, tmp_path: Path) -> None:
@@ -151,20 +144,20 @@ def test_names_that_differ_by_case_are_two(linux: Client, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["/a", "a//b", "a/./b", "a/../b", "..", "../x", "a\0b", "a/"])
 def test_what_is_no_name(linux: Client, name: str) -> None:
-    assert create(linux, name).status in (Status.INVALID_PARAMETER, Status.OBJECT_NAME_INVALID)
+    assert create_posix(linux, name).status in (Status.INVALID_PARAMETER, Status.OBJECT_NAME_INVALID)
 
 
 def test_a_name_that_is_no_utf8_is_opened_as_it_is_listed(linux: Client, tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"")
     assert "caf\uefe9" in listing(linux)
-    assert create(linux, "caf\uefe9", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
+    assert create_posix(linux, "caf\uefe9", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
 
 
 def test_links_are_never_followed(linux: Client, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"data")
     (tmp_path / "link").symlink_to("f")
-    assert create(linux, "link", disposition=CreateDisposition.OPEN).status is Status.STOPPED_ON_SYMLINK
-    answer = create(linux, "link", disposition=CreateDisposition.OPEN, create_options=CreateOptions.OPEN_REPARSE_POINT)
+    assert create_posix(linux, "link", disposition=CreateDisposition.OPEN).status is Status.STOPPED_ON_SYMLINK
+    answer = create_posix(linux, "link", disposition=CreateDisposition.OPEN, create_options=CreateOptions.OPEN_REPARSE_POINT)
     assert ownership(answer).reparse_tag == ReparseTag.SYMLINK
     told = listing(linux)["link"]
     assert told.ownership.mode >> 12 == 2
@@ -238,12 +231,12 @@ def test_a_mode_is_set_as_linux_does_and_no_list_is_kept(linux: Client, make_cli
     assert linux.ask(Command.SET_INFO, request.encode()).status is Status.SUCCESS
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
     linux.close(file_id)
-    assert create(make_client(posix=True), "f", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
+    assert create_posix(make_client(posix=True), "f", disposition=CreateDisposition.OPEN).status is Status.SUCCESS
 
 
 def test_a_link_leads_where_it_says_in_the_clients_own_words(linux: Client, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("d/deep/f")
-    stopped = create(linux, "link", disposition=CreateDisposition.OPEN)
+    stopped = create_posix(linux, "link", disposition=CreateDisposition.OPEN)
     assert stopped.status is Status.STOPPED_ON_SYMLINK
     assert "d/deep/f".encode("utf-16-le") in bytes(stopped.message)
     itself = open_posix(linux, "link", disposition=CreateDisposition.OPEN, create_options=CreateOptions.OPEN_REPARSE_POINT)
@@ -262,3 +255,74 @@ def test_what_posix_knows_of_the_volume(linux: Client, tmp_path: Path) -> None:
 
 def test_a_plain_file_is_no_reparse_point(linux: Client) -> None:
     assert linux.control(open_posix(linux, "f"), Fsctl.GET_REPARSE_POINT).status is Status.NOT_A_REPARSE_POINT
+
+
+def test_a_folder_takes_the_place_of_an_empty_one(linux: Client, make_client: MakeClient, tmp_path: Path) -> None:
+    (tmp_path / "new" / "deeper").mkdir(parents=True)
+    (tmp_path / "old").mkdir()
+    kept = open_posix(make_client(posix=True), "old", disposition=CreateDisposition.OPEN)
+    moved = open_posix(linux, "new", disposition=CreateDisposition.OPEN)
+    assert linux.rename(moved, "old", replace=False).status is Status.OBJECT_NAME_COLLISION
+    assert linux.rename(moved, "old", replace=True).status is Status.SUCCESS
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["old", "old/deeper"]
+    assert information(linux, moved).inode == (tmp_path / "old").stat().st_ino
+    assert kept
+
+
+def test_what_a_folder_does_not_take_the_place_of(linux: Client, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "full" / "deeper").mkdir(parents=True)
+    for name in ("new", "used"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    client.open("used")
+    moved = open_posix(linux, "new", disposition=CreateDisposition.OPEN)
+    assert linux.rename(moved, "full", replace=True).status is Status.DIRECTORY_NOT_EMPTY
+    assert linux.rename(moved, "file", replace=True).status is Status.NOT_A_DIRECTORY
+    assert linux.rename(moved, "used", replace=True).status is Status.ACCESS_DENIED
+    file = open_posix(linux, "file", disposition=CreateDisposition.OPEN)
+    assert linux.rename(file, "full", replace=True).status is Status.FILE_IS_A_DIRECTORY
+    other = client.open("new", create_options=CreateOptions.DIRECTORY_FILE)
+    assert client.rename(other, "full", replace=True).status is Status.ACCESS_DENIED
+    assert sorted(os.listdir(tmp_path)) == ["file", "full", "new", "used"]
+
+
+def read_only(client: Client, name: str) -> None:
+    """Make a file with the attribute READONLY."""
+    client.close(client.open(name, disposition=CreateDisposition.CREATE, file_attributes=FileAttributes.READONLY))
+
+
+def delete_at_once(client: Client, file_id: FileId) -> Answer:
+    flags = DispositionFlags.DELETE | DispositionFlags.POSIX_SEMANTICS
+    return client.set_info(file_id, FileInformationClass.DISPOSITION_EX, FileDispositionInformationEx(flags))
+
+
+def test_no_attribute_keeps_a_file(linux: Client, client: Client, tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        read_only(client, name)
+    assert client.delete(client.open("a", access=int(AccessMask.DELETE))).status is Status.CANNOT_DELETE
+    first, other = (open_posix(linux, name, access=int(AccessMask.DELETE)) for name in ("b", "d"))
+    assert linux.delete(first).status is Status.SUCCESS
+    linux.close(first)
+    linux.close(open_posix(linux, "c", access=int(AccessMask.DELETE), create_options=CreateOptions.DELETE_ON_CLOSE))
+    assert delete_at_once(linux, other).status is Status.SUCCESS
+    linux.close(other)
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_no_attribute_keeps_a_file_from_being_replaced(linux: Client, client: Client, tmp_path: Path) -> None:
+    read_only(client, "old")
+    (tmp_path / "new").write_bytes(b"new")
+    other = client.open("new")
+    assert client.rename(other, "old", replace=True).status is Status.ACCESS_DENIED
+    client.close(other)
+    assert linux.rename(open_posix(linux, "new"), "old", replace=True).status is Status.SUCCESS
+    assert (tmp_path / "old").read_bytes() == b"new"
+
+
+def test_the_attribute_keeps_the_data(linux: Client, client: Client) -> None:
+    read_only(client, "f")
+    assert create_posix(linux, "f", disposition=CreateDisposition.OPEN).status is Status.ACCESS_DENIED
+
+
+def test_only_posix_clients_ask_for_deletion_at_once(linux: Client, client: Client) -> None:
+    assert delete_at_once(client, client.open("f")).status is Status.INVALID_PARAMETER

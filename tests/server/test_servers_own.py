@@ -19,7 +19,7 @@ from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 
 from .descriptors import allow, listing, put
 from .dialogue import Client, MakeClient
-from .test_links import RELATIVE, make
+from .linux import RELATIVE, make_reparse_point
 
 LARGE = bytes(range(256)) * 64
 OPEN = CreateDisposition.OPEN
@@ -70,7 +70,7 @@ def test_no_link_leads_to_it(carol: Client, tmp_path: Path, sidecar: Path, targe
     (tmp_path / "here").symlink_to(".")
     (tmp_path / "chain").symlink_to(".filesvc")
     (tmp_path / "link").symlink_to(target.replace(".FILESVC", ".filesvc"))
-    assert make(carol, "made", link(target.replace("/", "\\"))) is Status.SUCCESS
+    assert make_reparse_point(carol, "made", link(target.replace("/", "\\"))) is Status.SUCCESS
     below = "\\".join(sidecar.parts[2 if target.endswith("streams") else 1 :])
     for name in ("link", "made"):
         for place in (name, f"{name}\\{below}"):
@@ -92,7 +92,7 @@ def test_a_file_beside_tells_nobody_what_it_keeps_for_others(alice: Client, caro
             put(alice, file_id, listing())
         alice.close(file_id)
     carol.close(carol.open("x"))
-    assert make(carol, "._x", link("._v")) is Status.SUCCESS
+    assert make_reparse_point(carol, "._x", link("._v")) is Status.SUCCESS
     for name in ("x", "v"):
         assert carol.create(f"{name}:AFP_Resource", disposition=OPEN).status is Status.OBJECT_NAME_NOT_FOUND
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
 from filesvc.fscc.reparse_point import ReparseDataBuffer
@@ -12,20 +13,20 @@ from filesvc.interfaces import FileAttributes, IDescriptorFile, IReparsePointFil
 from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import special_of
 from filesvc.server.files.stream_access import node_key
+from filesvc.server.operations.wsl import WSL_MODE, WSL_PREFIX, wsl_mode
 from filesvc.server.state.deletion import has_entries
 from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
+    from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.open import Open
 
 _NOT_AS_A_FILE: Final = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.EPERM, errno.ENOTSUP, errno.ENOENT})
 """What a store says that cannot have such a link or special file, or not with this target."""
-_KEPT_NOWHERE: Final = "$LX"
-"""How the names of values begin that a link or special file can do without: it has a mode of its own."""
 
 
-async def become_reparse_point(open: Open, buffer: bytes) -> None:
+async def become_reparse_point(open: Open, buffer: bytes, descriptors: Descriptors) -> None:
     """
     Make what is open what a reparse point says: a link, pipe or socket, if the store can have it and nothing is lost thereby; else keep the
     buffer with it.
@@ -36,7 +37,7 @@ async def become_reparse_point(open: Open, buffer: bytes) -> None:
     stat = await open.stat()
     if open.is_directory and await open.run(has_entries, open.file):
         raise StatusError(Status.DIRECTORY_NOT_EMPTY)
-    if not await _become_special(open, buffer, stat):
+    if not await _become_special(open, buffer, stat, descriptors):
         if stat.kind is Kind.FILE:
             await open.run(_reparse_point_of(open).set_reparse_point, buffer)
         elif DESCRIPTOR_XATTR in await open.run(open.file.list_xattrs):
@@ -70,7 +71,7 @@ def _reparse_point_of(open: Open) -> IReparsePointFile:
     return open.file
 
 
-async def _become_special(open: Open, buffer: bytes, stat: Stat) -> bool:
+async def _become_special(open: Open, buffer: bytes, stat: Stat, descriptors: Descriptors) -> bool:
     """Whether it could be made a link or special file."""
     try:
         special = special_of(ReparseDataBuffer.parse(buffer))
@@ -78,16 +79,22 @@ async def _become_special(open: Open, buffer: bytes, stat: Stat) -> bool:
         raise StatusError(Status.IO_REPARSE_DATA_INVALID) from None
     if special is None or stat.reparse_tag or not ISpecialFileStore.providedBy(open.tree.store):
         return False
+    mode = None
     if not ISpecialFile.providedBy(open.file):
         names = await open.run(open.file.list_xattrs)
-        if (stat.kind is Kind.FILE and stat.size) or any(not name.startswith(_KEPT_NOWHERE) for name in names):
+        if (stat.kind is Kind.FILE and stat.size) or any(not name.startswith(WSL_PREFIX) for name in names):
             return False
+        if WSL_MODE in names and await descriptors.maximal_access(open.tree, open.file) & AccessMask.WRITE_DAC:
+            mode = wsl_mode(await open.run(open.file.get_xattr, WSL_MODE))
     try:
         await _become(open, special)
     except OSError as error:
         if error.errno in _NOT_AS_A_FILE:
             return False
         raise
+    if mode is not None:
+        # It keeps no values, but has a mode of its own.
+        await open.run(open.file.set_owner, None, None, mode)
     return True
 
 

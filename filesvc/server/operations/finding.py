@@ -171,14 +171,14 @@ def check_kind(file: IOpenFile, stat: Stat, options: int, overwrites: bool) -> N
         raise StatusError(Status.NOT_A_DIRECTORY)
 
 
-def check_writable(file: IOpenFile, stat: Stat, rights: int, options: int, overwrites: bool) -> None:
+def check_writable(file: IOpenFile, stat: Stat, rights: int, options: int, overwrites: bool, posix: bool) -> None:
     """
-    Go on only if nothing is wanted of a file with the attribute READONLY that it forbids.
+    Go on only if nothing is wanted of a file with the attribute READONLY that it forbids. POSIX has none that keeps a file's name.
 
     @raise StatusError: ACCESS_DENIED, CANNOT_DELETE.
     """
     if stat.attributes & _READONLY and file.kind is not Kind.DIRECTORY:
         if rights & WRITES_DATA or overwrites:
             raise StatusError(Status.ACCESS_DENIED)
-        if options & _DELETE_ON_CLOSE:
+        if options & _DELETE_ON_CLOSE and not posix:
             raise StatusError(Status.CANNOT_DELETE)

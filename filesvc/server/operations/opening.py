@@ -261,7 +261,7 @@ class OpenAttempt:
         if self.options & _DELETE_ON_CLOSE and not self.name.path and not self.name.stream:
             raise StatusError(Status.CANNOT_DELETE)
         check_kind(file, stat, self.options, self.overwrites)
-        check_writable(file, stat, rights, self.options, self.overwrites)
+        check_writable(file, stat, rights, self.options, self.overwrites, self.posix_mode is not None)
         if self.overwrites:
             chosen = stat.attributes & ~stat.implied & _MUST_BE_NAMED
             if chosen & ~self.attributes:
@@ -326,7 +326,7 @@ class OpenAttempt:
         """Make it. Who does so may do with this open whatever was asked for, whatever the new descriptor says (MS-FSA 2.1.5.1.1)."""
         if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
-        if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE:
+        if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE and self.posix_mode is None:
             raise StatusError(Status.CANNOT_DELETE)
         if self.name.stream:
             return await self._make_stream(self.name.stream, rights)

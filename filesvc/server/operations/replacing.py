@@ -60,11 +60,11 @@ async def _find(open: Open, path: Path) -> IOpenFile | None:
 async def _check_replaceable(open: Open, file: IOpenFile, descriptors: Descriptors) -> None:
     """
     A file is replaced if nobody has it open and the user may delete it: by its descriptor, or by its folder's. Among POSIX clients, those
-    who have it open go on with it.
+    who have it open go on with it, no attribute keeps it, and a folder replaces an empty one.
     """
     tree = open.tree
     stat = await tree.run(file.stat)
-    kept = file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY
+    kept = not open.posix and (file.kind is Kind.DIRECTORY or stat.attributes & FileAttributes.READONLY)
     node = tree.server.nodes.find(node_key(tree.store, file))
     in_use = node is not None and not (open.posix and all(other.posix for other in node.all_opens))
     if kept or in_use or not await descriptors.maximal_access(tree, file) & AccessMask.DELETE:

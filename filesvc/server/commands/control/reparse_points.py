@@ -58,7 +58,7 @@ async def set_reparse_point(request: IoctlRequest, call: Call) -> Reply:
     stat = await open.stat()
     if reparse_tag(stat) and not is_tag_of(asked.tag, stat):
         raise StatusError(Status.IO_REPARSE_TAG_MISMATCH)
-    await become_reparse_point(open, bytes(request.input))
+    await become_reparse_point(open, bytes(request.input), call.connection.server.descriptors)
     return reply(request)
 
 

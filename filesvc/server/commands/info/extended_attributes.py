@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.ea import NEED_EA, FullEa, parse_full_eas
+from filesvc.interfaces import ISpecialFile
 from filesvc.server.errors import StatusError
 from filesvc.server.files.extended_attributes import check_name, get_all, set_all
+from filesvc.server.operations.wsl import WSL_MODE, wsl_attributes, wsl_mode
 from filesvc.smb2.messages.change_notify import CompletionFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from filesvc.server.state.open import Open
 
 MAX_LIST = 0x10000
@@ -37,7 +42,10 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
         if attribute.flags & ~NEED_EA:
             raise StatusError(Status.INVALID_EA_NAME)
     try:
-        await open.run(set_all, open.file, attributes)
+        if ISpecialFile.providedBy(open.file):
+            await _set_special(open, attributes)
+        else:
+            await open.run(set_all, open.file, attributes)
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             raise StatusError(Status.EAS_NOT_SUPPORTED) from None
@@ -47,8 +55,23 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
     open.tree.server.notifier.modified(open, CompletionFilter.EA)
 
 
+async def _set_special(open: Open, attributes: Iterable[FullEa]) -> None:
+    """A link or special file keeps no attributes: what WSL calls its mode is set, and what it has already may be said again."""
+    there = {attribute.name: attribute.value for attribute in wsl_attributes(await open.stat())}
+    changed = {attribute.name: attribute.value for attribute in attributes if there.get(attribute.name) != attribute.value}
+    if not changed:
+        return
+    mode = wsl_mode(changed.pop(WSL_MODE, None))
+    if mode is None or changed:
+        raise StatusError(Status.EAS_NOT_SUPPORTED)
+    open.require(AccessMask.WRITE_DAC)
+    await open.run(open.file.set_owner, None, None, mode)
+
+
 async def get_extended_attributes(open: Open) -> list[FullEa]:
-    """All attributes of a file; none where the store keeps none."""
+    """All attributes of a file; none where the store keeps none. A link or special file has those that tell WSL what POSIX knows of it."""
+    if ISpecialFile.providedBy(open.file):
+        return wsl_attributes(await open.stat())
     try:
         return await open.run(get_all, open.file)
     except OSError as error:

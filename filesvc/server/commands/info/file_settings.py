@@ -119,7 +119,7 @@ async def _disposition(open: Open, buffer: memoryview, descriptors: Descriptors)
 
 async def _disposition_ex(open: Open, buffer: memoryview, descriptors: Descriptors) -> None:
     flags = FileDispositionInformationEx.parse(buffer).flags
-    if flags & DispositionFlags.POSIX_SEMANTICS:
+    if flags & DispositionFlags.POSIX_SEMANTICS and not open.posix:
         raise StatusError(Status.INVALID_PARAMETER)
     await _set_delete_pending(open, bool(flags & DispositionFlags.DELETE), bool(flags & DispositionFlags.IGNORE_READONLY_ATTRIBUTE))
 
@@ -129,7 +129,7 @@ async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool =
         if not open.path and not open.node.key.stream:
             raise StatusError(Status.CANNOT_DELETE)
         stat = await open.stat()
-        if stat.attributes & FileAttributes.READONLY and not ignore_readonly:
+        if stat.attributes & FileAttributes.READONLY and not (ignore_readonly or open.posix):
             raise StatusError(Status.CANNOT_DELETE)
         if open.is_directory and await open.run(deletion.has_entries, open.file):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
