@@ -437,10 +437,7 @@ class ISpecialFileStore(IFileStore):
         "L{ISpecialFileStore}: the same store for clients that follow links themselves. No link is followed: a link on the way is"
         " L{ParentNotFound}, and one at the end C{PermissionError}."
     )
-    exact = Attribute(
-        "L{ISpecialFileStore}: the same for POSIX clients: names match only as they are, too, and a directory replaces an empty one:"
-        " C{ENOTEMPTY}, C{ENOTDIR} and C{EISDIR} say what else is in the way."
-    )
+    exact = Attribute("L{ISpecialFileStore}: the same for POSIX clients: names are exact, too, and a directory may replace an empty one.")
 
     def open_itself(path: Path, writable: bool) -> IOpenFile:
         """Open what is there, as C{open} does for L{Creation.EXISTING} and any kind, but a link or special file as an L{ISpecialFile}."""
