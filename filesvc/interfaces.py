@@ -297,7 +297,7 @@ class IOpenFile(Interface):
         """The names of all named values."""
 
     def close() -> None:
-        """Give back what it holds. Never raises."""
+        """Give back what it holds, whatever happens. An error says what became of data that was written before."""
 
 
 class IDescriptorFile(IOpenFile):
@@ -321,11 +321,7 @@ class ICompressibleFile(IOpenFile):
     """A file or directory that may be kept compressed. That it is, C{stat} tells among its attributes."""
 
     def set_compressed(compressed: bool) -> None:
-        """
-        Compress what is written from now on, or not; of a directory, what is made in it. Data that is there stays as it is.
-
-        C{ENOTSUP} where it can't be.
-        """
+        """Compress what is written, or made in a directory, from now on, or not; what is there stays. C{ENOTSUP} where it can't be."""
 
 
 class IReparsePointFile(IOpenFile):
@@ -370,11 +366,7 @@ class IFileStore(Interface):
         """
 
     def rename(file: IOpenFile, path: Path, replace: bool) -> None:
-        """
-        Give an open file or directory another name; C{FileExistsError} if that is taken and C{replace} is false.
-
-        A directory replaces nothing and is not replaced: C{PermissionError}.
-        """
+        """Give an open file or directory another name; C{FileExistsError} if it is taken, unless a file is to C{replace} a file."""
 
     def link(file: IOpenFile, path: Path, replace: bool) -> None:
         """Give an open file one more name, as C{rename} does; C{PermissionError} for a directory."""
@@ -413,6 +405,13 @@ class IOverlappingStore(IFileStore):
 
     def path_of(file: IOpenFile) -> Path:
         """By what name an open file goes now that it was perhaps renamed in another store; its C{path} if it has none in this one."""
+
+
+class IForeseeingStore(IFileStore):
+    """A store that knows beforehand what it would not remove, so that clients hear it when they say that a file is to be deleted."""
+
+    def check_removable(file: IOpenFile) -> None:
+        """Raise what C{remove} would, as far as that is known now; a directory may still have entries."""
 
 
 class ICloningStore(IFileStore):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from errno import EROFS
 from typing import TYPE_CHECKING
 
@@ -74,11 +74,10 @@ class HeldFile:
         return self._fd
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Give back the descriptor; an error is one of what was written, which some file systems send on only now."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
+            os.close(fd)
 
     def _is_dot_file(self) -> bool:
         return bool(self.names) and self.names[-1].startswith(b".")

@@ -27,6 +27,7 @@ from filesvc.interfaces import (
     FileBusy,
     FileIdentity,
     ICloningStore,
+    IForeseeingStore,
     IOpenFile,
     IOverlappingStore,
     ISpecialFileStore,
@@ -47,6 +48,7 @@ from filesvc.store.lookup import FIND_DIRECTORY, Lookup, Names
 from filesvc.store.names import from_disk, target_from_disk, to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.path_file import PathFile, SpecialFile
+from filesvc.store.removal import check_removable
 from filesvc.store.statx import kind_of, statx
 from filesvc.store.watch import TEMPORARY, LocalWatcher
 
@@ -65,7 +67,7 @@ _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = dosattrib.encode(DosAttrib(FileAttributes.ARCHIVE, None))
 
 
-@implementer(ICloningStore, IOverlappingStore, ISpecialFileStore, IWatchableStore)
+@implementer(ICloningStore, IForeseeingStore, IOverlappingStore, ISpecialFileStore, IWatchableStore)
 class LocalStore:
     """
     The folder C{root} and all below it.
@@ -369,6 +371,12 @@ class LocalStore:
                 os.rmdir(name, dir_fd=parent)
             else:
                 os.unlink(name, dir_fd=parent)
+
+    def check_removable(self, file: IOpenFile) -> None:
+        """See L{IForeseeingStore.check_removable}."""
+        ours = self._ours(file)
+        with self._name_of(ours) as (parent, _):
+            check_removable(parent, ours.fileno())
 
     def copy_range(self, source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
         """See L{IFileStore.copy_range}."""

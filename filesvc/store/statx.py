@@ -9,6 +9,7 @@ import os
 import stat
 import struct
 from ctypes import c_char_p, c_int, c_uint, c_void_p
+from enum import IntFlag
 from typing import Final
 
 from filesvc.interfaces import FileAttributes, FileIdentity, Kind, SpecialType, Stat
@@ -27,8 +28,19 @@ _SECOND = 1_000_000_000
 _FORMAT = 0o170000
 _PERMISSIONS = 0o7777
 _NO_ATTRIBUTES = FileAttributes(0)
-_COMPRESSED = 0x4
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY}
+
+
+class StatxAttributes(IntFlag):
+    """What C{stx_attributes} says of a file."""
+
+    COMPRESSED = 0x4
+    IMMUTABLE = 0x10
+    APPEND = 0x20
+    MOUNT_ROOT = 0x2000
+
+
+_COMPRESSED = int(StatxAttributes.COMPRESSED)
 
 SPECIAL_TYPES: Final = {
     stat.S_IFLNK: SpecialType.SYMLINK,
@@ -57,10 +69,7 @@ def statx(directory: int, name: bytes = b"") -> Stat:
 
     @raise OSError: as C{statx(2)}.
     """
-    buffer = _Buffer()
-    if _statx(directory, name, _FLAGS, _BASIC_STATS_AND_BTIME, buffer):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), name)
+    buffer = _ask(directory, name)
     # fmt: off
     (
         mask, attributes, links, uid, gid, mode, inode, size, blocks,
@@ -87,3 +96,21 @@ def statx(directory: int, name: bytes = b"") -> Stat:
         gid,
         SPECIAL_TYPES.get(mode & _FORMAT),
     )
+
+
+def attributes_of(fd: int) -> int:
+    """
+    The L{StatxAttributes} of what a descriptor holds.
+
+    @raise OSError: as C{statx(2)}.
+    """
+    attributes: int = _STATX.unpack_from(_ask(fd, b""))[1]
+    return attributes
+
+
+def _ask(directory: int, name: bytes) -> ctypes.Array[ctypes.c_char]:
+    buffer = _Buffer()
+    if _statx(directory, name, _FLAGS, _BASIC_STATS_AND_BTIME, buffer):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), name)
+    return buffer

@@ -559,7 +559,7 @@ def test_what_fails_when_a_file_is_closed_keeps_nothing_open(client: Client, sto
         close(self)
 
     monkeypatch.setattr(MemoryFile, "close", note_and_close)
-    assert client.close(files[0]).status is Status.SUCCESS
+    assert client.close(files[0]).status is Status.IO_DEVICE_ERROR
     assert closed == [("a",)]
     client.transport.loseConnection()
     assert closed == [("a",), ("b",)]

@@ -189,5 +189,5 @@ def test_a_write_time_that_cannot_be_kept_keeps_no_file_open(client: Client, sto
     closed = []
     monkeypatch.setattr(MemoryFile, "set_times", refuse)
     monkeypatch.setattr(MemoryFile, "close", lambda self: closed.append(self))
-    assert client.close(file_id).status is Status.SUCCESS
+    assert client.close(file_id).status is Status.ACCESS_DENIED
     assert len(closed) == 1

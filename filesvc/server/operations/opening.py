@@ -32,7 +32,7 @@ from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
 from filesvc.server.operations.finding import Finder, check_kind, check_writable
 from filesvc.server.operations.posix import settable_mode
-from filesvc.server.state import durability
+from filesvc.server.state import deletion, durability
 from filesvc.server.state import share_modes as sharemode
 from filesvc.server.state.caching import Holder, Operation, Wait
 from filesvc.server.state.node import DATA, FileNode
@@ -180,6 +180,8 @@ class OpenAttempt:
             await self._find_link(file, stat)
             key = node_key(self.tree.store, file)
             granted = await self._check_access(file, stat, rights)
+            if self.options & _DELETE_ON_CLOSE:
+                await deletion.check_removable(self.tree, file)
             waits = self._make_way(key, granted)
             open = self._enter(file, self.tree.server.nodes.get(key), granted) if waits is None else None
         except BaseException:
@@ -258,8 +260,6 @@ class OpenAttempt:
         return await self.finder.open(self.name.path, rights, writable)
 
     def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
-        if self.options & _DELETE_ON_CLOSE and not self.name.path and not self.name.stream:
-            raise StatusError(Status.CANNOT_DELETE)
         check_kind(file, stat, self.options, self.overwrites)
         check_writable(file, stat, rights, self.options, self.overwrites, self.posix_mode is not None)
         if self.overwrites:

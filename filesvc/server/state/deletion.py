@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from filesvc.dtyp.status import Status
+from filesvc.interfaces import IForeseeingStore
+from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.stream_access import has_sidecars, remove, remove_found
+from filesvc.server.files.streams import StreamFile
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.node import Deletion, FileNode, Removal
 
@@ -20,8 +24,25 @@ if TYPE_CHECKING:
 
     from filesvc.interfaces import IOpenFile
     from filesvc.server.state.open import Open
+    from filesvc.server.state.tree import TreeConnect
 
 log = Logger()
+
+
+async def check_removable(tree: TreeConnect, file: IOpenFile) -> None:
+    """
+    Whether an open file can be removed: the root cannot, and for others it is asked of a store that can tell beforehand. A stream goes
+    where its file can be changed.
+
+    @raise StatusError: CANNOT_DELETE.
+    @raise OSError: the store would not.
+    """
+    if isinstance(file, StreamFile):
+        return
+    if not file.path:
+        raise StatusError(Status.CANNOT_DELETE)
+    if IForeseeingStore.providedBy(tree.store):
+        await tree.run(tree.store.check_removable, file)
 
 
 async def begin(open: Open) -> None:
@@ -103,9 +124,22 @@ async def _due(open: Open, ended: Iterable[FileNode]) -> list[Removal]:
 
 
 async def _remove(open: Open, node: FileNode, deletion: Deletion) -> bool:
-    """Remove a name of the file that is open, or a stream of it; false if that failed."""
+    """Remove a name of the file that is open, or a stream of it; false if it was gone, or the store refused, as the client is to hear."""
     tree, path, parent_key = deletion
-    stream = bool(node.key.stream)
+    stream, removed = bool(node.key.stream), False
+    with open.noting_refusal():
+        removed = await _remove_name(open, node, deletion, stream)
+    if not removed:
+        return False
+    if not stream and path:
+        leases = tree.server.directory_leases
+        await leases.changed(tree, path[:-1], open.session, parent_key if open.parent_key == parent_key else None)
+    return True
+
+
+async def _remove_name(open: Open, node: FileNode, deletion: Deletion, stream: bool) -> bool:
+    """False if the name was gone, or another file's by now."""
+    tree, path, _ = deletion
     try:
         if tree.store is open.tree.store:
             if not stream:
@@ -115,10 +149,7 @@ async def _remove(open: Open, node: FileNode, deletion: Deletion) -> bool:
             await run(remove, tree.store, open.file, stream)
         else:
             await tree.run(remove_found, tree.store, path, node.key)
-    except OSError as error:
-        log.info("could not delete {path}: {error}", path=join_name(open.full_path), error=error)
+    except FileNotFoundError:
+        log.info("{path} was deleted or renamed on the host meanwhile", path=join_name(open.full_path))
         return False
-    if not stream and path:
-        leases = tree.server.directory_leases
-        await leases.changed(tree, path[:-1], open.session, parent_key if open.parent_key == parent_key else None)
     return True

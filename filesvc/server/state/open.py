@@ -59,7 +59,11 @@ CLUSTER = 4096
 
 @dataclass(slots=True, eq=False)
 class Open:
-    """An open file or directory; C{descriptor} is there if its store gives one."""
+    """
+    An open file or directory; C{descriptor} is there if its store gives one.
+
+    @ivar refusal: what the host refused first while it was closed: to remove the file, or to keep what had been written.
+    """
 
     file_id: FileId
     session: Session
@@ -84,6 +88,7 @@ class Open:
     has_written: bool = False
     keeps_write_time: bool = False
     closed: bool = False
+    refusal: OSError | None = None
     _in_threads: int = 0
     _idle: Deferred[None] | None = None
     on_close: list[Callable[[], None]] = field(default_factory=list)
@@ -221,15 +226,16 @@ class Open:
             self.node.kept_write_time = (await self.run(self.file.stat)).written
 
     async def free_write_time(self) -> None:
-        """From now on it changes with what is written by this open; what was shown until now is made true."""
+        """
+        From now on it changes with what is written by this open; what was shown until now is made true.
+
+        @raise OSError: it cannot be set.
+        """
         kept = self.node.kept_write_time
         if not self.keeps_write_time or kept is None or any(other.keeps_write_time for other in self.node.opens if other is not self):
             return
-        try:
-            await self.tree.run(self.file.set_times, Times(written=kept))
-        except OSError as error:
-            log.info("could not set the write time of {path}: {error}", path=join_name(self.full_path), error=error)
         self.node.kept_write_time = None
+        await self.tree.run(self.file.set_times, Times(written=kept))
 
     @property
     def parent_key(self) -> bytes | None:
@@ -241,8 +247,21 @@ class Open:
         if path:
             await self.tree.server.directory_leases.changed(self.tree, path[:-1], self.session, self.parent_key)
 
+    @contextmanager
+    def noting_refusal(self) -> Iterator[None]:
+        """Go on with the end of the open after what the host refuses, and keep that for who waits to hear of it."""
+        try:
+            yield
+        except OSError as error:
+            log.info("closing {path}: {error}", path=join_name(self.full_path), error=error)
+            self.refusal = self.refusal or error
+
     async def close(self) -> None:
-        """End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted."""
+        """
+        End the open: give back its locks and its room, and remove the file if it was the last open of one to be deleted.
+
+        What the host refuses of that is its C{refusal}; the open has ended all the same.
+        """
         if self.closed:
             return
         self.closed = True
@@ -267,9 +286,11 @@ class Open:
             await self._stop_listing()
             owes = not removed and node.file in ended and bool(node.file.reservation.owed)
             unused = await self._give_back_room_at_last() if owes else None
-            await self.free_write_time()
+            with self.noting_refusal():
+                await self.free_write_time()
             self.descriptor = None
-            await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
+            with self.noting_refusal():
+                await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
             if unused is not None:
                 await self._release_room(unused)
                 os.close(unused)

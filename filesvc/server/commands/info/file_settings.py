@@ -126,13 +126,12 @@ async def _disposition_ex(open: Open, buffer: memoryview, descriptors: Descripto
 
 async def _set_delete_pending(open: Open, pending: bool, ignore_readonly: bool = False) -> None:
     if pending:
-        if not open.path and not open.node.key.stream:
-            raise StatusError(Status.CANNOT_DELETE)
         stat = await open.stat()
         if stat.attributes & FileAttributes.READONLY and not (ignore_readonly or open.posix):
             raise StatusError(Status.CANNOT_DELETE)
         if open.is_directory and await open.run(deletion.has_entries, open.file):
             raise StatusError(Status.DIRECTORY_NOT_EMPTY)
+        await deletion.check_removable(open.tree, open.file)
         await deletion.begin(open)
     else:
         await deletion.withdraw(open)
