@@ -17,8 +17,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from filesvc.interfaces import TakesLong
-from filesvc.store.inotify import IN_CREATE, IN_IGNORED, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
 from filesvc.store.upcase import other_forms, upcase
+from filesvc.store.watching.inotify import IN_CREATE, IN_IGNORED, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -50,7 +50,7 @@ from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.path_file import PathFile, SpecialFile
 from filesvc.store.removal import check_removable
 from filesvc.store.statx import kind_of, statx
-from filesvc.store.watch import TEMPORARY, LocalWatcher
+from filesvc.store.watching.watch import TEMPORARY, LocalWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from filesvc.interfaces import Creation, Happening, IOpenFile, IWatchableStore, IWatcher, Kind, Path
 from filesvc.store.local import LocalStore
-from filesvc.store.watch import LocalWatcher
+from filesvc.store.watching.watch import LocalWatcher
 
 ADDED, REMOVED, RENAMED, WRITTEN, DESCRIBED, LOST = Happening
 

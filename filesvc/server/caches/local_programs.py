@@ -11,8 +11,8 @@ from zope.interface import implementer
 
 from filesvc.interfaces import IDescriptorFile
 from filesvc.server.state.caching import Caching, Operation
-from filesvc.store import fanotify
-from filesvc.store.fanotify import Fanotify, Relation
+from filesvc.store.watching import fanotify
+from filesvc.store.watching.fanotify import Fanotify, Relation
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 from zope.interface import implementer
 
 from filesvc.interfaces import Change, FileIdentity, Happening, IOpenFile, IWatcher, Kind
-from filesvc.store.inotify import (
+from filesvc.store.local_file import LocalFile
+from filesvc.store.names import from_disk
+from filesvc.store.watching.inotify import (
     IN_ATTRIB,
     IN_CREATE,
     IN_DELETE,
@@ -32,8 +34,6 @@ from filesvc.store.inotify import (
     Event,
     Inotify,
 )
-from filesvc.store.local_file import LocalFile
-from filesvc.store.names import from_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
