@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
 from filesvc.auth.ntlm_crypto import KEY_LENGTH
-from filesvc.auth.smbpasswd import Entry, MalformedFile, account_key, read_entries
+from filesvc.auth.names import account_key
+from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries
 
 log = Logger()
 

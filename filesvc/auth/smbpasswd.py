@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from filesvc.auth.ntlm_crypto import nt_hash, upper_case
+from filesvc.auth.names import account_key
+from filesvc.auth.ntlm_crypto import nt_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,11 +68,6 @@ class Entry:
     def may_log_on(self) -> bool:
         """It is a user's and not a computer's, neither disabled nor locked, and has a password."""
         return self.nt_hash is not None and "U" in self.flags and not set("DLN") & set(self.flags)
-
-
-def account_key(name: str) -> str:
-    """Equal for all spellings of a name."""
-    return upper_case(name)
 
 
 def read_entries(data: bytes, path: str) -> dict[str, Entry]:

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis.strategies import binary, builds, from_regex, integers, none, sets, text
 
 from filesvc.auth.ntlm_crypto import nt_hash
-from filesvc.auth.smbpasswd import Entry, MalformedFile, account_key, read_entries, remove_user, set_password
+from filesvc.auth.names import account_key
+from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries, remove_user, set_password
 
 NONE = "X" * 32
 DIGEST = "878D8014606CDA29677A44EFA1353FC7"

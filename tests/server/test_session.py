@@ -153,6 +153,19 @@ def test_a_session_without_a_key_is_not_renewed_by_a_user(make_server: MakeServe
     assert other.enter().status is Status.USER_SESSION_DELETED
 
 
+@pytest.mark.parametrize("again", ["carol", "", "whoever"])
+def test_a_session_stays_its_users(make_server: MakeServer, client: Client, again: str) -> None:
+    """Whoever else authenticates in it ends it: another user, who does not say who it is, and who is let in as a guest."""
+    other = Client(make_server(Settings(guest=True)))
+    other.negotiate()
+    other.log_on()
+    other.enter()
+    answer = other.log_on(again, "secret" if again == "carol" else "whatever") if again else other.log_on_anonymously()
+    assert answer.status is Status.ACCESS_DENIED
+    assert not other.server.sessions
+    assert other.enter().status is Status.USER_SESSION_DELETED
+
+
 def test_who_does_not_say_who_it_is_may_do_so_again(client: Client) -> None:
     other = connect(client)
     other.log_on_anonymously()

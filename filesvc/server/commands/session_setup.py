@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure, MalformedToken
+from filesvc.auth.names import same_name
 from filesvc.dtyp.status import Status
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.connection.call import Call, Reply
@@ -65,8 +66,10 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         body = SessionSetupResponse(outcome.token).encode()
         return Reply(body, Status.MORE_PROCESSING_REQUIRED, on_encoded=channel.preauth.update if channel.preauth else None)
     channel.conversation = None
-    if not _may_have_session(channel.session, outcome, connection.settings.encryption):
+    if objection := _objection(channel.session, outcome, connection.settings.encryption):
         outcome.log_off()
+        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=printable(outcome.user.name))
+        log.debug("{peer}: because {error}", peer=connection.peer, error=objection)
         await _refuse(channel, connection.server)
         raise StatusError(Status.ACCESS_DENIED)
     if channel.binding:
@@ -76,16 +79,24 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
 
 
-def _may_have_session(session: Session, outcome: Accepted, encryption: Encryption) -> bool:
+def _objection(session: Session, outcome: Accepted, encryption: Encryption) -> str | None:
     """
-    Whether a session can have the keys that it needs: guests and anonymous users share no secret with the server.
+    Why a session cannot be this user's; C{None} if it can.
 
-    Keys are made once. A session that began without a secret is not renewed by a user, whose messages nobody would have to sign then, not
-    even who only hands on what the user says to another server.
+    Keys are made once, by whoever logged on first. So who authenticates again must be the same user: another one's messages would be signed
+    by somebody who only hands on what that user says, perhaps to another server. The same is true of a session that began without a secret,
+    whose messages nobody would have to sign. Guests and anonymous users share no secret with the server.
     """
-    if outcome.guest or outcome.anonymous or not outcome.session_key:
-        return encryption is not Encryption.REQUIRED
-    return session.state is SessionState.IN_PROGRESS or session.shares_secret
+    secret = bool(outcome.session_key) and not (outcome.guest or outcome.anonymous)
+    if not secret and encryption is Encryption.REQUIRED:
+        return "nobody is let in without encryption, and so no guests"
+    if session.state is SessionState.IN_PROGRESS or session.user is None:
+        return None
+    if secret and not session.shares_secret:
+        return "the session began without a secret"
+    if (outcome.guest, outcome.anonymous) != (session.guest, session.anonymous) or not same_name(outcome.user.name, session.user.name):
+        return f"the session is {session.user.name}'s"
+    return None
 
 
 def _converse(channel: Channel, call: Call) -> Conversation | Binding:
@@ -159,7 +170,7 @@ async def _bound(call: Call, channel: Channel, outcome: Accepted) -> None:
     session, connection = channel.session, call.connection
     outcome.log_off()
     assert session.user is not None
-    if outcome.guest or outcome.anonymous or outcome.user.name != session.user.name:
+    if outcome.guest or outcome.anonymous or not same_name(outcome.user.name, session.user.name):
         await connection.server.sessions.drop_channel(channel)
         raise StatusError(Status.ACCESS_DENIED)
     preauth = channel.preauth.value if channel.preauth is not None else b""
@@ -191,7 +202,7 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     connection.logged_on(known=not outcome.anonymous or connection.settings.guest)
     log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
-    if previous is not None and previous is not session and previous.user is not None and previous.user.name == outcome.user.name:
+    if previous is not None and previous is not session and previous.user is not None and same_name(previous.user.name, outcome.user.name):
         await server.sessions.close(previous, keep=True)
 
 
