@@ -14,8 +14,8 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
-from filesvc.auth.ntlm_crypto import KEY_LENGTH
 from filesvc.auth.names import account_key
+from filesvc.auth.ntlm_crypto import KEY_LENGTH
 from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries
 
 log = Logger()

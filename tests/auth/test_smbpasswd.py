@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, builds, from_regex, integers, none, sets, text
 
-from filesvc.auth.ntlm_crypto import nt_hash
 from filesvc.auth.names import account_key
+from filesvc.auth.ntlm_crypto import nt_hash
 from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries, remove_user, set_password
 
 NONE = "X" * 32
