@@ -169,6 +169,7 @@ SETTINGS: Mapping[str, tuple[str, Kind[Any]]] = {
     "state": ("state", TEXT),
     "keytab": ("keytab", TEXT),
     "administrators": ("administrators", NAMES),
+    "restrict-remote-sam": ("restrict_remote_sam", FLAG),
 }
 """The keys, and options, that become a field of L{Settings}."""
 

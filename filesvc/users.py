@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from filesvc.auth.credentials import IKerberosPrincipal, INTLMv2Response
+from filesvc.auth.users import IUserList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ CREDENTIALS = (INTLMv2Response, IUsernameHashedPassword, IKerberosPrincipal)
 _FILES = ("smbpasswd", "file")
 
 
-@implementer(ICredentialsChecker)
+@implementer(ICredentialsChecker, IUserList)
 class Users:
     """
     Asks one checker after the other. A portal alone would not: it keeps one checker for each interface.
@@ -41,6 +42,16 @@ class Users:
     def requestAvatarId(self, credentials: ICredentials) -> Deferred[Any]:
         """What the first checker that accepts them says; C{UnauthorizedLogin} if none does."""
         return Deferred.fromCoroutine(self._ask(credentials))
+
+    def user_names(self) -> dict[str, bool]:
+        """The names of all whom those checkers know that can tell, C{memory:} among them; the first that knows a name says more."""
+        found: dict[str, bool] = {}
+        for checker in reversed(self.checkers):
+            if IUserList.providedBy(checker):
+                found |= checker.user_names()
+            elif isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
+                found |= {name.decode("utf-8", "replace"): True for name in list(checker.users)}
+        return found
 
     async def _ask(self, credentials: ICredentials) -> Any:
         refusal = UnauthorizedLogin()

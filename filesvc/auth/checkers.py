@@ -17,6 +17,7 @@ from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
 from filesvc.auth.names import account_key
 from filesvc.auth.ntlm_crypto import KEY_LENGTH
 from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries
+from filesvc.auth.users import IUserList
 
 log = Logger()
 
@@ -24,7 +25,7 @@ _TIMESTAMP_GRANULARITY_NS = 20_000_000
 """Two changes of a file may have the same time stamp if they are not further apart."""
 
 
-@implementer(ICredentialsChecker)
+@implementer(ICredentialsChecker, IUserList)
 class SmbpasswdChecker:
     """
     Knows the users of an smbpasswd(5) file, and reads it again when it has changed.
@@ -49,6 +50,10 @@ class SmbpasswdChecker:
     def lets_anybody_in(self) -> bool:
         """Whether there is a user who may log on."""
         return any(entry.may_log_on for entry in self._users.values())
+
+    def user_names(self) -> dict[str, bool]:
+        """The names of all that stand in the file as a user, and whether each may log on."""
+        return {entry.name: entry.may_log_on for entry in list(self._users.values()) if "U" in entry.flags}
 
     def requestAvatarId(self, credentials: NTLMv2Response) -> Deferred[bytes | tuple[()]]:
         """Gives the name, UTF-8 and as the file spells it, of the user whose response this is, or fails with C{UnauthorizedLogin}."""

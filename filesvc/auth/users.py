@@ -11,7 +11,7 @@ from twisted.cred.portal import IRealm
 from zope.interface import Attribute, Interface, implementer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 GUEST_NAME = "guest"
 
@@ -24,6 +24,13 @@ class IUser(Interface):
     gid = Attribute("C{int}: the Unix user's group.")
     groups = Attribute("C{tuple} of C{int}: other groups of the Unix user.")
     is_guest = Attribute("C{bool}: it is not known who this is.")
+
+
+class IUserList(Interface):
+    """A checker that can tell whom it knows."""
+
+    def user_names() -> Mapping[str, bool]:
+        """The names of all users, and whether each may log on now. May be called in any thread."""
 
 
 @implementer(IUser)

@@ -21,10 +21,15 @@ class ShareKind(IntEnum):
 
 @dataclass(slots=True, frozen=True)
 class Caller:
-    """Who calls: the user of the session that carries the pipe, by default one of the server's own; no name for an anonymous one."""
+    """
+    Who calls: the user of the session that carries the pipe, by default one of the server's own; no name for an anonymous one.
+    A guest has one, but nobody knows who that is.
+    """
 
     name: str
     domain: str = ""
+    administrator: bool = False
+    guest: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,6 +88,16 @@ class Principal:
     use: SidUse
 
 
+@dataclass(slots=True, frozen=True)
+class Account:
+    """A user who may log on, or may do so again: one of the server's domain, where C{rid} stands behind the server's own SID."""
+
+    rid: int
+    name: str
+    disabled: bool = False
+    administrator: bool = False
+
+
 class NameMapper(Protocol):
     """The principals that a server knows, besides the well-known ones. Names and SIDs come from clients: any text, any number."""
 
@@ -98,10 +113,14 @@ class Facts:
     """
     All that the services need.
 
-    C{shares} gives what one caller may see of the shares, without IPC$; C{now} is the time in seconds since 1970 UTC.
+    C{shares} gives what one caller may see of the shares, without IPC$; C{accounts} the users there are, in an order that stays;
+    C{now} is the time in seconds since 1970 UTC. C{restrict_remote_sam}: of those who are known only
+    administrators may list the users.
     """
 
     server: ServerFacts
     shares: Callable[[Caller], Sequence[ShareFacts]]
     names: NameMapper
     now: Callable[[], float]
+    accounts: Callable[[], Sequence[Account]]
+    restrict_remote_sam: bool = True

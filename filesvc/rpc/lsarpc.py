@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import BUILTIN_ADMINISTRATORS
+from filesvc.rpc.context_handles import NO_HANDLE, ContextHandles
 from filesvc.rpc.errors import FaultStatus, MalformedRpc, RpcFault
 from filesvc.rpc.facts import Caller, Facts, Principal, SidUse
 from filesvc.rpc.lookup import (
@@ -25,17 +27,18 @@ from filesvc.rpc.pdu import SyntaxId
 from filesvc.rpc.well_known import ANONYMOUS, BUILTIN_DOMAIN, well_known_by_name, well_known_by_sid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from filesvc.dtyp.sid import Sid
     from filesvc.rpc.dcerpc import Operation
     from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
-_HANDLE_LENGTH = 20
-_NO_HANDLE = bytes(_HANDLE_LENGTH)
-_MAX_HANDLES = 1024
+T = TypeVar("T")
+
 _MAX_NAMES = 1000
 _MAX_SIDS = 20480
 _UNICODE_STRING_LENGTH = 8
-_POINTER_LENGTH = 4
+_ALIGNMENT = 4
 _AUDIT_CATEGORIES = 9
 """C{POLICY_AUDIT_EVENT_TYPE} (MS-LSAD 2.2.4.20)."""
 
@@ -53,12 +56,35 @@ class PolicyInformation(IntEnum):
 _POLICY_INFORMATION = frozenset(PolicyInformation)
 
 
+_PRIVILEGES = (
+    ("SeSecurityPrivilege", 8),
+    ("SeTakeOwnershipPrivilege", 9),
+    ("SeBackupPrivilege", 17),
+    ("SeRestorePrivilege", 18),
+)
+"""What administrators may besides, with its locally unique identifier (MS-LSAD 3.1.1.2.1)."""
+
+
+def _enumerate(arguments: NdrDecoder, results: NdrEncoder, values: Sequence[T], write: Callable[[T], None]) -> None:
+    """Answer an enumeration: whatever length is preferred, all that there is from the context on (MS-LSAD 3.1.4.5.2)."""
+    start = min(arguments.u32(), len(values))
+    rest = values[start:]
+    results.u32(len(values))
+    results.counted_array(rest, write)
+    results.finish()
+    results.u32(Status.SUCCESS if rest else Status.NO_MORE_ENTRIES)
+
+
 def _split_name(text: str) -> tuple[str, str]:
     if "\\" in text:
         domain, _, name = text.partition("\\")
     else:
         name, _, domain = text.partition("@")
     return domain, name
+
+
+class _Policy:
+    """What a policy handle stands for."""
 
 
 class LsaService:
@@ -73,14 +99,16 @@ class LsaService:
     def __init__(self, facts: Facts, caller: Caller) -> None:
         self._facts = facts
         self._caller = caller
-        self._handles: set[bytes] = set()
-        self._handles_made = 0
+        self._handles = ContextHandles()
         self.operations: dict[int, Operation] = {
             0: self.close,
             6: self.open_policy,
+            2: self.enumerate_privileges,
             7: self.query_information_policy,
+            11: self.enumerate_accounts,
             14: partial(self.lookup_names, translated_sid),
             15: partial(self.lookup_sids, translated_name),
+            36: self.enumerate_account_rights,
             44: self.open_policy,
             45: self.get_user_name,
             46: self.query_information_policy,
@@ -97,33 +125,22 @@ class LsaService:
 
     def open_policy(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarOpenPolicy} and C{LsarOpenPolicy2} (MS-LSAD 3.1.4.4.2, 3.1.4.4.1)."""
-        handle, status = _NO_HANDLE, Status.SUCCESS
-        if not self._caller.name:
-            status = Status.ACCESS_DENIED
-        elif len(self._handles) >= _MAX_HANDLES:
-            status = Status.INSUFFICIENT_RESOURCES
-        else:
-            self._handles_made += 1
-            handle = self._handles_made.to_bytes(_HANDLE_LENGTH, "big")
-            self._handles.add(handle)
-        results.raw(handle)
+        handle, status = None, Status.ACCESS_DENIED
+        if self._caller.name:
+            handle = self._handles.open(_Policy())
+            status = Status.INSUFFICIENT_RESOURCES if handle is None else Status.SUCCESS
+        results.raw(handle or NO_HANDLE)
         results.u32(status)
-
-    def _handle(self, arguments: NdrDecoder) -> bytes:
-        handle = arguments.raw(_HANDLE_LENGTH)
-        if handle not in self._handles:
-            raise RpcFault(FaultStatus.CONTEXT_MISMATCH)
-        return handle
 
     def close(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarClose} (MS-LSAD 3.1.4.9.4)."""
-        self._handles.remove(self._handle(arguments))
-        results.raw(_NO_HANDLE)
+        self._handles.close(arguments)
+        results.raw(NO_HANDLE)
         results.u32(Status.SUCCESS)
 
     def query_information_policy(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarQueryInformationPolicy} and C{LsarQueryInformationPolicy2} (MS-LSAD 3.1.4.4.4, 3.1.4.4.3)."""
-        self._handle(arguments)
+        self._handles.read(arguments, _Policy)
         level = arguments.u16()
         server = self._facts.server
 
@@ -135,14 +152,14 @@ class LsaService:
             results.u16(level)
             match level:
                 case PolicyInformation.AUDIT_EVENTS:
-                    results.align(_POINTER_LENGTH)
+                    results.align(_ALIGNMENT)
                     results.u8(0)
                     results.pointer(nothing_audited)
                     results.u32(_AUDIT_CATEGORIES)
                 case PolicyInformation.PRIMARY_DOMAIN:
                     results.unicode_string(server.domain)
                     # Windows in a workgroup has none here, but Samba's clients take its word and end on a null pointer.
-                    results.pointer(lambda: results.sid(server.sid))
+                    results.sid_pointer(server.sid)
                 case PolicyInformation.DNS_DOMAIN:
                     for name in (server.domain, "", ""):
                         results.unicode_string(name)
@@ -150,12 +167,37 @@ class LsaService:
                     results.pointer(None)
                 case _:
                     results.unicode_string(server.name)
-                    results.pointer(lambda: results.sid(server.sid))
+                    results.sid_pointer(server.sid)
 
         known = level in _POLICY_INFORMATION
         results.pointer(information if known else None)
         results.finish()
         results.u32(Status.SUCCESS if known else Status.INVALID_PARAMETER)
+
+    def enumerate_privileges(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarEnumeratePrivileges} (MS-LSAD 3.1.4.8.1): those that mean something here."""
+        self._handles.read(arguments, _Policy)
+
+        def privilege_definition(privilege: tuple[str, int]) -> None:
+            name, identifier = privilege
+            results.unicode_string(name)
+            results.u32(identifier)
+            results.u32(0)
+
+        _enumerate(arguments, results, _PRIVILEGES, privilege_definition)
+
+    def enumerate_accounts(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarEnumerateAccounts} (MS-LSAD 3.1.4.5.2): who has privileges."""
+        self._handles.read(arguments, _Policy)
+        _enumerate(arguments, results, [BUILTIN_ADMINISTRATORS], results.sid_pointer)
+
+    def enumerate_account_rights(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{LsarEnumerateAccountRights} (MS-LSAD 3.1.4.5.10)."""
+        self._handles.read(arguments, _Policy)
+        privileges = _PRIVILEGES if arguments.sid() == BUILTIN_ADMINISTRATORS else ()
+        results.counted_array([name for name, _ in privileges], results.unicode_string)
+        results.finish()
+        results.u32(Status.SUCCESS if privileges else Status.OBJECT_NAME_NOT_FOUND)
 
     def get_user_name(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarGetUserName} (MS-LSAT 3.1.4.4): the caller's own name, and its domain if it asks for that."""
@@ -174,7 +216,7 @@ class LsaService:
 
     def lookup_names(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarLookupNames} and its successors (MS-LSAT 3.1.4.8, 3.1.4.7, 3.1.4.6); a null name is the domain BUILTIN, as with Windows."""
-        self._handle(arguments)
+        self._handles.read(arguments, _Policy)
         count = arguments.u32()
         if count > _MAX_NAMES or arguments.array(_UNICODE_STRING_LENGTH) != count:
             raise MalformedRpc(f"{count} names to look up")
@@ -185,15 +227,9 @@ class LsaService:
 
     def lookup_sids(self, write_translated: WriteTranslated, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{LsarLookupSids} and C{LsarLookupSids2} (MS-LSAT 3.1.4.11, 3.1.4.10)."""
-        self._handle(arguments)
-        count = arguments.u32()
-        if count > _MAX_SIDS:
-            raise MalformedRpc(f"{count} SIDs to look up")
-        there = arguments.array(_POINTER_LENGTH) if arguments.pointer() else 0
-        if there != count or not all(arguments.pointer() for _ in range(count)):
-            raise MalformedRpc(f"{there} SIDs of {count} to look up")
-        sids = [arguments.sid() for _ in range(count)]
-        write_lookup(results, [self._by_sid(sid) or unknown_sid(sid) for sid in sids], write_translated)
+        self._handles.read(arguments, _Policy)
+        found = [self._by_sid(sid) or unknown_sid(sid) for sid in arguments.sids(_MAX_SIDS)]
+        write_lookup(results, found, write_translated)
 
     def _by_name(self, text: str) -> Principal | None:
         domain, name = _split_name(text)

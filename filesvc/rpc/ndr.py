@@ -7,22 +7,26 @@ This is NDR 2.0, little-endian: the transfer syntax that every peer speaks.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.sid import Sid
 from filesvc.rpc.errors import MalformedRpc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _U16 = struct.Struct("<H")
 _U16X2 = struct.Struct("<HH")
 _U32 = struct.Struct("<I")
 _U32X3 = struct.Struct("<III")
+_U32_MASK = 0xFFFFFFFF
+_U64_MASK = 0xFFFFFFFFFFFFFFFF
 _FIRST_REFERENT = 0x00020000
+_POINTER_LENGTH = 4
 _SID_HEADER_LENGTH = 8
 _SID_COUNT_OFFSET = 1
 
@@ -65,6 +69,16 @@ class NdrEncoder:
         self.align(4)
         self._data += _U32.pack(value)
 
+    def u64(self, value: int) -> None:
+        """A signed or unsigned hyper, C{LARGE_INTEGER}."""
+        self.align(8)
+        self._data += (value & _U64_MASK).to_bytes(8, "little")
+
+    def old_large_integer(self, value: int) -> None:
+        """C{OLD_LARGE_INTEGER}: two longs, the low one first (MS-SAMR 2.2.2.2)."""
+        self.u32(value & _U32_MASK)
+        self.u32(value >> 32 & _U32_MASK)
+
     def raw(self, data: Buffer) -> None:
         """Octets without a count."""
         self._data += data
@@ -105,6 +119,25 @@ class NdrEncoder:
         self.align(4)
         self._data += _U32X3.pack(length, 0, length)
         self._data += encoded
+
+    def array_pointer(self, values: Sequence[T], write: Callable[[T], None]) -> None:
+        """A pointer to a conformant array of structures or numbers; null if there are none."""
+
+        def array() -> None:
+            self.u32(len(values))
+            for value in values:
+                write(value)
+
+        self.pointer(array if values else None)
+
+    def counted_array(self, values: Sequence[T], write: Callable[[T], None]) -> None:
+        """A count, and the pointer to the array: C{SAMPR_ULONG_ARRAY} and all that look like it."""
+        self.u32(len(values))
+        self.array_pointer(values, write)
+
+    def sid_pointer(self, sid: Sid) -> None:
+        """C{PRPC_SID}."""
+        self.pointer(lambda: self.sid(sid))
 
     def sid(self, sid: Sid) -> None:
         """C{RPC_SID} (MS-DTYP 2.4.2.3), in place."""
@@ -164,6 +197,13 @@ class NdrDecoder:
             raise MalformedRpc(f"an array of {count} elements in {len(self._data) - self._offset} bytes")
         return count
 
+    def varying_array(self, element_length: int) -> int:
+        """The count of the elements that are there of a conformant and varying array, each of C{element_length} bytes or more."""
+        maximum, offset, count = self.u32(), self.u32(), self.u32()
+        if offset or count > maximum or count * element_length > len(self._data) - self._offset:
+            raise MalformedRpc(f"{count} elements from {offset} on in an array of {maximum}")
+        return count
+
     def characters(self) -> str:
         """A conformant and varying array of UTF-16 code units, in place."""
         self.align(4)
@@ -191,6 +231,16 @@ class NdrDecoder:
         self.align(4)
         self._take(4)
         return self.pointer()
+
+    def sids(self, most: int) -> list[Sid]:
+        """C{SAMPR_PSID_ARRAY} or C{LSAPR_SID_ENUM_BUFFER}: a count, and a pointer to as many pointers to SIDs, none of them null."""
+        count = self.u32()
+        if count > most:
+            raise MalformedRpc(f"{count} SIDs, more than {most}")
+        there = self.array(_POINTER_LENGTH) if self.pointer() else 0
+        if there != count or not all(self.pointer() for _ in range(count)):
+            raise MalformedRpc(f"{there} SIDs of {count}")
+        return [self.sid() for _ in range(count)]
 
     def sid(self) -> Sid:
         """C{RPC_SID}, in place."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from filesvc.rpc.dcerpc import MAX_STUB, RpcConnection, Service
 from filesvc.rpc.lsarpc import LsaService
+from filesvc.rpc.samr import SamService
 from filesvc.rpc.srvsvc import ServerService
 from filesvc.rpc.wkssvc import WorkstationService
 
@@ -21,9 +22,10 @@ _SERVICES: Mapping[str, Callable[[Facts, Caller], Service]] = {
     "srvsvc": ServerService,
     "wkssvc": WorkstationService,
     "lsarpc": LsaService,
+    "samr": SamService,
 }
 
-ASKS_ELSEWHERE = frozenset({"lsarpc"})
+ASKS_ELSEWHERE = frozenset({"lsarpc", "samr"})
 """Pipes whose services look for users and groups, whom another machine may have to be asked about: call them in a thread."""
 
 _MAX_STUB_OF_STRANGERS = 64 * 1024

@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 import uuid
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from filesvc.auth.acceptor import Acceptor, TargetNames
+from filesvc.auth.users import IUserList
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server import tcp
 from filesvc.server.access.principals import Principals
@@ -112,10 +114,15 @@ class Server(Factory):
         self.listening: list[str] = []
         self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
-        principals = self.principals = Principals(settings.name, settings.administrators)
+        principals = self.principals = Principals(settings.name, settings.administrators, partial(_user_names, portal))
         self.descriptors = Descriptors(reactor.seconds)
         self.facts = Facts(
-            ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid), self._describe_shares, principals, time.time
+            ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid),
+            self._describe_shares,
+            principals,
+            time.time,
+            principals.accounts,
+            settings.restrict_remote_sam,
         )
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor
@@ -277,3 +284,12 @@ class Server(Factory):
                 await open.close()
         if self.persistence is not None:
             await self.persistence.close()
+
+
+def _user_names(portal: Portal) -> dict[str, bool]:
+    """The names of the users whom those checkers of a portal know that can tell, and whether each may log on."""
+    found: dict[str, bool] = {}
+    for checker in list(portal.checkers.values()):
+        if IUserList.providedBy(checker):
+            found |= checker.user_names()
+    return found

@@ -88,7 +88,7 @@ class DataPathSettings:
 class Settings:
     """
     One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys. C{administrators}
-    are the users who may take files over and say which accesses are noted.
+    are the users who may take files over and say which accesses are noted; with C{restrict_remote_sam} they alone may list the users.
     """
 
     name: str = "FILESVC"
@@ -104,6 +104,7 @@ class Settings:
     state: str = ""
     keytab: str = ""
     administrators: tuple[str, ...] = ()
+    restrict_remote_sam: bool = True
 
 
 @dataclass(slots=True, frozen=True)

@@ -20,6 +20,7 @@ from filesvc.auth import checkers
 from filesvc.auth.checkers import SmbpasswdChecker, SmbpasswdCheckerFactory
 from filesvc.auth.credentials import INTLMv2Response, NTLMv2Response
 from filesvc.auth.smbpasswd import MalformedFile, remove_user, set_password
+from filesvc.auth.users import IUserList
 
 from .tokens import respond
 
@@ -173,3 +174,11 @@ def test_strcred_finds_it(path: Path) -> None:
 def test_strcred_without_a_file() -> None:
     with pytest.raises(strcred.InvalidAuthArgumentString, match="smbpasswd:FILE"):
         strcred.makeChecker("smbpasswd")
+
+
+def test_it_tells_whom_it_knows(path: Path) -> None:
+    nobody = "X" * 32
+    lines = [f"{name}:1:{nobody}:{'0' * 32}:[{flags:11}]:LCT-0:\n" for name, flags in (("machine$", "W"), ("off", "DU"))]
+    path.write_text(path.read_text() + "".join(lines))
+    assert SmbpasswdChecker(path).user_names() == {"Alice": True, "off": False}
+    verifyObject(IUserList, SmbpasswdChecker(path))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,11 @@ class Machine:
 
     server: Filesvc
     folder: Path
+
+    @property
+    def own(self) -> list[str]:
+        """Has a program keep what it finds out apart from this host's Samba."""
+        return [f"--option={name}={self.server.folder}" for name in ("private dir", "lock directory", "state directory", "cache directory")]
 
     def run(self, program: str, *arguments: str, user: str = ADMINISTRATOR, fails: bool = False) -> str:
         """What a program prints that runs beside the server."""
@@ -54,3 +61,66 @@ def test_a_descriptor_as_sddl(machine: Machine) -> None:
     (machine.folder / "file").write_bytes(b"data")
     sddl = machine.run("smbcacls", "//127.0.0.1/rw", "file", "--sddl")
     assert re.search(r"O:\S+G:\S+D:\S*\(A;", sddl)
+
+
+def test_users_by_net(machine: Machine) -> None:
+    users = machine.run("net", "rpc", "user", "--server", "127.0.0.1")
+    assert users.split() == [ADMINISTRATOR, USER]
+    assert "None" in machine.run("net", "rpc", "user", "info", ADMINISTRATOR, "--server", "127.0.0.1")
+    sid = re.search(r"Storing SID (S-1-5-21-[-\d]+) for Domain", machine.run("net", "rpc", "getsid", "--server", "127.0.0.1", *machine.own))
+    assert sid is not None
+    assert sid[1] in machine.run("rpcclient", "127.0.0.1", "--command", "lsaquery")
+
+
+def test_users_by_rpcclient(machine: Machine) -> None:
+    users = machine.run("rpcclient", "127.0.0.1", "--command", "enumdomusers")
+    found = dict(re.findall(r"user:\[(\w+)\] rid:\[(0x[0-9a-f]+)\]", users))
+    assert set(found) == {ADMINISTRATOR, USER}
+    commands = [
+        "querydispinfo",
+        "querydominfo",
+        "enumdomgroups",
+        "enumalsgroups builtin",
+        "getdompwinfo",
+        f"queryuser {found[USER]}",
+        f"queryusergroups {found[USER]}",
+        f"samlookupnames domain {USER}",
+        f"samlookuprids domain {found[USER]}",
+        "queryaliasmem builtin 0x220",
+        "enumprivs",
+        "lsaenumsid",
+    ]
+    told = {command: machine.run("rpcclient", "127.0.0.1", "--command", command) for command in commands}
+    assert f"Account: {USER}" in told["querydispinfo"]
+    assert "Total Users:\t2" in told["querydominfo"]
+    assert "group:[None] rid:[0x201]" in told["enumdomgroups"]
+    assert "group:[Administrators] rid:[0x220]" in told["enumalsgroups builtin"]
+    assert "min_password_length: 1" in told["getdompwinfo"]
+    assert f"User Name   :\t{USER}" in told[f"queryuser {found[USER]}"]
+    assert "group rid:[0x201]" in told[f"queryusergroups {found[USER]}"]
+    assert f"name {USER}: {found[USER]} (1)" in told[f"samlookupnames domain {USER}"]
+    assert f"rid {found[USER]}: {USER} (1)" in told[f"samlookuprids domain {found[USER]}"]
+    assert f"-{int(found[ADMINISTRATOR], 16)}]" in told["queryaliasmem builtin 0x220"]
+    assert "SeBackupPrivilege" in told["enumprivs"]
+    assert "S-1-5-32-544" in told["lsaenumsid"]
+
+
+def test_users_by_impacket(machine: Machine) -> None:
+    script = shutil.which("samrdump.py", path=Path(sys.executable).parent)
+    assert script is not None
+    command = [*machine.server.entrance, sys.executable, script, f"{ADMINISTRATOR}:{PASSWORD}@127.0.0.1"]
+    told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "Found domain(s):\n . FILESVC\n . Builtin\n" in told
+    for user in (ADMINISTRATOR, USER):
+        assert re.search(rf"^{user} \(\d+\)/AccountIsDisabled: False$", told, re.MULTILINE), told
+
+
+@pytest.mark.parametrize("user", [USER, ""])
+def test_only_administrators_list_users(machine: Machine, user: str) -> None:
+    for command in ("enumdomusers", "querydispinfo", "querydominfo"):
+        assert "NT_STATUS_ACCESS_DENIED" in machine.run("rpcclient", "127.0.0.1", "--command", command, user=user, fails=True)
+
+
+def test_users_are_not_changed(machine: Machine) -> None:
+    said = machine.run("net", "rpc", "user", "add", "mallory", "secret", "--server", "127.0.0.1", fails=True)
+    assert re.search("(?i)access (is )?denied", said)

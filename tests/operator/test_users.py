@@ -11,8 +11,11 @@ from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, IUse
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import Interface, implementer
+from zope.interface.verify import verifyObject
 
 from filesvc.auth.credentials import INTLMv2Response
+from filesvc.auth.smbpasswd import set_password
+from filesvc.auth.users import IUserList
 from filesvc.config import Said
 from filesvc.users import Users, make_checkers
 
@@ -104,3 +107,12 @@ def test_relative_files_stay_where_they_are(kind: str, tmp_path: Path, monkeypat
     (checker,) = make_checkers([Said(f"{kind}:users", "--auth")], mistakes)
     assert mistakes == []
     assert str(tmp_path / "users") in vars(checker).values()
+
+
+def test_they_tell_whom_they_know(tmp_path: Path) -> None:
+    set_password(tmp_path / "users", "alice", "secret")
+    (tmp_path / "clear").write_text("carol:secret\n")
+    said = [Said(f"smbpasswd:{tmp_path}/users", ""), Said("memory:bob:secret:alice:other", ""), Said(f"file:{tmp_path}/clear", "")]
+    users = Users(make_checkers(said, []))
+    assert users.user_names() == {"alice": True, "bob": True}
+    verifyObject(IUserList, users)

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from impacket.dcerpc.v5 import lsat, srvs, wkst
+from impacket.dcerpc.v5 import lsat, samr, srvs, wkst
 from impacket.dcerpc.v5.rpcrt import DCERPC_v5
 from impacket.dcerpc.v5.transport import DCERPCTransport
 
 from filesvc.dtyp.sid import Sid
 from filesvc.rpc.dcerpc import RpcConnection
-from filesvc.rpc.facts import Caller, Facts, Principal, ServerFacts, ShareFacts, SidUse
+from filesvc.rpc.facts import Account, Caller, Facts, Principal, ServerFacts, ShareFacts, SidUse
 from filesvc.rpc.service import pipes
 
 MACHINE = Sid.from_string("S-1-5-21-1-2-3")
-INTERFACES = {"srvsvc": srvs.MSRPC_UUID_SRVS, "wkssvc": wkst.MSRPC_UUID_WKST, "lsarpc": lsat.MSRPC_UUID_LSAT}
+INTERFACES = {"srvsvc": srvs.MSRPC_UUID_SRVS, "wkssvc": wkst.MSRPC_UUID_WKST, "lsarpc": lsat.MSRPC_UUID_LSAT, "samr": samr.MSRPC_UUID_SAMR}
+ACCOUNTS = [Account(1000, "alice", administrator=True), Account(1002, "bob"), Account(1003, "Zoë", disabled=True)]
 
 
 @dataclass
@@ -56,7 +57,7 @@ def facts() -> Facts:
         Principal(Sid.from_string("S-1-22-1-5"), "Unix User", "games", SidUse.USER),
     ]
     server = ServerFacts("FILESVC", "a comment", "WORKGROUP", MACHINE, (10, 1))
-    return Facts(server, shares_of, People(people), lambda: 1795417689.25)
+    return Facts(server, shares_of, People(people), lambda: 1795417689.25, lambda: ACCOUNTS)
 
 
 @pytest.fixture(scope="session")

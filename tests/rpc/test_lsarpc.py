@@ -152,6 +152,36 @@ def test_policy_that_there_is_none_of(lsa: tuple[Any, Any]) -> None:
     assert caught.value.get_error_code() == 0xC000000D
 
 
+def test_privileges_and_who_has_them(lsa: tuple[Any, Any]) -> None:
+    privileges = lsad.hLsarEnumeratePrivileges(*lsa)["EnumerationBuffer"]["Privileges"]
+    assert [(one["Name"], one["LocalValue"]["LowPart"]) for one in privileges] == [
+        ("SeSecurityPrivilege", 8),
+        ("SeTakeOwnershipPrivilege", 9),
+        ("SeBackupPrivilege", 17),
+        ("SeRestorePrivilege", 18),
+    ]
+    accounts = lsad.hLsarEnumerateAccounts(*lsa)["EnumerationBuffer"]["Information"]
+    assert [one["Sid"].formatCanonical() for one in accounts] == ["S-1-5-32-544"]
+    rights = lsad.hLsarEnumerateAccountRights(*lsa, "S-1-5-32-544")["UserRights"]["UserRights"]
+    assert [right["Data"] for right in rights] == [one["Name"] for one in privileges]
+
+
+def test_the_end_of_privileges_and_accounts(lsa: tuple[Any, Any]) -> None:
+    dce, handle = lsa
+
+    def enumerate_from(request: Any, context: int) -> Any:
+        request["PolicyHandle"], request["EnumerationContext"], request["PreferedMaximumLength"] = handle, context, 0xFFFF
+        return dce.request(request)
+
+    with pytest.raises(DCERPCException) as caught:
+        enumerate_from(lsad.LsarEnumerateAccounts(), 1)
+    assert caught.value.get_error_code() == 0x8000001A
+    rest = enumerate_from(lsad.LsarEnumeratePrivileges(), 3)
+    assert [one["Name"] for one in rest["EnumerationBuffer"]["Privileges"]] == ["SeRestorePrivilege"]
+    with pytest.raises(DCERPCException, match="STATUS_OBJECT_NAME_NOT_FOUND"):
+        lsad.hLsarEnumerateAccountRights(dce, handle, "S-1-1-0")
+
+
 @pytest.mark.parametrize("open_policy", [lsad.hLsarOpenPolicy, lsad.hLsarOpenPolicy2])
 def test_a_handle_is_good_until_it_is_closed(connect: Connect, open_policy: Callable[..., Any]) -> None:
     dce = connect("lsarpc")

@@ -14,7 +14,7 @@ from filesvc.rpc.service import pipes
 
 
 def test_the_pipes(facts: Facts) -> None:
-    assert set(pipes(facts, Caller(""))) == {"srvsvc", "wkssvc", "lsarpc"}
+    assert set(pipes(facts, Caller(""))) == {"srvsvc", "wkssvc", "lsarpc", "samr"}
 
 
 def test_every_open_is_a_pipe_of_its_own(open_pipe: Callable[..., RpcConnection]) -> None:

@@ -59,3 +59,35 @@ def test_anonymous_users_are_not_everyone() -> None:
 @pytest.mark.parametrize("name", ["no\0body", "\ud800", "nobody-of-that-name"])
 def test_names_that_nobody_has(name: str) -> None:
     assert Principals("SERVER").principal_by_name("", name) is None
+
+
+def test_all_users_that_can_be_listed() -> None:
+    known = {"bob-of-filesvc": True, "Zed-of-filesvc": False, "root": True}
+    principals = Principals("SERVER", ["ZED-of-filesvc"], lambda: known)
+    assert principals.principal_by_name("", "bob-of-filesvc") is None
+    principals.token(ALICE, False)
+    accounts = principals.accounts()
+    assert [(one.name, one.disabled, one.administrator) for one in accounts] == [
+        (ALICE.name, False, False),
+        ("bob-of-filesvc", False, False),
+        ("root", False, False),
+        ("Zed-of-filesvc", True, True),
+    ]
+    found = principals.principal_by_name("server", "BOB-of-filesvc")
+    assert found is not None
+    assert principals.principal_by_sid(found.sid) == found
+
+
+def test_a_user_of_the_host_is_the_account_that_is_listed_too() -> None:
+    """Whoever found the user in the list of accounts gives rights to that SID."""
+    name = pwd.getpwuid(0).pw_name
+    principals = Principals("SERVER", users=lambda: {name: True})
+    (account,) = principals.accounts()
+    listed = Sid(5, (*principals.sid.subauthorities, account.rid))
+    token = principals.token(User(name, 1234, 56), False)
+    assert token.user == unix_user(0)
+    assert token.matches(listed)
+    found = principals.principal_by_sid(listed)
+    assert found is not None
+    assert (found.domain, found.name) == ("SERVER", name)
+    assert principals.principal_by_name("", name) == principals.principal_by_sid(unix_user(0))

@@ -24,11 +24,11 @@ from filesvc.dtyp.well_known_sids import (
     unix_uid,
     unix_user,
 )
-from filesvc.rpc.facts import Principal, SidUse
+from filesvc.rpc.facts import Account, Principal, SidUse
 from filesvc.server.access.token import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from filesvc.auth.users import IUser
 
@@ -48,15 +48,21 @@ class Principals:
     Whom this server knows: the users and groups of the host, under the SIDs S-1-22-1-uid and S-1-22-2-gid, and users that only this server
     has, under SIDs below its own that follow from their names.
 
-    The latter can be looked up from their first logon on: there is nobody to ask for all of their names. May be used from several threads.
+    The latter can be looked up from their first logon on, or once L{accounts} has listed them, which gives every user such a SID besides.
+    May be used from several threads.
 
     @ivar sid: the server's own, the same at every start.
     """
 
-    def __init__(self, name: str, administrators: Collection[str] = ()) -> None:
+    def __init__(self, name: str, administrators: Collection[str] = (), users: Callable[[], Mapping[str, bool]] = dict) -> None:
+        """
+        @param users: the names of all users that can be listed, and whether each may log on.
+        """
         self._name = name
         self._administrators = {administrator.casefold() for administrator in administrators}
+        self._users = users
         self._own: dict[Sid, Principal] = {}
+        self._listed: dict[Sid, Principal] = {}
         self._tokens: WeakValueDictionary[Token, Token] = WeakValueDictionary()
         try:
             machine = _MACHINE_ID.read_text()
@@ -84,14 +90,29 @@ class Principals:
         groups |= {EVERYONE, AUTHENTICATED_USERS, BUILTIN_USERS}
         if user.name.casefold() in self._administrators:
             groups.add(BUILTIN_ADMINISTRATORS)
-        return Token(self._user_sid(user.name), group, frozenset(groups), account)
+        sid, account_sid = self._user_sid(user.name), self._below(_rid(user.name))
+        if sid != account_sid:
+            # By which a client may know the user that has listed the accounts.
+            groups.add(account_sid)
+        return Token(sid, group, frozenset(groups), account)
+
+    def accounts(self) -> list[Account]:
+        """Those users of the server that can be listed, and all who have logged on, by name (MS-SAMR)."""
+        users = {principal.name: True for principal in list(self._own.values())} | dict(self._users())
+        found = [
+            Account(_rid(name), name, disabled=not may_log_on, administrator=name.casefold() in self._administrators)
+            for name, may_log_on in sorted(users.items(), key=lambda user: user[0].casefold())
+        ]
+        for account in found:
+            sid = self._below(account.rid)
+            self._listed[sid] = Principal(sid, self._name, account.name, SidUse.USER)
+        return found
 
     def _user_sid(self, name: str) -> Sid:
         """A user of the host by that name, else one of the server's own."""
         with suppress(*_UNKNOWN):
             return unix_user(pwd.getpwnam(name).pw_uid)
-        digest = hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).digest()
-        sid = self._below(_FIRST_USER + int.from_bytes(digest[:4], "big") % (0x80000000 - _FIRST_USER))
+        sid = self._below(_rid(name))
         self._own[sid] = Principal(sid, self._name, name, SidUse.USER)
         return sid
 
@@ -111,6 +132,8 @@ class Principals:
         if domain != _USERS.casefold():
             with suppress(*_UNKNOWN):
                 return _group(grp.getgrnam(name))
+        if domain in ("", self._name.casefold()):
+            return self._listed.get(self._below(_rid(name)))
         return None
 
     def principal_by_sid(self, sid: Sid) -> Principal | None:
@@ -121,7 +144,13 @@ class Principals:
                 return _user(pwd.getpwuid(uid))
             if gid is not None:
                 return _group(grp.getgrgid(gid))
-        return self._own.get(sid)
+        return self._own.get(sid) or self._listed.get(sid)
+
+
+def _rid(name: str) -> int:
+    """Where a user's SID stands below the server's own: the same for all spellings of the name."""
+    digest = hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).digest()
+    return _FIRST_USER + int.from_bytes(digest[:4], "big") % (0x80000000 - _FIRST_USER)
 
 
 def _user(entry: pwd.struct_passwd) -> Principal:

@@ -53,7 +53,9 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
     assert session.user is not None
     assert call.tree is not None
     name = request.name.lower()
-    services = pipes(server.facts, Caller("" if session.anonymous else session.user.name))
+    who = "" if session.anonymous else session.user.name
+    caller = Caller(who, administrator=session.token.is_administrator, guest=session.user.is_guest)
+    services = pipes(server.facts, caller)
     if name not in services:
         raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
     number = next(server.open_ids)
