@@ -111,7 +111,9 @@ def test_what_is_in_the_domains(sam: Any, own: Any, builtin: Any) -> None:
 
 
 def test_users_a_page_at_a_time(sam: Any, own: Any) -> None:
-    seen, context, statuses = [], 0, []
+    seen: list[tuple[int, str]] = []
+    statuses: list[int] = []
+    context = 0
     while not statuses or statuses[-1]:
         try:
             reply = samr.hSamrEnumerateUsersInDomain(sam, own, enumerationContext=context, preferedMaximumLength=1)
