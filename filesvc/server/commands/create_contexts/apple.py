@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.status import Status
-from filesvc.server.files.names import join_name
 from filesvc.smb2.contexts.apple import (
     QueryBitmap,
     ResolveIdRequest,
@@ -30,7 +29,8 @@ MODEL: Final = "Filesvc1"
 
 def answer(data: Buffer, open: Open) -> bytes | None:
     """
-    The data of the answer; C{None} for what nobody here understands. From a server query on, the session is one with a Mac.
+    The data of the answer; C{None} for what nobody here understands. From a server query on, the session is one with a Mac, and its
+    client is told numbers of files no more (L{filesvc.server.state.session.Session.file_number}): it asks where none is.
 
     @raise MalformedMessage: the question makes no sense.
     """
@@ -39,7 +39,8 @@ def answer(data: Buffer, open: Open) -> bytes | None:
         case ServerQueryRequest():
             return _tell(asked, open).encode()
         case ResolveIdRequest():
-            return _resolve(asked.file_id, open).encode()
+            # No file has a number for them, so none is told where a file of another user is.
+            return ResolveIdResponse(Status.OBJECT_NAME_NOT_FOUND).encode()
     return None
 
 
@@ -54,14 +55,3 @@ def _tell(asked: ServerQueryRequest, open: Open) -> ServerQueryResponse:
     if asked.request_bitmap & QueryBitmap.MODEL_INFO:
         told.model = MODEL
     return told
-
-
-def _resolve(file_id: int, open: Open) -> ResolveIdResponse:
-    """Where the file of a number is, if it is open in the share: no file system finds others by their numbers."""
-    tree = open.tree
-    for node in tree.server.nodes:
-        if not node.key.stream and node.key.identity.inode == file_id:
-            for other in node.opens:
-                if other.tree.share is tree.share:
-                    return ResolveIdResponse(Status.SUCCESS, join_name(other.path))
-    return ResolveIdResponse(Status.OBJECT_NAME_NOT_FOUND)
