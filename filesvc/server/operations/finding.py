@@ -8,7 +8,9 @@ itself; the server never does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.task import deferLater
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.errors import MalformedMessage
@@ -34,18 +36,22 @@ from filesvc.server.access.rights import TOUCHES_DATA, WRITES_DATA
 from filesvc.server.errors import StatusError
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.special_files import reparse_buffer
+from filesvc.server.state.caching import BREAK_TIMEOUT
 from filesvc.smb2.error import SymbolicLinkErrorResponse
 from filesvc.smb2.messages.create import CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from filesvc.server.state.caching import Wait
     from filesvc.server.state.tree import TreeConnect
 
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
 _NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
 _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _READONLY = int(FileAttributes.READONLY)
+LOOK_AGAIN_S: Final = 0.1
+"""How often to look whether a local program has given up its lease, which nobody tells."""
 
 
 @dataclass(slots=True)
@@ -56,12 +62,14 @@ class Finder:
     @ivar itself: a link or other reparse point at the end of a name is wanted itself (FILE_OPEN_REPARSE_POINT).
     @ivar follows: the client follows links by itself, and wants to know of each.
     @ivar posix: its names are POSIX's, which match only as they are.
+    @ivar wait: lets the client wait for local programs that give way.
     """
 
     tree: TreeConnect
     itself: bool = False
     follows: bool = False
     posix: bool = False
+    wait: Wait | None = None
 
     @property
     def store(self) -> IFileStore:
@@ -125,14 +133,24 @@ class Finder:
             raise stopped(_parse(await self.tree.run(file.get_reparse_point)), ())
 
     async def _open(self, call: Callable[[], IOpenFile]) -> IOpenFile:
-        """Call the store. If our own streams hold a lease that is in the way, they give it up first."""
-        try:
-            return await self.tree.run(call)
-        except FileBusy as busy:
-            drained = self.tree.server.data_path.kernel_leases.drain(NodeKey(space_of(self.tree.store), busy.identity))
-            if drained is not None:
-                await drained
-            return await self.tree.run(call)
+        """
+        Call the store. If our own streams hold a lease that is in the way, they give it up first. If a local program does, the kernel has
+        told it so, and takes the lease away from it in the end.
+        """
+        server, deadline = self.tree.server, None
+        while True:
+            try:
+                return await self.tree.run(call)
+            except FileBusy as busy:
+                now = server.reactor.seconds()
+                deadline = deadline or now + BREAK_TIMEOUT
+                drained = server.data_path.kernel_leases.drain(NodeKey(space_of(self.tree.store), busy.identity))
+                if drained is not None:
+                    await drained
+                elif self.wait is None or now >= deadline:
+                    raise
+                else:
+                    await self.wait(deferLater(server.reactor, LOOK_AGAIN_S))
 
 
 def _parse(buffer: bytes) -> ReparseDataBuffer | None:

@@ -102,7 +102,7 @@ class OpenAttempt:
     @property
     def finder(self) -> Finder:
         """How the client wants what its name leads to."""
-        return Finder(self.tree, bool(self.options & _OPEN_REPARSE_POINT), self.follows_links, self.posix_mode is not None)
+        return Finder(self.tree, bool(self.options & _OPEN_REPARSE_POINT), self.follows_links, self.posix_mode is not None, self.wait)
 
     @property
     def overwrites(self) -> bool:
