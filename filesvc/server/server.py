@@ -37,7 +37,7 @@ from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.repeats import Repeats
 from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
-from filesvc.server.state.reclaimable import ReclaimableOpens
+from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 from filesvc.server.state.session_table import SessionTable
 from filesvc.zerocopy.data_path import DataPath
 from filesvc.zerocopy.workers import thread_pool
@@ -109,6 +109,7 @@ class Server(Factory):
         self.short_names = ShortNames()
         self.notifier = Notifier(self.nodes, reactor, in_thread)
         self.reclaimable = ReclaimableOpens()
+        self.applications = ApplicationOpens()
         self.creates = PendingCreates()
         self.persistence = Persistence(Database(settings.state), in_thread) if settings.state else None
         self.listening: list[str] = []

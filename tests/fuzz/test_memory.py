@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from select import select
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 import twisted.internet.reactor  # noqa: F401, some of Twisted imports it when it is first needed, and that opens descriptors
@@ -88,7 +89,8 @@ def make_server(store: Any, reactor: Reactor) -> Server:
 
 
 def log_on(server: Server, random: Random, **fields: Any) -> Client:
-    client = Client(server, random.choice(DIALECTS), **fields)
+    dialect = random.choice(DIALECTS)
+    client = Client(server, dialect, client_guid=UUID(int=dialect), **fields)
     client.negotiate()
     assert client.log_on().status is Status.SUCCESS
     assert client.enter().status is Status.SUCCESS

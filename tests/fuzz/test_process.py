@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -50,7 +51,7 @@ def log_on(site: Site) -> Callable[..., LiveClient]:
     """Makes clients of the share C{rw}."""
 
     def make(dialect: int = Dialect.SMB_3_1_1) -> LiveClient:
-        client = LiveClient(None, dialect, port=site.server.port)  # type: ignore[arg-type]
+        client = LiveClient(None, dialect, client_guid=UUID(int=dialect), port=site.server.port)  # type: ignore[arg-type]
         assert client.negotiate().status is Status.SUCCESS
         assert client.log_on(site.server.user, PASSWORD).status is Status.SUCCESS
         assert client.enter("rw").status is Status.SUCCESS

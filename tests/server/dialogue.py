@@ -41,7 +41,7 @@ from filesvc.smb2.messages.oplock_break import LeaseBreakNotification, OplockBre
 from filesvc.smb2.messages.query_directory import QueryDirectoryRequest, QueryDirectoryResponse
 from filesvc.smb2.messages.query_info import InfoType, QueryInfoRequest
 from filesvc.smb2.messages.read import ReadRequest
-from filesvc.smb2.messages.session_setup import SessionSetupRequest, SessionSetupResponse
+from filesvc.smb2.messages.session_setup import SessionFlags, SessionSetupRequest, SessionSetupResponse
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.tree_connect import TreeConnectRequest
 from filesvc.smb2.messages.write import WriteRequest
@@ -53,6 +53,7 @@ from filesvc.store.local import LocalStore
 
 USER, PASSWORD = "alice", "secret"
 CLIENT = UUID(int=1)
+CAPABILITIES = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING | Capabilities.MULTI_CHANNEL | Capabilities.PERSISTENT_HANDLES
 ANOTHER_USER = "carol"
 RWH = LeaseState.READ_CACHING | LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING
 NAMES_CHANGE = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
@@ -130,6 +131,8 @@ class Client:
     unasked: list[Answer] = field(default_factory=list)
     client_guid: UUID = CLIENT
     posix: bool = False
+    capabilities: int = CAPABILITIES
+    named: bool = False
 
     def __post_init__(self) -> None:
         connection = self.server.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
@@ -159,8 +162,9 @@ class Client:
         return header
 
     def encode(self, header: Header, body: bytes) -> bytes:
-        """A message, signed if this client signs and does not encrypt."""
-        if not self.sign or self.signer is None or self.seal:
+        """A message, signed if this client signs and does not encrypt; a TREE_CONNECT of 3.1.1 in any case, as MS-SMB2 3.2.4.1.1 has it."""
+        must_sign = header.command == Command.TREE_CONNECT and self.dialect == Dialect.SMB_3_1_1 and self.named
+        if not (self.sign or must_sign) or self.signer is None or self.seal:
             return header.encode() + body
         header.flags |= HeaderFlags.SIGNED
         message = bytearray(header.encode() + body)
@@ -232,8 +236,7 @@ class Client:
             ]
             if self.posix:
                 contexts.append(PosixExtensionsAvailable([POSIX]))
-        capabilities = Capabilities.ENCRYPTION | Capabilities.DIRECTORY_LEASING
-        request = NegotiateRequest([self.dialect], 1, capabilities, self.client_guid, contexts)
+        request = NegotiateRequest([self.dialect], 1, self.capabilities, self.client_guid, contexts)
         header = self.header(Command.NEGOTIATE, charge=1)
         message = header.encode() + request.encode()
         self.preauth.update(message)
@@ -260,6 +263,7 @@ class Client:
             self.session_id = answer.header.session_id
             token = context.step(bytes(SessionSetupResponse.parse(answer.message).security_buffer))
             if answer.status is Status.SUCCESS:
+                self.named = not SessionSetupResponse.parse(answer.message).session_flags & (SessionFlags.IS_GUEST | SessionFlags.IS_NULL)
                 self._use_keys(context.session_key, preauth.value)
                 return answer
             preauth.update(answer.message)
@@ -274,6 +278,7 @@ class Client:
         last, key = ntlm.getNTLMSSPType3(first, buffer, "", "", "")
         answer = self._set_up(last.getData(), preauth)
         if answer.status is Status.SUCCESS:
+            self.named = False
             self._use_keys(key, preauth.value)
         return answer
 

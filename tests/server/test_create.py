@@ -223,7 +223,6 @@ def test_names_match_by_any_case_and_slash(client: Client, store: MemoryStore) -
         ("dir\\..\\..\\a", Status.OBJECT_PATH_SYNTAX_BAD),
         ("a\\", Status.OBJECT_NAME_INVALID),
         ("a\\\\b", Status.OBJECT_NAME_INVALID),
-        (".", Status.OBJECT_NAME_INVALID),
         ("a*", Status.OBJECT_NAME_INVALID),
         ("a?", Status.OBJECT_NAME_INVALID),
         ('"', Status.OBJECT_NAME_INVALID),

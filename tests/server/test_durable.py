@@ -15,11 +15,7 @@ from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT, MAX
 from filesvc.server.server import Server
 from filesvc.server.settings import Limits, Settings, Share
 from filesvc.smb2.contexts.create_contexts import (
-    APP_INSTANCE_ID,
-    APP_INSTANCE_VERSION,
     REQUEST_LEASE,
-    AppInstanceId,
-    AppInstanceVersion,
     CreateContext,
     DurableHandleFlags,
     DurableHandleResponseV2,
@@ -81,7 +77,20 @@ def test_a_directory_is_never_durable(client: Client) -> None:
     assert names(create(client, dh2q(), lease, create_options=CreateOptions.DIRECTORY_FILE)) == {REQUEST_LEASE}
 
 
+@pytest.mark.parametrize("dialect", [Dialect.SMB_2_0_2, Dialect.SMB_2_1])
+@pytest.mark.parametrize("second", [dh2q(UUID(int=0)), dh2c(FileId(1, 0), UUID(int=0))])
+def test_version_2_has_no_place_beside_version_1(make_client: MakeClient, dialect: int, second: CreateContext) -> None:
+    client = make_client(dialect)
+    file_id = response(create(client, DHNQ)).file_id
+    client.transport.loseConnection()
+    again = make_client(dialect)
+    assert create(again, dhnc(FileId(file_id.persistent, 0)), second).status is Status.INVALID_PARAMETER
+    assert create(again, DHNQ, second, name="g").status is Status.INVALID_PARAMETER
+    assert response(create(again, dhnc(file_id))).file_id == file_id
+
+
 def test_version_2_is_for_3x(make_client: MakeClient) -> None:
+    assert names(create(make_client(Dialect.SMB_2_1), dh2q(), dh2c(FileId(1, 1)), name="g")) == set()
     assert names(create(make_client(Dialect.SMB_2_1), dh2q())) == set()
 
 
@@ -317,34 +326,6 @@ def test_nobody_comes_back(client: Client, server: Server, reactor: FakeReactor,
     assert len(server.nodes) == 1
     reactor.advance(1)
     assert len(server.nodes) == len(server.reclaimable) == 0
-
-
-def application(version: int | None = None) -> list[CreateContext]:
-    contexts = [CreateContext(APP_INSTANCE_ID, AppInstanceId(UUID(int=5)).encode())]
-    if version is not None:
-        contexts.append(CreateContext(APP_INSTANCE_VERSION, AppInstanceVersion(0, version).encode()))
-    return contexts
-
-
-@pytest.mark.parametrize(("first", "second", "status"), [
-    (None, None, Status.SUCCESS),
-    (None, 1, Status.SUCCESS),
-    (1, 2, Status.SUCCESS),
-    (2, 2, Status.FILE_FORCED_CLOSED),
-    (2, 1, Status.FILE_FORCED_CLOSED),
-])  # fmt: skip
-def test_an_application_fails_over(client: Client, make_client: MakeClient, first: int | None, second: int | None, status: Status) -> None:
-    file_id = response(create(client, dh2q(), *application(first), share=0)).file_id
-    other = make_client(client_guid=STRANGER)
-    assert create(other, dh2q(OTHER_GUID), *application(second), share=0).status is status
-    assert client.breaks() == []
-    assert client.close(file_id).status is (Status.FILE_CLOSED if status is Status.SUCCESS else Status.SUCCESS)
-
-
-def test_an_application_does_not_fail_over_to_its_own_machine(client: Client, make_client: MakeClient) -> None:
-    create(client, dh2q(), *application(), share=0)
-    again = make_client()
-    assert create(again, dh2q(OTHER_GUID), *application(), share=0).status is Status.PENDING
 
 
 def test_room_for_writes_to_come_is_given_back(client: Client, make_server: MakeServer, tmp_path: Path) -> None:

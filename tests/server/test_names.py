@@ -14,7 +14,14 @@ def test_a_step_back_inside_the_share(name: str, path: tuple[str, ...]) -> None:
     assert parse_name(name) == FileName(path)
 
 
-@pytest.mark.parametrize("name", ["..", "..\\a", "a\\..\\..", "a\\..\\..\\share\\a"])
+@pytest.mark.parametrize(
+    ("name", "path"), [(".", ()), ("a\\.", ("a",)), ("a\\.\\b", ("a", "b")), (".\\a\\..\\.\\b", ("b",)), ("a.\\.b", ("a.", ".b"))]
+)
+def test_a_dot_is_where_one_is(name: str, path: tuple[str, ...]) -> None:
+    assert parse_name(name) == FileName(path)
+
+
+@pytest.mark.parametrize("name", ["..", "..\\a", "a\\..\\..", "a\\..\\..\\share\\a", ".\\..", "a\\.\\..\\.."])
 def test_no_step_leads_out_of_the_share(name: str) -> None:
     with pytest.raises(StatusError) as refused:
         parse_name(name)

@@ -31,6 +31,9 @@ from filesvc.smb2.validate_negotiate_info import ValidateNegotiateInfoRequest, V
 from .dialogue import Answer, Client, MakeClient, MakeServer
 
 ALL = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
+OLDER = Capabilities.LEASING | Capabilities.LARGE_MTU
+NEWER = Capabilities.MULTI_CHANNEL | Capabilities.DIRECTORY_LEASING
+EVERYTHING = OLDER | NEWER | Capabilities.PERSISTENT_HANDLES | Capabilities.ENCRYPTION | Capabilities.DFS
 PREAUTH = PreauthIntegrityCapabilities([1], bytes(32))
 ANY_FILE = FileId(0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
@@ -126,15 +129,22 @@ def test_a_second_negotiate_ends_the_connection(connect: Callable[..., Client]) 
     ("dialect", "capabilities", "transfer"),
     [
         (Dialect.SMB_2_0_2, 0, 65536),
-        (Dialect.SMB_2_1, Capabilities.LEASING | Capabilities.LARGE_MTU, 8 << 20),
-        (Dialect.SMB_3_0, Capabilities.LEASING | Capabilities.LARGE_MTU | Capabilities.MULTI_CHANNEL, 8 << 20),
-        (Dialect.SMB_3_1_1, Capabilities.LEASING | Capabilities.LARGE_MTU | Capabilities.MULTI_CHANNEL, 8 << 20),
+        (Dialect.SMB_2_1, OLDER, 8 << 20),
+        (Dialect.SMB_3_0, OLDER | NEWER | Capabilities.ENCRYPTION, 8 << 20),
+        (Dialect.SMB_3_1_1, OLDER | NEWER, 8 << 20),
     ],
 )
 def test_what_the_server_says_it_can(connect: Callable[..., Client], dialect: int, capabilities: int, transfer: int) -> None:
-    said = response(ask(connect(), [dialect]))
-    assert said.capabilities & ~Capabilities.DIRECTORY_LEASING == capabilities
+    said = response(ask(connect(), [dialect], capabilities=EVERYTHING))
+    assert said.capabilities == capabilities
     assert (said.max_transact_size, said.max_read_size, said.max_write_size) == (transfer,) * 3
+
+
+@pytest.mark.parametrize("dialect", [Dialect.SMB_3_0, Dialect.SMB_3_1_1])
+@pytest.mark.parametrize("offered", [0, Capabilities.MULTI_CHANNEL, Capabilities.DIRECTORY_LEASING])
+def test_what_a_client_does_not_offer_is_not_answered(connect: Callable[..., Client], dialect: int, offered: int) -> None:
+    said = response(ask(connect(), [dialect], capabilities=offered))
+    assert said.capabilities == OLDER | offered
 
 
 def test_the_largest_transfer_is_a_setting(connect: Callable[..., Client]) -> None:
@@ -299,6 +309,17 @@ def test_the_wildcard_is_no_dialect_of_an_smb2_negotiate(connect: Callable[..., 
     client.receive()
     client.message_id = 1
     assert response(ask(client, [Dialect.SMB_2_WILDCARD, Dialect.SMB_2_1])).dialect_revision == Dialect.SMB_2_1
+
+
+def test_the_wildcard_is_smb1s(connect: Callable[..., Client]) -> None:
+    client = connect()
+    client.send(smb1("SMB 2.???"))
+    (answer,) = client.receive()
+    assert response(answer).dialect_revision == Dialect.SMB_2_WILDCARD
+    client.message_id = 1
+    assert ask(client, [Dialect.SMB_2_WILDCARD]).status is Status.NOT_SUPPORTED
+    assert ask(client, [0x0310]).status is Status.NOT_SUPPORTED
+    assert response(ask(client, [Dialect.SMB_2_0_2, Dialect.SMB_2_1])).dialect_revision == Dialect.SMB_2_1
 
 
 # FSCTL_VALIDATE_NEGOTIATE_INFO

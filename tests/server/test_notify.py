@@ -9,6 +9,7 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import (
+    FileAllocationInformation,
     FileBasicInformation,
     FileDispositionInformation,
     FileEndOfFileInformation,
@@ -19,14 +20,14 @@ from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction,
 from filesvc.server.notify.watch import BUFFER_LIMIT, Memory, Watch
 from filesvc.server.server import Server
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command
+from filesvc.smb2.header import HEADER_LENGTH, Command
 from filesvc.smb2.messages.change_notify import ChangeNotifyResponse, CompletionFilter
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.smb2.messages.logoff import LogoffRequest
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.smb2.messages.write import WriteRequest
 
-from .dialogue import Answer, Client
+from .dialogue import Answer, Client, Encodable
 
 NAME = CompletionFilter.FILE_NAME | CompletionFilter.DIR_NAME
 ALL = 0xFFF
@@ -219,10 +220,31 @@ def test_writes_are_told_once_when_the_file_is_closed(client: Client, directory:
     start(client, directory, CompletionFilter.SIZE)
     for offset in range(3):
         client.ask(Command.WRITE, WriteRequest(file_id, offset, b"x").encode())
-    assert client.set_info(file_id, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(1)).status is Status.SUCCESS
     assert heard(client, directory) == []
     client.close(file_id)
     assert heard(client, directory) == [(MODIFIED, "f")]
+
+
+@pytest.mark.parametrize(
+    ("what", "size"),
+    [
+        (FileInformationClass.END_OF_FILE, FileEndOfFileInformation(100)),
+        (FileInformationClass.END_OF_FILE, FileEndOfFileInformation(2000)),
+        (FileInformationClass.ALLOCATION, FileAllocationInformation(0)),
+    ],
+)
+@pytest.mark.parametrize("completion_filter", [CompletionFilter.SIZE, CompletionFilter.LAST_WRITE])
+def test_another_size_is_told_at_once_and_once(
+    client: Client, another: Client, directory: FileId, completion_filter: int, what: int, size: Encodable
+) -> None:
+    make(client, "d\\f")
+    file_id = another.open("d\\f", create_options=CreateOptions.DELETE_ON_CLOSE)
+    another.write(file_id, bytes(1024))
+    start(client, directory, completion_filter)
+    assert another.set_info(file_id, what, size).status is Status.SUCCESS
+    assert heard(client, directory) == [(MODIFIED, "f")]
+    another.close(file_id)
+    assert heard(client, directory) == []
 
 
 def test_what_is_written_and_deleted_is_only_told_to_be_gone(client: Client, directory: FileId) -> None:
@@ -296,6 +318,8 @@ def test_waiting_ends_by_leaving(client: Client, directory: FileId, command: int
     client.watch(directory)
     assert client.ask(command, body).status is Status.SUCCESS
     assert [answer.status for answer in client.unasked] == [Status.NOTIFY_CLEANUP]
+    # It is an answer to CHANGE_NOTIFY without changes, and not one that says that something went wrong.
+    assert client.unasked[0].message[HEADER_LENGTH:] == bytes.fromhex("0900 4800 00000000")
 
 
 def test_waiting_ends_with_the_connection(server: Server, client: Client, another: Client, directory: FileId) -> None:

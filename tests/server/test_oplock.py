@@ -9,6 +9,7 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
+from filesvc.server.caches.oplock import Oplock
 from filesvc.server.state.caching import BREAK_TIMEOUT
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, HeaderFlags
@@ -172,9 +173,35 @@ def test_own_changes_leave_an_exclusive_oplock(client: Client) -> None:
     assert not client.breaks()
 
 
-def test_an_answer_that_nobody_asked_for(client: Client) -> None:
-    file_id, _ = granted(client, BATCH)
-    assert acknowledge(client, file_id, II).status is Status.INVALID_OPLOCK_PROTOCOL
+@pytest.mark.parametrize(("held", "said", "status"), [
+    (II, NONE, Status.INVALID_DEVICE_STATE),
+    (II, II, Status.INVALID_OPLOCK_PROTOCOL),
+    (II, EXCLUSIVE, Status.INVALID_OPLOCK_PROTOCOL),
+    (II, BATCH, Status.INVALID_OPLOCK_PROTOCOL),
+    (II, OplockLevel.LEASE, Status.INVALID_PARAMETER),
+    (EXCLUSIVE, NONE, Status.INVALID_DEVICE_STATE),
+    (EXCLUSIVE, II, Status.INVALID_DEVICE_STATE),
+    (EXCLUSIVE, EXCLUSIVE, Status.INVALID_OPLOCK_PROTOCOL),
+    (BATCH, NONE, Status.INVALID_DEVICE_STATE),
+    (BATCH, II, Status.INVALID_DEVICE_STATE),
+    (BATCH, BATCH, Status.INVALID_OPLOCK_PROTOCOL),
+    (BATCH, OplockLevel.LEASE, Status.INVALID_PARAMETER),
+])  # fmt: skip
+def test_an_answer_that_nobody_asked_for_changes_nothing(client: Client, held: int, said: int, status: Status) -> None:
+    file_id, _ = granted(client, held)
+    assert acknowledge(client, file_id, said).status is status
+    (holder,) = (one.holder for node in client.server.nodes for one in node.opens)
+    assert isinstance(holder, Oplock)
+    assert holder.level == held
+
+
+def test_an_answer_to_what_was_taken_without_asking(client: Client) -> None:
+    file_id, _ = granted(client, II)
+    client.write(file_id, b"data")
+    assert acknowledge(client, file_id, NONE).status is Status.INVALID_OPLOCK_PROTOCOL
+
+
+def test_an_answer_of_who_has_no_oplock(client: Client) -> None:
     without = client.open("g")
     assert acknowledge(client, without, II).status is Status.INVALID_DEVICE_STATE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -19,19 +20,20 @@ from filesvc.server.commands.create_contexts.durable import TIMEOUT
 from filesvc.server.handles.database import Database
 from filesvc.server.handles.record import LeaseRecord, OpenRecord
 from filesvc.server.settings import Share
-from filesvc.smb2.contexts.create_contexts import CreateContext, DurableHandleFlags
+from filesvc.smb2.contexts.create_contexts import APP_INSTANCE_ID, AppInstanceId, CreateContext, DurableHandleFlags
 from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, OplockLevel
 from filesvc.smb2.messages.lock import LockFlags
+from filesvc.smb2.messages.logoff import LogoffRequest
 from filesvc.smb2.messages.negotiate import Capabilities, Dialect
 from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.tree_connect import ShareCapabilities, TreeConnectResponse
 from filesvc.store.local import LocalStore
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeServer, disconnect
+from .dialogue import CAPABILITIES, CLIENT, Client, MakeServer, disconnect
 from .durability import GUID, KEY, OTHER_GUID, RH, RWH, STRANGER, create, dh2c, dh2q, replay, response, rqls
 from .sites import Site
 from .standing_reactor import FakeReactor
@@ -96,6 +98,41 @@ def test_one_that_is_closed_while_another_is_written_does_not(site: Site, monkey
     assert client.set_info(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(False)).status is Status.SUCCESS
     site.kill()
     assert [open.file_id for open in site.server.reclaimable] == [file_id]
+
+
+@pytest.mark.parametrize("guid", [CLIENT, STRANGER])
+@pytest.mark.parametrize("dialect", [Dialect.SMB_3_0, Dialect.SMB_3_1_1])
+@pytest.mark.parametrize("logs_off", [False, True])
+def test_who_does_not_say_that_it_knows_of_them_has_none(site: Site, dialect: int, guid: UUID, logs_off: bool) -> None:
+    offered = CAPABILITIES & ~Capabilities.PERSISTENT_HANDLES
+    client = site.client(dialect, capabilities=offered)
+    assert not client.negotiated.capabilities & Capabilities.PERSISTENT_HANDLES
+    assert TreeConnectResponse.parse(client.enter().message).capabilities == ShareCapabilities.CONTINUOUS_AVAILABILITY
+    created = response(create(client, ASKED, level=0, share=0))
+    assert created.create_contexts == []
+    if logs_off:
+        assert client.ask(Command.LOGOFF, LogoffRequest().encode()).status is Status.SUCCESS
+    else:
+        client.transport.loseConnection()
+    again = site.client(dialect, capabilities=offered, client_guid=guid)
+    assert create(again, BACK(created.file_id), level=0, share=0).status is Status.OBJECT_NAME_NOT_FOUND
+    assert len(site.server.nodes) == 0
+
+
+def test_who_does_not_say_so_does_not_have_one_back_by_its_create_guid(site: Site) -> None:
+    file_id = response(create(site.client(), ASKED, level=0)).file_id
+    site.kill()
+    again = site.client(capabilities=CAPABILITIES & ~Capabilities.PERSISTENT_HANDLES)
+    assert create(again, BACK(FileId(1, 1)), level=0).status is Status.OBJECT_NAME_NOT_FOUND
+    assert response(create(site.client(), BACK(FileId(1, 1)), level=0)).file_id == file_id
+
+
+def test_an_application_is_known_to_the_next_server(site: Site) -> None:
+    application = CreateContext(APP_INSTANCE_ID, AppInstanceId(UUID(int=5)).encode())
+    file_id = response(create(site.client(), ASKED, application, level=0, share=0)).file_id
+    site.kill()
+    assert create(site.client(client_guid=STRANGER), application, level=0, share=0).status is Status.SUCCESS
+    assert create(site.client(), BACK(file_id), level=0).status is Status.OBJECT_NAME_NOT_FOUND
 
 
 def test_it_survives_more_than_one(site: Site) -> None:

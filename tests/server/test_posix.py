@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_who_asks_is_told_that_they_are_there(linux: Client, client: Client) -> 
 
 
 def test_without_them_the_context_means_nothing(client: Client, make_client: MakeClient) -> None:
-    for other in (client, make_client(Dialect.SMB_3_0_2)):
+    for other in (client, make_client(Dialect.SMB_3_0_2, client_guid=UUID(int=2))):
         answer = create_posix(other, "f")
         assert all(context.name != POSIX for context in CreateResponse.parse(answer.message).create_contexts)
         file_id = CreateResponse.parse(answer.message).file_id

@@ -45,7 +45,7 @@ DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_last_word_of_a_logon_is_signed(client: Client, dialect: int) -> None:
-    other = connect(client, dialect=dialect)
+    other = connect(client, dialect=dialect, client_guid=UUID(int=2))
     answer = other.log_on()
     assert answer.status is Status.SUCCESS
     assert answer.header.flags & HeaderFlags.SIGNED
@@ -54,7 +54,7 @@ def test_the_last_word_of_a_logon_is_signed(client: Client, dialect: int) -> Non
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_signed_requests_get_signed_answers(client: Client, dialect: int) -> None:
-    other = connect(client, dialect=dialect)
+    other = connect(client, dialect=dialect, client_guid=UUID(int=2))
     other.log_on()
     other.sign = True
     answer = other.enter()
@@ -80,7 +80,7 @@ def test_what_strangers_call_themselves_stays_in_its_line(client: Client) -> Non
 
 
 def test_requests_must_be_signed_where_signing_is_required(make_server: MakeServer, client: Client) -> None:
-    other = Client(make_server(Settings(signing=Signing.REQUIRED)))
+    other = Client(make_server(Settings(signing=Signing.REQUIRED)), Dialect.SMB_3_0_2)
     other.negotiate()
     other.log_on()
     assert other.enter().status is Status.ACCESS_DENIED
@@ -414,12 +414,29 @@ def test_a_binding_that_fails_is_not_signed_as_the_logon_was(tap: Tap, client: C
 
 
 @pytest.mark.parametrize("algorithm", [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
-def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: MakeClient, algorithm: int) -> None:
+def test_who_should_have_signed_is_told_so_with_a_signature(make_client: MakeClient, algorithm: int) -> None:
     client = make_client(signing=[algorithm])
     client.server.sessions[client.session_id].signing_required = True
     answer = client.ask(Command.ECHO, EchoRequest().encode())
     assert answer.status is Status.ACCESS_DENIED
+    assert answer.header.flags & HeaderFlags.SIGNED
+    assert client.verifies(answer)
+
+
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
+def test_the_key_signs_no_binding_for_who_does_not_have_it(make_client: MakeClient, algorithm: int) -> None:
+    client = make_client(signing=[algorithm])
+    client.server.sessions[client.session_id].signing_required = True
+    other = connect(client, signing=[algorithm])
+    other.session_id = client.session_id
+    answer = other.ask(Command.SESSION_SETUP, SessionSetupRequest(b"", flags=SessionSetupFlags.BINDING).encode())
+    assert answer.status is Status.INVALID_PARAMETER
     assert not answer.header.flags & HeaderFlags.SIGNED
+
+
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC])
+def test_the_key_signs_nothing_for_who_does_not_have_it(make_client: MakeClient, algorithm: int) -> None:
+    client = make_client(signing=[algorithm])
     answer = client.ask(Command.ECHO, EchoRequest().encode(), flags=HeaderFlags.SIGNED, signature=bytes(16))
     assert answer.status is Status.ACCESS_DENIED
     assert client.verifies(answer) is (algorithm == SigningAlgorithm.AES_CMAC)
@@ -617,8 +634,43 @@ def test_a_guest_who_signs_has_no_key_to_sign_with(make_server: MakeServer, clie
     assert guest.enter().status is Status.ACCESS_DENIED
 
 
+def test_a_client_has_one_dialect(client: Client, make_client: MakeClient) -> None:
+    for previous in (0, client.session_id):
+        other = connect(client, dialect=Dialect.SMB_3_0_2)
+        assert other.log_on(previous_session_id=previous).status is Status.USER_SESSION_DELETED
+        assert other.session_id not in client.server.sessions
+    assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
+    client.open("still here")
+    client.transport.loseConnection()
+    assert connect(client, dialect=Dialect.SMB_3_0_2).log_on().status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("dialect", "user", "fields"),
+    [
+        (Dialect.SMB_3_1_1, "alice", {}),
+        (Dialect.SMB_2_0_2, "alice", {}),
+        (Dialect.SMB_3_0_2, "carol", {}),
+        (Dialect.SMB_3_0_2, "alice", {"client_guid": UUID(int=2)}),
+    ],
+)
+def test_who_is_another_client_or_cannot_say_may_have_another(client: Client, dialect: int, user: str, fields: dict[str, Any]) -> None:
+    assert connect(client, dialect=dialect, **fields).log_on(user).status is Status.SUCCESS
+
+
+def test_who_gives_no_client_guid_is_not_told_from_others(make_client: MakeClient) -> None:
+    make_client(Dialect.SMB_3_0_2, client_guid=UUID(int=0))
+    make_client(Dialect.SMB_3_1_1, client_guid=UUID(int=0))
+
+
+def test_who_is_logged_on_renews_that_beside_another_dialect(client: Client) -> None:
+    other = connect(client, dialect=Dialect.SMB_3_0_2)
+    assert other.log_on("carol").status is Status.SUCCESS
+    assert client.log_on().status is Status.SUCCESS
+
+
 def test_who_says_that_it_requires_signing_must_sign(client: Client) -> None:
-    other = connect(client)
+    other = connect(client, dialect=Dialect.SMB_3_0_2, client_guid=UUID(int=2))
     other.log_on(security_mode=SecurityMode.SIGNING_REQUIRED)
     assert other.enter().status is Status.ACCESS_DENIED
     other.sign = True

@@ -9,14 +9,15 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.server.server import Server
-from filesvc.server.settings import Share
-from filesvc.smb2.header import Command
+from filesvc.server.settings import Settings, Share
+from filesvc.smb2.header import Command, HeaderFlags
 from filesvc.smb2.messages.echo import EchoRequest
+from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.tree_connect import ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
 from filesvc.smb2.messages.tree_disconnect import TreeDisconnectRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import Client, MakeServer
+from .dialogue import Client, MakeClient, MakeServer
 
 
 def connect(client: Client, path: str) -> Any:
@@ -44,6 +45,32 @@ def disconnect(client: Client) -> Status:
 )
 def test_paths(client: Client, path: str, status: Status) -> None:
     assert connect(client, path).status is status
+
+
+@pytest.mark.parametrize("path", [r"\\server\files", r"\\server\IPC$", r"\\server\nothing", "nonsense"])
+def test_who_speaks_3_1_1_signs_or_is_disconnected(client: Client, path: str) -> None:
+    client.send(client.header(Command.TREE_CONNECT).encode() + TreeConnectRequest(path).encode())
+    assert client.receive() == []
+    assert client.closed
+
+
+def test_who_encrypts_need_not_sign(client: Client) -> None:
+    client.seal = True
+    assert connect(client, r"\\server\files").status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("dialect", [Dialect.SMB_2_1, Dialect.SMB_3_0_2])
+def test_who_speaks_what_is_older_need_not_sign(make_client: MakeClient, dialect: int) -> None:
+    answer = connect(make_client(dialect), r"\\server\files")
+    assert answer.status is Status.SUCCESS
+    assert not answer.header.flags & HeaderFlags.SIGNED
+
+
+def test_a_guest_need_not_sign(make_server: MakeServer, store: MemoryStore) -> None:
+    guest = Client(make_server(Settings(guest=True), [Share("open", store, guest=True)]))
+    guest.negotiate()
+    assert guest.log_on("whoever", "whatever").status is Status.SUCCESS
+    assert connect(guest, r"\\server\open").status is Status.SUCCESS
 
 
 def test_what_a_response_tells(client: Client) -> None:

@@ -61,11 +61,11 @@ class Oplock(Holder):
         The client gives the oplock back, or goes down to C{level}.
 
         @return: The level that it keeps by that; who waited may have broken it again by now, of which it is told in a notification.
-        @raise StatusError: INVALID_OPLOCK_PROTOCOL if it was not asked to; that or INVALID_PARAMETER for a level it cannot keep, which
-            leaves it none.
+        @raise StatusError: INVALID_DEVICE_STATE, INVALID_OPLOCK_PROTOCOL or INVALID_PARAMETER if it was not asked to, which changes
+            nothing; the latter two for a level it cannot keep, which leaves it none.
         """
         if self.breaking is None:
-            raise StatusError(Status.INVALID_OPLOCK_PROTOCOL)
+            raise StatusError(self._unasked(level))
         if level == OplockLevel.LEASE:
             self.answered(NONE)
             raise StatusError(Status.INVALID_PARAMETER)
@@ -75,6 +75,18 @@ class Oplock(Holder):
         kept = self.breaking if level == OplockLevel.II else NONE
         self.answered(kept)
         return _LEVEL_OF_STATE[kept]
+
+    def _unasked(self, level: int) -> Status:
+        """
+        What Windows and its own tests say of an acknowledgment while no break is under way. The present text of MS-SMB2 3.3.5.22.1 has
+        INVALID_DEVICE_STATE for each; what was taken without an answer being due is not mentioned there.
+        """
+        if not self.state:
+            return Status.INVALID_OPLOCK_PROTOCOL
+        if level == OplockLevel.LEASE:
+            return Status.INVALID_PARAMETER
+        gives_up = level == OplockLevel.NONE or (level == OplockLevel.II and self.state != R)
+        return Status.INVALID_DEVICE_STATE if gives_up else Status.INVALID_OPLOCK_PROTOCOL
 
 
 @dataclass(slots=True)

@@ -25,7 +25,13 @@ async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
     if watch is None:
         watch = notifier.watch(open, request.completion_filter, bool(request.flags & ChangeNotifyFlags.WATCH_TREE), length)
     changes = watch.next(length)
-    records = await (changes if changes.called else call.wait(changes))
+    try:
+        records = await (changes if changes.called else call.wait(changes))
+    except StatusError as ended:
+        if ended.status is not Status.NOTIFY_CLEANUP:
+            raise
+        # The directory was closed, which is no failure (MS-SMB2 3.3.4.17).
+        return Reply(ChangeNotifyResponse().encode(), Status.NOTIFY_CLEANUP)
     if not records:
         return Reply(ChangeNotifyResponse().encode(), Status.NOTIFY_ENUM_DIR)
     return Reply(ChangeNotifyResponse(encode_notify_information(records)).encode())

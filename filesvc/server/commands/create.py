@@ -15,7 +15,7 @@ from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_righ
 from filesvc.server.caches.lease import Lease, LeaseRequest
 from filesvc.server.caches.oplock import Oplock, OplockRequest
 from filesvc.server.commands.create_contexts import apple, durable
-from filesvc.server.commands.create_contexts.app_instance import take_over
+from filesvc.server.commands.create_contexts.app_instance import parse_application, take_over
 from filesvc.server.commands.create_contexts.replay import check_not_used, check_replay, is_replayable
 from filesvc.server.commands.info.extended_attributes import set_extended_attributes
 from filesvc.server.commands.ipc.pipes import open_pipe
@@ -30,11 +30,10 @@ from filesvc.server.operations.opening import OpenAttempt
 from filesvc.server.operations.posix import posix_ownership
 from filesvc.server.state import durability
 from filesvc.server.state.channel_sequence import ChannelSequence
-from filesvc.server.state.origin import Origin
+from filesvc.server.state.origin import Application, Origin
 from filesvc.smb2.contexts.create_contexts import (
     AAPL,
     ALLOCATION_SIZE,
-    APP_INSTANCE_ID,
     EA_BUFFER,
     POSIX,
     QUERY_MAXIMAL_ACCESS,
@@ -99,11 +98,12 @@ async def create(request: CreateRequest, call: Call) -> Reply:
         return await _reply(Answer.of(open, CreateAction.OPENED), await open.stat(), contexts, call)
     _check(request, call)
     opening = await _opening(request, contexts, call)
+    application = parse_application(contexts, call)
+    if application is not None:
+        await take_over(opening, application, contexts, call)
     if not isinstance(asked, DurableHandleRequestV2):
-        return await _open(opening, asked, None, contexts, call)
+        return await _open(opening, asked, None, application, contexts, call)
     origin = Origin(call.connection.negotiated.client_guid, asked.create_guid)
-    if APP_INSTANCE_ID in contexts:
-        origin.application = await take_over(opening, origin, contexts, call)
     server = call.connection.server
     known = server.reclaimable.find_replayable(origin)
     if known is not None:
@@ -112,7 +112,7 @@ async def create(request: CreateRequest, call: Call) -> Reply:
     server.creates.begin(origin, opening, call.header)
     call.replayable = True
     try:
-        return await _open(opening, asked, origin, contexts, call)
+        return await _open(opening, asked, origin, application, contexts, call)
     finally:
         server.creates.end(origin, opening)
 
@@ -154,6 +154,7 @@ async def _open(
     opening: OpenAttempt,
     asked: DurableHandleRequest | DurableHandleRequestV2 | None,
     origin: Origin | None,
+    application: Application | None,
     contexts: Contexts,
     call: Call,
 ) -> Reply:
@@ -170,6 +171,8 @@ async def _open(
                 call.connection.server.directory_leases.add(open)
         if call.connection.is_3x:
             open.channel_sequence = ChannelSequence(call.header.channel_sequence)
+        if application is not None:
+            call.connection.server.applications.add(open, application)
         if asked is not None:
             durable.grant(open, asked, call)
         if origin is not None:

@@ -10,10 +10,11 @@ from filesvc.server.commands.control import file_control, object_ids, reparse_po
 from filesvc.server.commands.control.duplicate_extents import duplicate_extents
 from filesvc.server.commands.control.host_interfaces import network_interfaces
 from filesvc.server.commands.control.mark_handle import mark_handle
+from filesvc.server.commands.control.resiliency import request_resiliency
 from filesvc.server.commands.control.usn import read_file_usn_data
 from filesvc.server.commands.control.volume_data import ntfs_volume_data
 from filesvc.server.commands.ipc.pipes import peek, transceive
-from filesvc.server.commands.negotiate import server_capabilities, server_security_mode
+from filesvc.server.commands.negotiate import server_security_mode
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.state.open import PipeOpen
@@ -83,7 +84,7 @@ def _validate_negotiate(request: IoctlRequest, call: Call) -> bytes:
     ):
         raise ConnectionBroken("the negotiation was tampered with")
     return ValidateNegotiateInfoResponse(
-        server_capabilities(connection), connection.server.guid, server_security_mode(connection), connection.dialect
+        connection.capabilities, connection.server.guid, server_security_mode(connection), connection.dialect
     ).encode()
 
 
@@ -132,6 +133,7 @@ _OF_FILE: dict[int, Callable[[IoctlRequest, Call], Awaitable[Reply]]] = {
     Fsctl.GET_NTFS_VOLUME_DATA: ntfs_volume_data,
     Fsctl.READ_FILE_USN_DATA: read_file_usn_data,
     Fsctl.MARK_HANDLE: mark_handle,
+    Fsctl.LMR_REQUEST_RESILIENCY: request_resiliency,
     Fsctl.SRV_ENUMERATE_SNAPSHOTS: file_control.snapshots,
     Fsctl.GET_REPARSE_POINT: reparse_points.get_reparse_point,
     Fsctl.SET_REPARSE_POINT: reparse_points.set_reparse_point,

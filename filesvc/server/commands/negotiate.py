@@ -52,18 +52,23 @@ def negotiate(request: NegotiateRequest, call: Call) -> Reply:
         raise ConnectionBroken("a second NEGOTIATE")
     if not 0 < len(request.dialects) <= _MOST_DIALECTS:
         raise StatusError(Status.INVALID_PARAMETER)
-    dialect = _choose(request.dialects, connection)
+    if call.message is connection.from_smb1 and request.dialects == [Dialect.SMB_2_WILDCARD]:
+        # It promises an SMB2 NEGOTIATE to follow (MS-SMB2 3.3.5.3.1).
+        dialect = Dialect.SMB_2_WILDCARD
+    else:
+        dialect = _choose(request.dialects, connection)
     contexts: list[NegotiateContext] = []
     if dialect is Dialect.SMB_3_1_1:
         contexts = _answer_contexts(request.negotiate_contexts, connection)
         connection.preauth.update(call.message)
     if dialect is not Dialect.SMB_2_WILDCARD:
         _settle(request, connection, dialect)
+    connection.capabilities = _capabilities(request, connection, dialect)
     response = NegotiateResponse(
         dialect,
         _security_mode(connection),
         connection.server.guid,
-        _capabilities(request, connection, dialect),
+        connection.capabilities,
         connection.max_transfer,
         connection.max_transfer,
         connection.max_transfer,
@@ -75,10 +80,8 @@ def negotiate(request: NegotiateRequest, call: Call) -> Reply:
 
 
 def _choose(offered: list[int], connection: Connection) -> Dialect:
-    """The newest common dialect. The wildcard, which only an SMB1 NEGOTIATE can offer, promises an SMB2 one to follow."""
+    """The newest common dialect. The wildcard is none that an SMB2 NEGOTIATE could offer."""
     settings = connection.settings
-    if offered == [Dialect.SMB_2_WILDCARD] and connection.smb1_negotiated:
-        return Dialect.SMB_2_WILDCARD
     common = [
         dialect
         for dialect in Dialect
@@ -108,23 +111,18 @@ def _security_mode(connection: Connection) -> int:
 
 
 def _capabilities(request: NegotiateRequest, connection: Connection, dialect: Dialect) -> int:
+    """What the server can do; the newer of it only for who says that he can do so too."""
     capabilities = Capabilities(0)
     if dialect >= Dialect.SMB_2_1:
         capabilities |= Capabilities.LARGE_MTU | Capabilities.LEASING
     if dialect >= Dialect.SMB_3_0:
-        capabilities |= Capabilities.MULTI_CHANNEL | request.capabilities & Capabilities.DIRECTORY_LEASING
+        ours = Capabilities.MULTI_CHANNEL | Capabilities.DIRECTORY_LEASING
         if connection.server.persistence is not None:
-            capabilities |= Capabilities.PERSISTENT_HANDLES
+            ours |= Capabilities.PERSISTENT_HANDLES
+        capabilities |= request.capabilities & ours
     if connection.cipher is not None and dialect < Dialect.SMB_3_1_1:
         capabilities |= Capabilities.ENCRYPTION
     return capabilities
-
-
-def server_capabilities(connection: Connection) -> int:
-    """Connection.ServerCapabilities, as FSCTL_VALIDATE_NEGOTIATE_INFO repeats them."""
-    assert connection.dialect is not None
-    assert connection.negotiate_request is not None
-    return _capabilities(connection.negotiate_request, connection, connection.dialect)
 
 
 def server_security_mode(connection: Connection) -> int:

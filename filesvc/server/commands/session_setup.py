@@ -72,6 +72,10 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         log.debug("{peer}: because {error}", peer=connection.peer, error=objection)
         await _refuse(channel, connection.server)
         raise StatusError(Status.ACCESS_DENIED)
+    if channel.session.state is SessionState.IN_PROGRESS and not channel.binding and _speaks_two_dialects(connection, outcome):
+        outcome.log_off()
+        await _refuse(channel, connection.server)
+        raise StatusError(Status.USER_SESSION_DELETED)
     if channel.binding:
         await _bound(call, channel, outcome)
     else:
@@ -97,6 +101,22 @@ def _objection(session: Session, outcome: Accepted, encryption: Encryption) -> s
     if (outcome.guest, outcome.anonymous) != (session.guest, session.anonymous) or not same_name(outcome.user.name, session.user.name):
         return f"the session is {session.user.name}'s"
     return None
+
+
+def _speaks_two_dialects(connection: Connection, outcome: Accepted) -> bool:
+    """
+    Whether a client, of which its user has a session already, speaks another dialect here than there: somebody may have changed what was
+    negotiated (MS-SMB2 3.3.5.5.3). Of another user's client it is no business, or who says its ClientGuid could shut it out.
+    """
+    here = connection.negotiated
+    if here.dialect is Dialect.SMB_2_0_2 or outcome.guest or outcome.anonymous or not here.client_guid.int:
+        return False
+    return any(
+        other.dialect not in (here.dialect, Dialect.SMB_2_0_2)
+        and other.serves(here.client_guid)
+        and any(channel.session.owner == outcome.user.name for channel in other.channels.values())
+        for other in connection.server.connections
+    )
 
 
 def _converse(channel: Channel, call: Call) -> Conversation | Binding:

@@ -10,9 +10,11 @@ from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, Kind
 from filesvc.server.access import rights as access
 from filesvc.server.connection.call import Call, Reply
-from filesvc.server.errors import StatusError
+from filesvc.server.errors import ConnectionBroken, StatusError
 from filesvc.server.state.session import SessionState
 from filesvc.server.state.tree import TreeConnect
+from filesvc.smb2.header import HeaderFlags
+from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.tree_connect import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
 
 if TYPE_CHECKING:
@@ -24,8 +26,14 @@ _PIPES = "ipc$"
 
 
 async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
-    """Enter the share that the last part of the path names, if this user may."""
+    """
+    Enter the share that the last part of the path names, if this user may.
+
+    @raise ConnectionBroken: somebody may have taken the signature away, and have changed what was negotiated.
+    """
     connection, session = call.connection, call.session
+    if connection.dialect is Dialect.SMB_3_1_1 and session.shares_secret and not (call.encrypted or call.header.flags & HeaderFlags.SIGNED):
+        raise ConnectionBroken("a TREE_CONNECT of 3.1.1 that is neither signed nor encrypted")
     share = _find_share(request.path, call)
     if len(session.trees) >= connection.limits.trees:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)

@@ -96,7 +96,8 @@ class Connection(Protocol):
         self.preauth = PreauthIntegrity()
         self.cipher: EncryptionAlgorithm | None = None
         self.signing_algorithm = SigningAlgorithm.HMAC_SHA256
-        self.smb1_negotiated = False
+        self.capabilities = 0
+        self.from_smb1: memoryview | None = None
         self.max_transfer = _SMALL_TRANSFER
         self._payload: Payload | None = None
         self._collect: Collect | None = None
@@ -271,7 +272,7 @@ class Connection(Protocol):
             protocol = frame[:4]
         if protocol == _SMB2:
             messages = split(frame)
-        elif protocol == _SMB1 and self.dialect is None and not self.smb1_negotiated:
+        elif protocol == _SMB1 and self.dialect is None and self.from_smb1 is None:
             messages = [self._smb1_negotiate(frame)]
         else:
             raise ConnectionBroken(f"protocol {bytes(protocol)!r}")
@@ -293,8 +294,8 @@ class Connection(Protocol):
             dialect = Dialect.SMB_2_0_2
         else:
             raise ConnectionBroken("a client that speaks SMB1 only")
-        self.smb1_negotiated = True
-        return memoryview(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode())
+        self.from_smb1 = memoryview(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode())
+        return self.from_smb1
 
     def _admit(self, message: memoryview) -> tuple[Header, memoryview]:
         """Take a request's ids out of the window (MS-SMB2 3.3.5.2.3)."""

@@ -184,14 +184,17 @@ class Sender:
     @staticmethod
     def _must_sign(call: Call, reply: Reply, sealed: bool) -> bool:
         """
-        MS-SMB2 3.3.4.1.1: what the client signed, unless encryption makes up for that; and the last word of a logon, always.
+        MS-SMB2 3.3.4.1.1: what the client signed or had to sign, unless encryption makes up for that; and the last word of a logon, always.
 
         Never an interim response: the final one has its message id too, and two signatures of one id give a GMAC key away.
         """
         channel, request = call.channel, call.header
         if channel is None or channel.signer is None or reply.status == _PENDING:
             return False
-        return bool(not sealed and request.flags & _SIGNED) or request.message_id == channel.logon_id
+        if request.flags & _SIGNED:
+            return not sealed or request.message_id == channel.logon_id
+        owed = channel.session.signing_required and not sealed and not channel.binding and not call.binds
+        return owed or request.message_id == channel.logon_id
 
 
 def _sign_binding(call: Call, head: bytearray, message: list[bytes | bytearray | memoryview]) -> None:

@@ -52,11 +52,13 @@ def parse_name(name: str) -> FileName:
         return FileName((), stream, directory)
     path: list[str] = []
     for component in name.split("\\"):
+        if component == ".":
+            continue
         if component == "..":
             if not path:
                 raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
             path.pop()
-        elif not component or component == "." or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
+        elif not component or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
             raise StatusError(Status.OBJECT_NAME_INVALID)
         else:
             path.append(component)

@@ -58,8 +58,8 @@ class OpenRecord:
         holder, lease, application = open.holder, None, None
         if isinstance(holder, Lease):
             lease = LeaseRecord(holder.key.hex(), holder.version, holder.epoch, holder.parent_key.hex() if holder.parent_key else None)
-        if origin.application is not None:
-            application = str(origin.application.instance), origin.application.version
+        if open.application is not None:
+            application = str(open.application.instance), open.application.version
         return cls(
             share.name,
             list(open.path),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from filesvc.server.caches.directory_leases import DirectoryLeases
     from filesvc.server.handles.persistence import Persistence
     from filesvc.server.settings import Share
-    from filesvc.server.state.reclaimable import ReclaimableOpens
+    from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 
 log = Logger()
 
@@ -66,6 +66,7 @@ class Restorer(Services, Protocol):
 
     shares: dict[str, Share]
     reclaimable: ReclaimableOpens
+    applications: ApplicationOpens
     leases: Leases
     directory_leases: DirectoryLeases
 
@@ -112,13 +113,16 @@ def _reopen(number: int, record: OpenRecord, server: Restorer) -> Open:
     )
     for index, sequence in record.lock_sequences:
         open.lock_sequences.succeeded(index, sequence)
-    open.durability = Durability(record.owner, record.timeout, version=2, persistent=True, other_path=other_path)
-    open.on_close.append(open.durability.reconnected)
+    durability.make_durable(open, Durability(record.owner, record.timeout, version=2, persistent=True, other_path=other_path))
     if record.delete_pending:
         open.tree.server.nodes.set_deletion(open.node, link_at(store, open.path), Deletion(open.tree, open.path, None))
     server.nodes.attach(open)
     open.node.find_left_over(file.stat())
-    server.reclaimable.add_created(open, _origin(record))
+    guid = UUID(record.client_guid)
+    server.reclaimable.add_created(open, Origin(guid, UUID(record.create_guid), CreateAction(record.action), replayable=True))
+    if record.application is not None:
+        instance, version = record.application
+        server.applications.add(open, Application(UUID(instance), guid, (version[0], version[1]) if version is not None else None))
     return open
 
 
@@ -135,14 +139,6 @@ def _find(record: OpenRecord, store: IFileStore) -> tuple[IOpenFile, Path | None
                     return file, other
                 file.close()
     raise ValueError(f"{'/'.join(record.path)} cannot be opened, or is another file now")
-
-
-def _origin(record: OpenRecord) -> Origin:
-    application = None
-    if record.application is not None:
-        instance, version = record.application
-        application = Application(UUID(instance), (version[0], version[1]) if version is not None else None)
-    return Origin(UUID(record.client_guid), UUID(record.create_guid), application, CreateAction(record.action), replayable=True)
 
 
 def _restore_caching(open: Open, record: OpenRecord, server: Restorer) -> None:

@@ -238,11 +238,11 @@ class Notifier:
         self._tell(open, CompletionFilter.STREAM_NAME, NotifyAction.ADDED_STREAM, open.full_path)
 
     def will_be_modified(self, open: Open, completion_filter: int) -> None:
-        """File.PendingNotifications: a file is about to be changed, which is told when an open of it is closed (MS-FSA 2.1.1.3)."""
+        """File.PendingNotifications: a file is about to be changed, which is told with L{tell_pending} (MS-FSA 2.1.1.3)."""
         open.node.pending_notifications |= completion_filter
 
-    def closed(self, open: Open) -> None:
-        """An open of a file that still is there was closed."""
+    def tell_pending(self, open: Open) -> None:
+        """A file was changed for good, or an open of one that still is there closed: now is told what was put off."""
         pending, open.node.pending_notifications = open.node.pending_notifications, 0
         if pending:
             for one in {each.tree.store: each for each in (*open.node.opens, open)}.values():

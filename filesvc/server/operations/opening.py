@@ -109,11 +109,6 @@ class OpenAttempt:
         """Whether what is there would lose its data."""
         return self.disposition in _OVERWRITES
 
-    def opens_file_of(self, open: Open) -> bool:
-        """Whether it is about the file or stream of an open, in any case of the letters."""
-        there = [name.casefold() for name in (*open.path, open.node.key.stream)]
-        return open.tree.store is self.tree.store and there == [name.casefold() for name in (*self.name.path, self.name.stream or "")]
-
     async def open(self) -> tuple[Open, CreateAction]:
         """
         Open what is there, or make it, as the disposition says.

@@ -143,8 +143,8 @@ class Holder:
 
     def unreachable(self) -> None:
         """
-        A client that lost its connections cannot answer: its opens end. If it was promised to find one of them again, its answer is awaited
-        all the same, for it may be back in time.
+        A client that lost its connections cannot answer: its opens end. If it has a persistent one, its answer is awaited all the same,
+        for it may be back in time. A resilient one is kept, without what was cached with it.
         """
         if self.breaking is None:
             return
@@ -155,7 +155,7 @@ class Holder:
         else:
             self._settle(NONE)
         for open in self.opens:
-            if open not in kept:
+            if open not in kept and not (open.durability is not None and open.durability.resilient):
                 Deferred.fromCoroutine(open.close()).addErrback(lambda failure: log.failure("closing an open", failure))
 
     def returned(self) -> None:

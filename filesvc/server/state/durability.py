@@ -28,6 +28,7 @@ class Durability:
     """
     What makes an open durable: Open.DurableOwner, Open.DurableOpenTimeout (in seconds), Open.IsPersistent.
 
+    @ivar resilient: Open.IsResilient; it is kept whatever its client caches, and C{timeout} is Open.ResiliencyTimeout.
     @ivar scavenger: runs while the client is away.
     @ivar other_path: of a persistent open, the name that its file has, or is called by its client, if the server ends in the middle of a
         rename.
@@ -37,6 +38,7 @@ class Durability:
     timeout: float
     version: int
     persistent: bool = False
+    resilient: bool = False
     scavenger: IDelayedCall | None = None
     other_path: Path | None = None
 
@@ -50,6 +52,25 @@ class Durability:
         scavenger, self.scavenger = self.scavenger, None
         if scavenger is not None and scavenger.active():
             scavenger.cancel()
+
+
+def make_durable(open: Open, durability: Durability) -> None:
+    """Let an open be found again by its client."""
+    open.durability = durability
+    open.on_close.append(durability.reconnected)
+
+
+def make_resilient(open: Open, owner: str, timeout_s: float) -> None:
+    """Let an open be found again whatever its client caches. One that is durable is not any more; one that is persistent stays so."""
+    if open.durability is None:
+        make_durable(open, Durability(owner, timeout_s, 1))
+    assert open.durability is not None
+    open.durability.resilient, open.durability.timeout = True, timeout_s
+
+
+def is_promised(open: Open) -> bool:
+    """Whether an open is kept for its client though that caches no handle: a persistent one, or a resilient one."""
+    return open.durability is not None and (open.durability.persistent or open.durability.resilient)
 
 
 def keeps_handle(open: Open) -> bool:
@@ -75,7 +96,7 @@ def keep(open: Open) -> bool:
     if durability is None:
         return False
     bare = _locks_without_writing(open)
-    if not durability.persistent and (bare or not keeps_handle(open)):
+    if not is_promised(open) and (bare or not keeps_handle(open)):
         return False
     waiting = server.waiting_opens
     if len(waiting) >= server.settings.limits.opens:

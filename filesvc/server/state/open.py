@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from filesvc.server.files.listing import Enumeration
     from filesvc.server.state.caching import Holder
     from filesvc.server.state.durability import Durability
-    from filesvc.server.state.origin import Origin
+    from filesvc.server.state.origin import Application, Origin
     from filesvc.server.state.session import Session
     from filesvc.server.state.tree import TreeConnect
     from filesvc.smb2.file_id import FileId
@@ -82,6 +82,7 @@ class Open:
     channel_sequence: ChannelSequence = field(default_factory=ChannelSequence)
     posix: bool = False
     origin: Origin | None = None
+    application: Application | None = None
     durability: Durability | None = None
     position: int = 0
     mode: int = field(init=False)
@@ -296,7 +297,7 @@ class Open:
                 os.close(unused)
             deletion.tell(self, removed)
             if not removed:
-                tree.server.notifier.closed(self)
+                tree.server.notifier.tell_pending(self)
             if self.holder is not None:
                 self.holder.release(self)
             if self.durability is not None and self.durability.persistent and tree.server.persistence is not None:

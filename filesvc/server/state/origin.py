@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Application:
-    """An instance of an application: Open.AppInstanceId, Open.ApplicationInstanceVersionHigh and -Low."""
+    """
+    An instance of an application on a client: Open.AppInstanceId, Open.ApplicationInstanceVersionHigh and -Low, and the
+    ClientGuid of the connection that has the open.
+    """
 
     instance: UUID
+    client_guid: UUID
     version: tuple[int, int] | None = None
-
-    def yields_to(self, other: Application) -> bool:
-        """Whether C{other} is the newer; one that says no version is."""
-        return self.version is None or other.version is None or self.version < other.version
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class Origin:
 
     client_guid: UUID
     create_guid: UUID
-    application: Application | None = None
     action: CreateAction = CreateAction.OPENED
     replayable: bool = False
 

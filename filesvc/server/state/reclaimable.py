@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from filesvc.server.state.open import Open
-    from filesvc.server.state.origin import Origin
+    from filesvc.server.state.origin import Application, Origin
 
 
 class ReclaimableOpens:
@@ -60,3 +60,29 @@ class ReclaimableOpens:
         """The same, as long as the client may not know yet that it is there."""
         open = self._created.get(origin.key)
         return open if open is not None and open.origin is not None and open.origin.replayable else None
+
+
+class ApplicationOpens:
+    """The opens of applications that said who they are, each until it is closed."""
+
+    def __init__(self) -> None:
+        self._opens: dict[UUID, list[Open]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._opens.values()))
+
+    def add(self, open: Open, application: Application) -> None:
+        """Remember whose an open is."""
+        open.application = application
+        opens = self._opens.setdefault(application.instance, [])
+        opens.append(open)
+        open.on_close.append(lambda: self._remove(application.instance, open))
+
+    def _remove(self, instance: UUID, open: Open) -> None:
+        self._opens[instance].remove(open)
+        if not self._opens[instance]:
+            del self._opens[instance]
+
+    def of(self, instance: UUID) -> list[Open]:
+        """What an instance has open, wherever it runs."""
+        return list(self._opens.get(instance, ()))

@@ -99,10 +99,10 @@ class ChangeListener(Protocol):
         """A stream was renamed."""
 
     def will_be_modified(self, open: Open, completion_filter: int) -> None:
-        """A file is about to be changed, which is told when an open of it is closed."""
+        """A file is about to be changed, which is told when that is done for good, at the latest when an open of it is closed."""
 
-    def closed(self, open: Open) -> None:
-        """An open of a file that still is there was closed."""
+    def tell_pending(self, open: Open) -> None:
+        """A file was changed for good, or an open of one that still is there closed: now is told what was put off."""
 
     def deleting(self, node: FileNode) -> None:
         """A directory is going to be removed: nobody need wait for changes in it."""

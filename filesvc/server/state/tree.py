@@ -47,7 +47,7 @@ class TreeConnect:
 
     @property
     def is_continuous(self) -> bool:
-        """Whether handles may be persistent (Share.IsCA), and the client knows of them."""
+        """Whether handles may be persistent (Share.IsCA), of clients that know of such."""
         return self.share is not None and self.share.continuous and self.server.persistence is not None
 
     @property

@@ -12,7 +12,7 @@ from filesvc.dtyp.status import Status
 from filesvc.server.caches.lease import Lease
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
-from filesvc.server.state.durability import Durability, is_persistent, keeps_handle
+from filesvc.server.state.durability import Durability, is_persistent, keeps_handle, make_durable
 from filesvc.server.state.origin import Origin
 from filesvc.smb2.contexts.create_contexts import (
     DURABLE_HANDLE_RECONNECT,
@@ -30,6 +30,7 @@ from filesvc.smb2.contexts.create_contexts import (
     DurableHandleResponseV2,
 )
 from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
+from filesvc.smb2.messages.negotiate import Capabilities
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
@@ -66,15 +67,18 @@ _PARSERS: dict[bytes, Callable[[memoryview], Any]] = _VERSION_1 | {
 
 def parse_contexts(contexts: Contexts, call: Call) -> tuple[Asked | None, Back | None]:
     """
-    What a CREATE says of durability: it asks for it, or wants an open back, or neither.
+    What a CREATE says of durability: it asks for it, or wants an open back, or neither. Before 3.0, contexts of version 2 say nothing,
+    but have no place beside those of version 1.
 
     @raise StatusError: INVALID_PARAMETER. The contexts exclude each other.
     @raise MalformedMessage: one of them is not laid out as it must be.
     """
-    known = _PARSERS if call.connection.is_3x else _VERSION_1
-    found = {name: parse(contexts[name]) for name, parse in known.items() if name in contexts}
-    if len(found) > 1 and found.keys() != _VERSION_1.keys():
+    present = _PARSERS.keys() & contexts.keys()
+    if not call.connection.is_3x and not present & _VERSION_1.keys():
+        return None, None
+    if len(present) > 1 and present != _VERSION_1.keys():
         raise StatusError(Status.INVALID_PARAMETER)
+    found = {name: _PARSERS[name](contexts[name]) for name in present}
     back = found.get(DURABLE_HANDLE_RECONNECT) or found.get(DURABLE_HANDLE_RECONNECT_V2)
     if back is not None:
         return None, back
@@ -91,18 +95,24 @@ def grant(open: Open, asked: Asked, call: Call) -> None:
     owner = call.session.owner
     if owner is None:
         return
-    assert call.tree is not None
     keeps = keeps_handle(open) and not open.is_directory
+    granted = None
     if isinstance(asked, DurableHandleRequest):
         if keeps:
-            open.durability = Durability(owner, TIMEOUT, 1)
-    elif asked.flags & DurableHandleFlags.PERSISTENT and call.tree.is_continuous and not open.node.key.stream:
-        open.durability = Durability(owner, _timeout(asked), 2, persistent=True)
+            granted = Durability(owner, TIMEOUT, 1)
+    elif asked.flags & DurableHandleFlags.PERSISTENT and _may_persist(call) and not open.node.key.stream:
+        granted = Durability(owner, _timeout(asked), 2, persistent=True)
     elif keeps:
-        open.durability = Durability(owner, _timeout(asked), 2)
-    if open.durability is not None:
-        open.on_close.append(open.durability.reconnected)
+        granted = Durability(owner, _timeout(asked), 2)
+    if granted is not None:
+        make_durable(open, granted)
         call.connection.server.reclaimable.add(open)
+
+
+def _may_persist(call: Call) -> bool:
+    """Whether a handle may be persistent: the share is continuous, and the client said that it knows of such handles."""
+    assert call.tree is not None
+    return call.tree.is_continuous and bool(call.connection.capabilities & Capabilities.PERSISTENT_HANDLES)
 
 
 def _timeout(asked: DurableHandleRequestV2) -> float:
@@ -130,7 +140,7 @@ def find_open(back: Back, request: CreateRequest, contexts: Contexts, call: Call
     opens = call.connection.server.reclaimable
     open = opens.find(back.file_id.persistent)
     wants_persistent = isinstance(back, DurableHandleReconnectV2) and bool(back.flags & DurableHandleFlags.PERSISTENT)
-    if open is None and isinstance(back, DurableHandleReconnectV2) and wants_persistent and call.tree.is_continuous:
+    if open is None and isinstance(back, DurableHandleReconnectV2) and wants_persistent and _may_persist(call):
         open = opens.find_created(Origin(call.connection.negotiated.client_guid, back.create_guid))
     durability = open.durability if open is not None else None
     if open is None or durability is None or not durability.disconnected or open.tree.store is not call.tree.store:
@@ -211,4 +221,6 @@ def reattach(open: Open, call: Call) -> None:
     open.durability.reconnected()
     call.connection.server.reclaimable.waiting.discard(open)
     open.session, open.tree = call.session, call.tree
+    if open.application is not None:
+        open.application.client_guid = call.connection.negotiated.client_guid
     call.session.opens[open.file_id.volatile] = open

@@ -163,6 +163,7 @@ async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) 
         await open.run_sized(freed, open.file.truncate, size)
         open.node.reservation.forget()
         open.put_aside(size)
+        open.tree.server.notifier.tell_pending(open)
     else:
         open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
         await open.allocate(size)
@@ -181,6 +182,7 @@ async def _end_of_file(open: Open, buffer: memoryview, descriptors: Descriptors)
     await open.run_sized(max(freed, size) if open.descriptor is None else freed, open.file.truncate, size)
     open.node.reservation.forget()
     open.put_aside(0)
+    open.tree.server.notifier.tell_pending(open)
     await open.entries_changed(open.path)
 
 
