@@ -13,9 +13,11 @@ class LogonFailure(Exception):
 
     @ivar reason: what was wrong, for the debug log only.
     @ivar user: the name that was sent, with its domain if there was one; empty if nobody said who it is.
+    @ivar advice: for the log, what an operator can do about it; empty where that would be to guess.
     """
 
-    def __init__(self, reason: str, user: str = "") -> None:
+    def __init__(self, reason: str, user: str = "", advice: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.user = user
+        self.advice = advice

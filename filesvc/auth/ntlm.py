@@ -34,6 +34,7 @@ from filesvc.dtyp.filetime import to_filetime
 
 _CHALLENGE_LENGTH = 8
 _NTLM_V1_RESPONSE_LENGTH = 24
+_ONLY_V1 = "client offers only NTLMv1: set it to send NTLMv2 (LmCompatibilityLevel 3 on Windows), or use one that can"
 
 _ECHOED = (
     NegotiateFlags.UNICODE
@@ -196,7 +197,7 @@ class NtlmAcceptor:
         credentials = None
         if message.user or message.nt_response or message.lm_response not in (b"", b"\0"):
             if len(message.nt_response) <= _NTLM_V1_RESPONSE_LENGTH:
-                raise LogonFailure("no NTLMv2 response; LM and NTLMv1 are refused", message.account)
+                raise LogonFailure("no NTLMv2 response; LM and NTLMv1 are refused", message.account, _ONLY_V1)
             client_av_pairs(message.nt_response[KEY_LENGTH:])
             credentials = NTLMv2Response(message.user, message.domain, self._server_challenge, message.nt_response)
         flags = self._flags & message.flags

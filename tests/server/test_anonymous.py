@@ -52,6 +52,16 @@ def test_a_wrong_signature_is_refused_and_none_is_not(client: Client) -> None:
     assert other.enter("IPC$").status is Status.SUCCESS
 
 
+@pytest.mark.parametrize("name", ["", "nothing"])
+def test_pipes_that_are_not_there(client: Client, name: str) -> None:
+    client.enter("IPC$")
+    assert client.create(name).status is Status.OBJECT_NAME_NOT_FOUND
+    other = nameless(client)
+    other.enter("IPC$")
+    assert other.create(name).status is Status.ACCESS_DENIED
+    assert other.create("srvsvc").status is Status.SUCCESS
+
+
 def test_who_encrypts_must_have_come_with_a_user(client: Client) -> None:
     other = nameless(client)
     other.seal = True

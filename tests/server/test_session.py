@@ -38,7 +38,7 @@ from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 from filesvc.store.memory import MemoryStore
 
 from .channels import bind, connect
-from .dialogue import Client, MakeClient, MakeServer
+from .dialogue import PASSWORD, USER, Client, MakeClient, MakeServer
 
 DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1]
 
@@ -77,6 +77,25 @@ def test_what_strangers_call_themselves_stays_in_its_line(client: Client) -> Non
         globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
     (line,) = [line for line in map(formatEvent, events) if "refused" in line]
     assert line.endswith(r": logon refused: eve\r\x1b[2J\u202e")
+
+
+def test_who_has_only_ntlm_v1_is_told_the_operator(client: Client) -> None:
+    other = connect(client)
+    first = ntlm.getNTLMSSPType1(domain="")
+    challenge = other.ask(Command.SESSION_SETUP, SessionSetupRequest(first.getData()).encode())
+    other.session_id = challenge.header.session_id
+    buffer = bytes(SessionSetupResponse.parse(challenge.message).security_buffer)
+    last, _ = ntlm.getNTLMSSPType3(first, buffer, USER, PASSWORD, "", use_ntlmv2=False)
+    events: list[Any] = []
+    globalLogPublisher.addObserver(cast(ILogObserver, events.append))
+    try:
+        assert other.ask(Command.SESSION_SETUP, SessionSetupRequest(last.getData()).encode()).status is Status.LOGON_FAILURE
+    finally:
+        globalLogPublisher.removeObserver(cast(ILogObserver, events.append))
+    (line,) = [line for line in map(formatEvent, events) if "logon refused" in line]
+    assert line.endswith(
+        ": logon refused: alice; client offers only NTLMv1: set it to send NTLMv2 (LmCompatibilityLevel 3 on Windows), or use one that can"
+    )
 
 
 def test_requests_must_be_signed_where_signing_is_required(make_server: MakeServer, client: Client) -> None:

@@ -48,8 +48,9 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     try:
         outcome = await channel.conversation.step(bytes(request.security_buffer))
     except (LogonFailure, MalformedToken) as error:
-        user = error.user if isinstance(error, LogonFailure) else ""
-        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=printable(user) or "no user")
+        user, advice = (error.user, error.advice) if isinstance(error, LogonFailure) else ("", "")
+        hint = f"; {advice}" if advice else ""
+        log.info("{peer}: logon refused: {user}{hint}", peer=connection.peer, user=printable(user) or "no user", hint=hint)
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
         await _refuse(channel, connection.server)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None

@@ -48,7 +48,12 @@ _CONNECTED = 3
 
 
 def open_pipe(request: CreateRequest, call: Call) -> Reply:
-    """Open the pipe of a service; there are no others."""
+    """
+    Open the pipe of a service; there are no others.
+
+    @raise StatusError: OBJECT_NAME_NOT_FOUND. Who does not say who it is gets ACCESS_DENIED, as from a Windows that lets such sessions into
+        the pipes of its list only (RestrictNullSessAccess): programs that try passwords take the other for a logon that succeeded.
+    """
     session, server = call.session, call.connection.server
     assert session.user is not None
     assert call.tree is not None
@@ -57,7 +62,7 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
     caller = Caller(who, administrator=session.token.is_administrator, guest=session.user.is_guest)
     services = pipes(server.facts, caller)
     if name not in services:
-        raise StatusError(Status.OBJECT_NAME_NOT_FOUND)
+        raise StatusError(Status.ACCESS_DENIED if session.anonymous else Status.OBJECT_NAME_NOT_FOUND)
     number = next(server.open_ids)
     open = PipeOpen(FileId(number, number), session, call.tree, name, services[name]())
     session.opens[number] = open
