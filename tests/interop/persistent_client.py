@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from smbprotocol.connection import Connection, Dialects
+from smbprotocol.connection import Capabilities, Connection, Dialects
 from smbprotocol.create_contexts import (
     CreateContextName,
     DurableHandleFlags,
@@ -59,6 +59,7 @@ class Client:
 
     def connect(self) -> None:
         self.connection = Connection(self.guid, "127.0.0.1", self.server.port)
+        self.connection.client_capabilities |= Capabilities.SMB2_GLOBAL_CAP_PERSISTENT_HANDLES
         self.connection.connect(Dialects.SMB_3_1_1)
         self.session = Session(self.connection, self.server.user, PASSWORD, require_encryption=False, auth_protocol="ntlm")
         self.session.connect()
