@@ -75,6 +75,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         raise StatusError(Status.ACCESS_DENIED)
     if channel.session.state is SessionState.IN_PROGRESS and not channel.binding and _speaks_two_dialects(connection, outcome):
         outcome.log_off()
+        log.info("{peer}: logon refused: {user}, whose client has another dialect", peer=connection.peer, user=printable(outcome.user.name))
         await _refuse(channel, connection.server)
         raise StatusError(Status.USER_SESSION_DELETED)
     if channel.binding:
