@@ -128,11 +128,12 @@ class Stat:
 
 @dataclass(slots=True)
 class Entry:
-    """One name in a directory, with what it stands for, and the lengths in bytes of the named values kept with that."""
+    """One name in a directory, what it stands for, and how long its named values are; or the C{problem} that hides all but its kind."""
 
     name: str
     stat: Stat
     xattrs: Mapping[str, int] = field(default_factory=dict)
+    problem: OSError | None = None
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ FLOORS = (
     (GROUND,),
 )
 """The server's rooms, from the roof down. Each imports only rooms on floors below its own; on one floor nobody knows the other."""
-ON_THE_GROUND = frozenset({"settings", "errors", "counts", "tcp", "printable", "repeats"})
+ON_THE_GROUND = frozenset({"settings", "errors", "counts", "tcp", "printable", "repeats", "troubles"})
 
 Graph: TypeAlias = Mapping[str, frozenset[str]]
 

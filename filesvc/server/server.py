@@ -39,6 +39,7 @@ from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
 from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 from filesvc.server.state.session_table import SessionTable
+from filesvc.server.troubles import Troubles
 from filesvc.zerocopy.data_path import DataPath
 from filesvc.zerocopy.workers import thread_pool
 
@@ -107,6 +108,7 @@ class Server(Factory):
         self.directory_leases = DirectoryLeases(reactor)
         self.local_programs = LocalPrograms(reactor)
         self.short_names = ShortNames()
+        self.troubles = Troubles()
         self.notifier = Notifier(self.nodes, reactor, in_thread)
         self.reclaimable = ReclaimableOpens()
         self.applications = ApplicationOpens()

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from filesvc.interfaces import (
     Entry,
     FileAttributes,
+    FileIdentity,
     ICompressibleFile,
     IDescriptorFile,
     ILockableFile,
@@ -36,6 +37,8 @@ from filesvc.store.statx import statx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNKNOWN_TIME = -11_644_473_600 * 10**9
+"""The beginning of Windows' time, which clients show as no time at all."""
 
 _XATTR_PREFIX = "user."
 _DOSATTRIB = dosattrib.XATTR.removeprefix(_XATTR_PREFIX)
@@ -89,7 +92,7 @@ def _with_tag(stat: Stat, file: int | bytes) -> Stat:
 class LocalFile(HeldFile):
     """A regular file or directory below the root of a L{filesvc.store.local.LocalStore}."""
 
-    __slots__ = ()
+    __slots__ = ("_listed",)
 
     # What it says of itself
 
@@ -214,12 +217,21 @@ class LocalFile(HeldFile):
         """The names in this directory, read from the kernel as they are asked for; each call has a position of its own."""
         with os.scandir(b"/proc/self/fd/%d" % self._fd) as entries:
             for entry in entries:
+                self._listed = entry
                 yield from_disk(entry.name)
 
     def entry(self, name: str) -> Entry:
-        """What a name stands for. A symbolic link stands for what it leads to below the root, else it is L{Kind.OTHER}."""
+        """
+        What a name stands for. A symbolic link stands for what it leads to below the root, else it is L{Kind.OTHER}. Of the name that was
+        listed last, what the directory says is known even where nothing else is.
+        """
         disk = to_disk(name)
-        stat = statx(self._fd, disk)
+        try:
+            stat = statx(self._fd, disk)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            return self._listed_entry(name, disk, error)
         lengths: dict[str, int] = {}
         if stat.kind is Kind.OTHER:
             stat, kept = self._follow(disk, stat)
@@ -229,6 +241,21 @@ class LocalFile(HeldFile):
         if kept is not None and kept.reparse_point:
             stat = _with_tag(stat, b"/proc/self/fd/%d/%b" % (self._fd, disk))
         return Entry(name, stat, lengths)
+
+    def _listed_entry(self, name: str, disk: bytes, problem: OSError) -> Entry:
+        """
+        What the directory itself says of a name.
+
+        @raise OSError: nothing.
+        """
+        listed: os.DirEntry[bytes] | None = getattr(self, "_listed", None)
+        if listed is None or listed.name != disk:
+            raise problem
+        kind = (
+            Kind.DIRECTORY if listed.is_dir(follow_symlinks=False) else Kind.FILE if listed.is_file(follow_symlinks=False) else Kind.OTHER
+        )
+        identity = FileIdentity(self.identity.device, listed.inode())
+        return Entry(name, Stat(identity, kind, 0, 0, *(UNKNOWN_TIME,) * 4, FileAttributes(0)), problem=problem)
 
     def _follow(self, disk: bytes, stat: Stat) -> tuple[Stat, DosAttrib | None]:
         if stat.special is not SpecialType.SYMLINK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .rawclient import CREATE, FULL_ACCESS, HEADER, OPEN, QUERY_DIRECTORY, QUERY_INFO, RawClient, Refused, charge_for
@@ -35,6 +36,7 @@ OBJECT_NAME_COLLISION = 0xC0000035
 NOTIFY_ENUM_DIR = 0x0000010C
 
 _INFO_FILE = 1
+RESTART_SCANS = 1
 
 
 @dataclass(slots=True, frozen=True)
@@ -157,10 +159,22 @@ class FileClient(RawClient):
                 return found
             position += following
 
-    def list(self, file_id: bytes, pattern: str, information_class: int = BOTH_DIRECTORY) -> list[Listed]:
-        """The first reply to a search that begins anew."""
+    def names(self, file_id: bytes, length: int = 65536) -> list[str]:
+        """The names of all that is in a folder, in replies of so many bytes."""
+        names: list[str] = []
+        flags = RESTART_SCANS
+        with suppress(Refused):
+            while True:
+                names += [entry.name for entry in self.list(file_id, "*", length=length, flags=flags)]
+                flags = 0
+        return names
+
+    def list(
+        self, file_id: bytes, pattern: str, information_class: int = BOTH_DIRECTORY, length: int = 65536, flags: int = RESTART_SCANS
+    ) -> list[Listed]:
+        """The first reply to a search that begins anew, or the next one."""
         name = pattern.encode("utf-16-le")
-        request = struct.pack("<HBBI16sHHI", 33, information_class, 0x01, 0, file_id, 64 + 32, len(name), 65536)
+        request = struct.pack("<HBBI16sHHI", 33, information_class, flags, 0, file_id, 64 + 32, len(name), length)
         return list(_entries(_buffer(self.call(QUERY_DIRECTORY, request + name).body), information_class))
 
 

@@ -40,7 +40,11 @@ from .dialogue import Client
         (errno.EIO, Status.IO_DEVICE_ERROR),
         (errno.EBUSY, Status.SHARING_VIOLATION),
         (errno.ENOTSUP, Status.NOT_SUPPORTED),
-        (errno.ECONNREFUSED, Status.UNSUCCESSFUL),
+        (errno.ECONNREFUSED, Status.UNEXPECTED_NETWORK_ERROR),
+        (errno.ENOTCONN, Status.DEVICE_NOT_CONNECTED),
+        (errno.EOVERFLOW, Status.DISK_CORRUPT_ERROR),
+        (errno.ENOMEDIUM, Status.NO_MEDIA_IN_DEVICE),
+        (errno.ENOTTY, Status.UNSUCCESSFUL),
     ],
 )
 def test_a_stores_errors(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, error: int, status: Status) -> None:

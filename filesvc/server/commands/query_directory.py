@@ -138,7 +138,7 @@ async def _enumeration(request: QueryDirectoryRequest, open: Open) -> Enumeratio
         pattern = enumeration.pattern
     if not pattern:
         raise StatusError(Status.OBJECT_NAME_INVALID)
-    open.enumeration = Enumeration(open.tree.store, open.file, pattern, open.tree.server.short_names)
+    open.enumeration = Enumeration(open.tree.store, open.file, pattern, open.tree.server.short_names, open.tree.server.troubles)
     return open.enumeration
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from filesvc.interfaces import Entry, IFileStore, IOpenFile, TakesLong
+from filesvc.server.files.names import join_name
 from filesvc.server.files.patterns import compile_pattern, has_wildcards, may_be_short
 from filesvc.server.files.short_names import ShortNames, short_name
 from filesvc.server.files.sidecars import is_hidden
@@ -17,6 +18,8 @@ from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+
+    from filesvc.server.troubles import Troubles
 
 log = Logger()
 
@@ -39,7 +42,7 @@ class Enumeration:
     @ivar answered_at: when the last one was, by the reactor's clock; infinity before the first.
     """
 
-    def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str, short_names: ShortNames) -> None:
+    def __init__(self, store: IFileStore, directory: IOpenFile, pattern: str, short_names: ShortNames, troubles: Troubles) -> None:
         """@raise StatusError: OBJECT_NAME_INVALID for a pattern that no name can match."""
         self.pattern = pattern
         self.started = False
@@ -50,6 +53,8 @@ class Enumeration:
         self._matches = compile_pattern(pattern)
         self._short_names = short_names if may_be_short(pattern) else None
         self._pushed: deque[str] = deque()
+        self._hidden: dict[str, Entry] = {}
+        self._troubles = troubles
         self._names: Generator[str, None, None] | None = None
         self._only: str | None = None
 
@@ -84,7 +89,9 @@ class Enumeration:
 
     def push_back(self, entries: Iterable[Entry]) -> None:
         """Have entries come again: they did not fit."""
-        self._pushed.extendleft(reversed([entry.name for entry in entries]))
+        again = list(entries)
+        self._pushed.extendleft(reversed([entry.name for entry in again]))
+        self._hidden = {entry.name: entry for entry in again if entry.problem is not None}
 
     def close(self) -> None:
         """Give back what the store holds for the listing."""
@@ -92,13 +99,18 @@ class Enumeration:
             self._names.close()
 
     def _entry(self, name: str) -> Entry | None:
-        """What a name stands for; C{None} if it is gone by now."""
+        """What a name stands for, or as much as the directory says of it; C{None} if it is gone by now, or nothing is known of it."""
         if name in DOTS:
             return Entry(name, self._directory.stat())
         try:
             entry: Entry = self._directory.entry(name)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            self._troubles.tell(join_name((*self._directory.path, name)), error)
+            return self._hidden.get(name)
+        if entry.problem is not None:
+            self._troubles.tell(join_name((*self._directory.path, name)), entry.problem)
         return entry
 
     def _iterate(self, candidates: Iterable[str]) -> Generator[str, None, None]:

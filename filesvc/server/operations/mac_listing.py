@@ -70,6 +70,8 @@ async def describe(entries: Sequence[Entry], directory: Open, descriptors: Descr
 async def _maximal_access(entry: Entry, directory: Open, above: SecurityDescriptor | None, descriptors: Descriptors) -> int:
     """What the user may do with an entry; it is looked at if it has a descriptor of its own."""
     tree = directory.tree
+    if entry.problem is not None:
+        return 0
     if entry.name in DOTS or DESCRIPTOR_XATTR not in entry.xattrs:
         followed = None if above is None else follow_descriptor(above, entry.stat.kind is Kind.DIRECTORY)
         return tree.maximal_access & (ALL if followed is None else allowed_rights(followed, tree.session.token))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.server.state.session import Channel, Session
     from filesvc.server.state.tree import TreeConnect
+    from filesvc.server.troubles import Troubles
     from filesvc.smb2.messages.negotiate import Dialect
     from filesvc.smb2.protection.encryption import EncryptionAlgorithm
     from filesvc.smb2.protection.signing import SigningAlgorithm
@@ -147,6 +148,7 @@ class Services(Protocol):
     open_ids: Iterator[int]
     change_times: ChangeTimes
     short_names: ShortNames
+    troubles: Troubles
     data_path: DataPath
 
     @property
