@@ -6,54 +6,25 @@ Samba's smbd has other users, so this is asked of filesvc alone.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ..conformance.peers import PASSWORD, Filesvc, Share
+from ..conformance.peers import PASSWORD, Filesvc
+from .machine import ADMINISTRATOR, Machine
 
-ADMINISTRATOR, USER = Filesvc.user, Filesvc.second_user
-
-
-@dataclass(slots=True, frozen=True)
-class Machine:
-    """A server in a network of its own, with one share and one administrator."""
-
-    server: Filesvc
-    folder: Path
-
-    @property
-    def own(self) -> list[str]:
-        """Has a program keep what it finds out apart from this host's Samba."""
-        return [f"--option={name}={self.server.folder}" for name in ("private dir", "lock directory", "state directory", "cache directory")]
-
-    def run(self, program: str, *arguments: str, user: str = ADMINISTRATOR, fails: bool = False) -> str:
-        """What a program prints that runs beside the server."""
-        options = ["--configfile", os.devnull, *(("--user", f"{user}%{PASSWORD}") if user else ("--user=%", "--no-pass"))]
-        command = [*self.server.entrance, program, *options, *arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done.stdout + done.stderr
+USER = Filesvc.second_user
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    place = tmp_path_factory.mktemp("machine")
-    share = Share("rw", place / "rw")
-    share.path.mkdir()
-    server = Filesvc(place / "server", [share])
-    server.isolated, server.administrators = True, (ADMINISTRATOR,)
-    server.start()
-    yield Machine(server, share.path)
-    assert server.stop() in server.clean_exits, server.log.read_text()
-    assert "Traceback" not in server.log.read_text()
+    with Machine.started(tmp_path_factory.mktemp("machine")) as machine:
+        yield machine
 
 
 def test_a_descriptor_as_sddl(machine: Machine) -> None:
