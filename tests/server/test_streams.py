@@ -142,9 +142,7 @@ def test_streams_of_directories(client: Client, store: MemoryStore) -> None:
     assert streams(client, "") == {}
 
 
-@pytest.mark.parametrize(
-    "name", ["a:", "a::", "a:s:", "a:s:$FOO", "a:s:$DATA:", "a:s:$INDEX_ALLOCATION", "a:s/t", "a:s\\t", "a:\ud800", "a:" + 256 * "s"]
-)
+@pytest.mark.parametrize("name", ["a:", "a::", "a:s:", "a:s:$FOO", "a:s:$DATA:", "a:s/t", "a:s\\t", "a:\ud800", "a:" + 256 * "s"])
 def test_names_that_no_stream_can_have(client: Client, name: str) -> None:
     assert client.create(name).status is Status.OBJECT_NAME_INVALID
 

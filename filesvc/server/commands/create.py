@@ -122,6 +122,9 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
     assert tree is not None
     posix = PosixMode.parse(contexts[POSIX]) if POSIX in contexts and call.connection.posix_extensions else None
     name = parse_name(request.name) if posix is None else FileName(parse_posix_name(request.name))
+    if request.create_options & CreateOptions.NO_INTERMEDIATE_BUFFERING:
+        # What is not buffered cannot be appended to (MS-SMB2 3.3.5.9); who wanted nothing else has asked for nothing.
+        request = replace(request, desired_access=request.desired_access & ~AccessMask.FILE_APPEND_DATA)
     path = tree.server.short_names.expand(name.path) if posix is None else name.path
     if path != name.path:
         name = replace(name, path=path)
@@ -290,7 +293,7 @@ def _check(request: CreateRequest, call: Call) -> None:
         raise StatusError(Status.INVALID_PARAMETER)
     if options & _UNSUPPORTED_OPTIONS:
         raise StatusError(Status.NOT_SUPPORTED)
-    if request.desired_access & _UNKNOWN_ACCESS:
+    if not request.desired_access or request.desired_access & _UNKNOWN_ACCESS:
         raise StatusError(Status.ACCESS_DENIED)
     check_attributes(request.file_attributes)
     if request.share_access & ~_SHARE_ACCESS:
@@ -303,7 +306,8 @@ def _check(request: CreateRequest, call: Call) -> None:
         if request.create_disposition not in (CreateDisposition.OPEN, CreateDisposition.CREATE, CreateDisposition.OPEN_IF):
             raise StatusError(Status.INVALID_PARAMETER)
     if options & _DELETE_ON_CLOSE and not map_generic(request.desired_access) & _MAY_DELETE:
-        raise StatusError(Status.ACCESS_DENIED)
+        assert call.tree is not None
+        raise StatusError(Status.INVALID_PARAMETER if call.tree.maximal_access & AccessMask.DELETE else Status.ACCESS_DENIED)
     if len(call.session.opens) >= call.connection.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
 

@@ -25,16 +25,21 @@ class FileName:
     """
     What a name in a request stands for: a path, and a stream of that file, C{""} for its data, if the name says which; or the C{directory}
     of that path, if the name says so.
+
+    @ivar trailing: a backslash ends the name, which only a directory's may have.
+    @ivar mistyped: a named stream is said to be a directory's, whose only stream has no name.
     """
 
     path: Path
     stream: str | None = None
     directory: bool = False
+    trailing: bool = False
+    mistyped: bool = False
 
 
 def parse_name(name: str) -> FileName:
     """
-    Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one.
+    Take apart a name relative to a share. A slash is as good as a backslash, for the clients that send one, and several as one.
 
     @raise StatusError: OBJECT_NAME_INVALID for what no file can be called; OBJECT_PATH_SYNTAX_BAD for C{".."} that leads out; ACCESS_DENIED
         for what is in the server's own folder.
@@ -44,43 +49,46 @@ def parse_name(name: str) -> FileName:
         return FileName(())
     if name[0] == "\\":
         raise StatusError(Status.INVALID_PARAMETER)
-    stream, directory = None, False
+    stream, directory, mistyped, trailing = None, False, False, name[-1] == "\\"
     if ":" in name:
-        name, stream = _split_stream(name)
-        directory = stream is None
-    if not name:
-        return FileName((), stream, directory)
+        name, stream, directory = _split_stream(name)
+        if directory and stream:
+            stream, mistyped = None, True
+        if not name:
+            return FileName((), stream, directory, mistyped=mistyped)
+        if name[-1] == "\\":
+            raise StatusError(Status.OBJECT_NAME_INVALID)
     path: list[str] = []
     for component in name.split("\\"):
-        if component == ".":
+        if not component or component == ".":
             continue
         if component == "..":
             if not path:
                 raise StatusError(Status.OBJECT_PATH_SYNTAX_BAD)
             path.pop()
-        elif not component or len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
+        elif len(component) > _COMPONENT_LIMIT or _INVALID.search(component):
             raise StatusError(Status.OBJECT_NAME_INVALID)
         else:
             path.append(component)
     if (name[0] == "." or "\\." in name) and any(map(is_hidden, path)):
         raise StatusError(Status.ACCESS_DENIED)
-    return FileName(tuple(path), stream, directory)
+    return FileName(tuple(path), stream, directory, trailing, mistyped)
 
 
-def _split_stream(name: str) -> tuple[str, str | None]:
-    """The file and the stream; C{None} is the one stream that makes a directory."""
+def _split_stream(name: str) -> tuple[str, str | None, bool]:
+    """The file and the stream, or, with C{True}, the one that makes a directory, or is said to: C{None} if it goes by its own name."""
     parts = name.split(":")
-    if len(parts) > 3 or "\\" in parts[1]:
+    if len(parts) > 3:
         raise StatusError(Status.OBJECT_NAME_INVALID)
     stream = parts[1]
     kind = parts[2].upper() if len(parts) == 3 else "$DATA"
-    if kind == "$INDEX_ALLOCATION" and stream.upper() in _INDEX:
-        return parts[0], None
-    if kind != "$DATA" or _STREAM_INVALID.search(stream) or len(stream) > _COMPONENT_LIMIT:
+    if kind not in ("$DATA", "$INDEX_ALLOCATION") or _STREAM_INVALID.search(stream) or len(stream) > _COMPONENT_LIMIT:
         raise StatusError(Status.OBJECT_NAME_INVALID)
+    if kind == "$INDEX_ALLOCATION":
+        return parts[0], None if stream.upper() in _INDEX else stream, True
     if not stream and len(parts) == 2:
         raise StatusError(Status.OBJECT_NAME_INVALID)
-    return parts[0], stream
+    return parts[0], stream, False
 
 
 def parse_stream_name(name: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ from filesvc.smb2.messages.create import CreateOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from filesvc.server.files.names import FileName
     from filesvc.server.state.caching import Wait
     from filesvc.server.state.tree import TreeConnect
 
@@ -170,6 +171,39 @@ def stopped(buffer: ReparseDataBuffer | None, unparsed: Path) -> StatusError:
         length = sum(len(encode_name("\\" + name)) for name in unparsed)
         return StatusError(Status.STOPPED_ON_SYMLINK, SymbolicLinkErrorResponse(length, link).encode())
     return StatusError(Status.IO_REPARSE_TAG_NOT_HANDLED)
+
+
+def settled_options(name: FileName, options: int) -> int:
+    """
+    The options of a CREATE with what the name says of what is wanted: a directory, or not (MS-FSA 2.1.5.1, phases 1 and 7).
+
+    @raise StatusError: OBJECT_NAME_INVALID, NOT_A_DIRECTORY if the two exclude each other whatever is found.
+    """
+    if name.trailing and options & _NON_DIRECTORY_FILE:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    if name.stream is not None:
+        if options & _DIRECTORY_FILE:
+            raise StatusError(Status.NOT_A_DIRECTORY)
+        return options | _NON_DIRECTORY_FILE
+    if name.directory and not options & _NON_DIRECTORY_FILE:
+        return options | _DIRECTORY_FILE
+    return options
+
+
+def check_named_kind(name: FileName, options: int, overwrites: bool, directory: bool) -> None:
+    """
+    Go on only if what a name says of what it leads to can be, now that it is known whether it leads to anything (MS-FSA 2.1.5.1, phase 7).
+
+    @param directory: it leads to one.
+    @raise StatusError: INVALID_PARAMETER, FILE_IS_A_DIRECTORY, OBJECT_NAME_INVALID.
+    """
+    if name.directory:
+        if options & _NON_DIRECTORY_FILE and not name.mistyped:
+            raise StatusError(Status.FILE_IS_A_DIRECTORY)
+        if overwrites or name.mistyped:
+            raise StatusError(Status.INVALID_PARAMETER)
+    if name.trailing and not directory and not options & _DIRECTORY_FILE:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
 
 
 def check_kind(file: IOpenFile, stat: Stat, options: int, overwrites: bool) -> None:

@@ -30,7 +30,7 @@ from filesvc.server.files.extended_attributes import remove_extended_attributes
 from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.stream_access import has_sidecars, node_key
 from filesvc.server.files.streams import StreamFile, stream_key
-from filesvc.server.operations.finding import Finder, check_kind, check_writable
+from filesvc.server.operations.finding import Finder, check_kind, check_named_kind, check_writable, settled_options
 from filesvc.server.operations.posix import settable_mode
 from filesvc.server.state import deletion, durability
 from filesvc.server.state import share_modes as sharemode
@@ -39,7 +39,7 @@ from filesvc.server.state.node import DATA, FileNode
 from filesvc.server.state.open import Open
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.change_notify import CompletionFilter
-from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions, ShareAccess
+from filesvc.smb2.messages.create import CreateAction, CreateDisposition, CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -55,15 +55,14 @@ if TYPE_CHECKING:
 
 _OVERWRITES = frozenset({CreateDisposition.SUPERSEDE, CreateDisposition.OVERWRITE, CreateDisposition.OVERWRITE_IF})
 _ONLY_EXISTING = frozenset({CreateDisposition.OPEN, CreateDisposition.OVERWRITE})
-_SHARE_ALL = int(ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE)
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _NOT_OF_READONLY = int(WRITES_DATA | AccessMask.FILE_DELETE_CHILD)
 _DELETE_ON_CLOSE = int(CreateOptions.DELETE_ON_CLOSE)
 _DIRECTORY_FILE = int(CreateOptions.DIRECTORY_FILE)
-_NON_DIRECTORY_FILE = int(CreateOptions.NON_DIRECTORY_FILE)
 _OPEN_REPARSE_POINT = int(CreateOptions.OPEN_REPARSE_POINT)
 _NO_COMPRESSION = int(CreateOptions.NO_COMPRESSION)
 _READONLY = int(FileAttributes.READONLY)
+_TEMPORARY = int(FileAttributes.TEMPORARY)
 _MUST_BE_NAMED = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
 """What a request to overwrite a file must say it has."""
 _MAX_RACES = 10
@@ -116,7 +115,9 @@ class OpenAttempt:
         @raise StatusError: it cannot be.
         @raise OSError: the store says no.
         """
-        await self._settle_kind()
+        self.options = settled_options(self.name, self.options)
+        if self.name.stream is not None and not (await self.tree.run(self.tree.store.volume)).xattrs:
+            raise StatusError(Status.OBJECT_NAME_INVALID)
         rights = desired_rights(self.desired_access, self.tree.session.token)
         granted_rights(rights, self.tree.maximal_access)
         if self.disposition in _ONLY_EXISTING:
@@ -126,21 +127,6 @@ class OpenAttempt:
         except ParentNotFound:
             await self.finder.explain(self.name.path)
             raise
-
-    async def _settle_kind(self) -> None:
-        """What the name says of what is wanted, a directory or not, agrees with the options."""
-        if self.name.stream is not None:
-            if not (await self.tree.run(self.tree.store.volume)).xattrs:
-                raise StatusError(Status.OBJECT_NAME_INVALID)
-            if self.options & _DIRECTORY_FILE:
-                raise StatusError(Status.NOT_A_DIRECTORY)
-            self.options |= _NON_DIRECTORY_FILE
-        elif self.name.directory:
-            if self.options & _NON_DIRECTORY_FILE:
-                raise StatusError(Status.FILE_IS_A_DIRECTORY)
-            if self.overwrites:
-                raise StatusError(Status.INVALID_PARAMETER)
-            self.options |= _DIRECTORY_FILE
 
     async def _open_only(self, rights: int) -> tuple[Open, CreateAction]:
         """OPEN and OVERWRITE: look again each time that others had to give way."""
@@ -255,6 +241,7 @@ class OpenAttempt:
         return await self.finder.open(self.name.path, rights, writable)
 
     def _check_existing(self, file: IOpenFile, stat: Stat, rights: int) -> None:
+        check_named_kind(self.name, self.options, self.overwrites, file.kind is Kind.DIRECTORY)
         check_kind(file, stat, self.options, self.overwrites)
         check_writable(file, stat, rights, self.options, self.overwrites, self.posix_mode is not None)
         if self.overwrites:
@@ -309,16 +296,18 @@ class OpenAttempt:
         return caching.take(Operation.OPEN_BREAK_H if self.violates_sharing else operation, actor)
 
     def _is_in_use(self, node: FileNode, demanded: int) -> bool:
-        """Whether share modes forbid the open; those of a file's streams count where the file is to be deleted (MS-FSA 2.1.5.1.2.2)."""
-        return sharemode.conflicts(node.opens, demanded, self.share_access) or any(
-            sharemode.conflicts(stream.opens, demanded & AccessMask.DELETE, _SHARE_ALL) for stream in node.streams
-        )
+        """Whether share modes forbid the open."""
+        share = self.share_access
+        return sharemode.conflicts(node.opens, demanded, share) or sharemode.conflict_over_deletion(node, demanded, share)
 
     def _demanded(self, granted: int) -> int:
         return granted | (AccessMask.FILE_WRITE_DATA if self.overwrites else 0)
 
     async def _make(self, rights: int) -> tuple[Open, CreateAction]:
         """Make it. Who does so may do with this open whatever was asked for, whatever the new descriptor says (MS-FSA 2.1.5.1.1)."""
+        check_named_kind(self.name, self.options, self.overwrites, False)
+        if self.options & _DIRECTORY_FILE and self.attributes & _TEMPORARY:
+            raise StatusError(Status.INVALID_PARAMETER)
         if not self.tree.maximal_access & AccessMask.FILE_WRITE_DATA:
             raise StatusError(Status.ACCESS_DENIED)
         if self.attributes & _READONLY and self.options & _DELETE_ON_CLOSE and self.posix_mode is None:

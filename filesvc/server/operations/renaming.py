@@ -9,7 +9,7 @@ from filesvc.fscc.name_information import FileLinkInformation, FileRenameInforma
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.foreign_streams import ForeignStreams
-from filesvc.server.files.names import parse_name, parse_posix_name
+from filesvc.server.files.names import FileName, parse_name, parse_posix_name
 from filesvc.server.operations.replacing import give_name
 from filesvc.server.operations.stream_renaming import rename_stream
 from filesvc.server.state import durability
@@ -111,7 +111,15 @@ def _target(open: Open, rename: FileRenameInformation) -> Path:
         raise StatusError(Status.ACCESS_DENIED)
     if open.posix:
         return parse_posix_name(rename.file_name)
-    return open.tree.server.short_names.expand(parse_name(rename.file_name).path)
+    name = _parse_target(rename.file_name)
+    if name.trailing or not name.path:
+        raise StatusError(Status.OBJECT_NAME_INVALID)
+    return open.tree.server.short_names.expand(name.path)
+
+
+def _parse_target(name: str) -> FileName:
+    """A name to get, which may say that it is told from the root by beginning with a backslash (MS-FSA 2.1.5.15.6, 2.1.5.15.11)."""
+    return parse_name(name[1:] if name[0] in "\\/" else name)
 
 
 def _names_stream(open: Open, rename: FileRenameInformation) -> bool:
@@ -129,7 +137,7 @@ async def _take_over_streams(open: Open) -> None:
 
 def _check_no_stream(open: Open, name: str) -> None:
     """Only whole files have names in directories."""
-    if open.node.key.stream or (not open.posix and parse_name(name).stream is not None):
+    if open.node.key.stream or (not open.posix and _parse_target(name).stream is not None):
         raise StatusError(Status.INVALID_PARAMETER)
 
 

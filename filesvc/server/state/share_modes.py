@@ -10,6 +10,7 @@ from filesvc.smb2.messages.create import ShareAccess
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from filesvc.server.state.node import FileNode
     from filesvc.server.state.open import Open
 
 _READS = int(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
@@ -26,6 +27,22 @@ def _exceeds(access: int, share: int) -> bool:
         or (access & _WRITES and not share & _SHARE_WRITE)
         or (access & _DELETES and not share & _SHARE_DELETE)
     )
+
+
+def _keeps_file(access: int, share: int) -> bool:
+    """Whether an open uses data and does not let others delete the file, whatever stream of it that data is."""
+    return bool(access & _USES_DATA) and not share & _SHARE_DELETE
+
+
+def conflict_over_deletion(node: FileNode, access: int, share: int) -> bool:
+    """
+    Whether a new open of a file or stream cannot be beside those of the file's other streams that are there, because who opens the file
+    itself may delete it, and who opens a stream does not let it be deleted (MS-FSA 2.1.5.1.2.1).
+    """
+    if node.base is not None:
+        return _keeps_file(access, share) and any(open.granted_access & _DELETES for open in node.base.opens)
+    others = (open for stream in node.streams for open in stream.opens)
+    return bool(access & _DELETES) and any(_keeps_file(open.granted_access, open.share_access) for open in others)
 
 
 def keeps_entries(opens: Iterable[Open]) -> bool:
