@@ -54,6 +54,14 @@ def test_who_speaks_3_1_1_signs_or_is_disconnected(client: Client, path: str) ->
     assert client.closed
 
 
+def test_who_must_sign_anyhow_is_told_so(client: Client) -> None:
+    client.server.sessions[client.session_id].signing_required = True
+    client.send(client.header(Command.TREE_CONNECT).encode() + TreeConnectRequest(r"\\server\files").encode())
+    (answer,) = client.receive()
+    assert answer.status is Status.ACCESS_DENIED
+    assert client.verifies(answer)
+
+
 def test_who_encrypts_need_not_sign(client: Client) -> None:
     client.seal = True
     assert connect(client, r"\\server\files").status is Status.SUCCESS
