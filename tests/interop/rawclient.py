@@ -87,8 +87,11 @@ class RawClient:
         message = HEADER.pack(*fields) + body
         if not self.signing:
             return message
-        signature = hmac.digest(self.session_key, message, "sha256")[:16]
-        return message[:48] + signature + message[64:]
+        return message[:48] + self.signature(message) + message[64:]
+
+    def signature(self, message: bytes) -> bytes:
+        """What stands in the header of a signed message, over all of it with nothing there."""
+        return hmac.digest(self.session_key, message, "sha256")[:16]
 
     def receive_exactly(self, length: int) -> bytes:
         data = bytearray()
