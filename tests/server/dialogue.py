@@ -191,6 +191,10 @@ class Client:
         self.server.reactor.advance(0)
         while self.transport.producer is not None:
             self.transport.producer.resumeProducing()
+        return self.take_sent()
+
+    def take_sent(self) -> list[Answer]:
+        """All that the server has sent since the last time."""
         data = memoryview(self.transport.value())
         self.transport.clear()
         answers = []

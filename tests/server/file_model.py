@@ -2,7 +2,7 @@
 What MS-FSA says of files that several clients have open, as short as it can be said: the model that the server is held to.
 
 It knows files of one name each in one directory, opens with access and share modes, byte-range locks, what is to be deleted, and what
-clients believe that they may cache. Clients of the model answer each break at once and keep their handles.
+clients believe that they may cache. Clients of the model answer breaks when they like, or never, and keep their handles.
 """
 
 from __future__ import annotations
@@ -45,10 +45,31 @@ class Lock:
 
 @dataclass(eq=False, slots=True)
 class Holder:
-    """Somebody who caches a file, as far as it knows: a client with a lease, or an open with an oplock."""
+    """
+    Somebody who caches a file, as far as it knows: a client with a lease, or an open with an oplock.
+
+    @ivar breaking: what it was told to keep, as long as it has not answered.
+    @ivar told_at: when that was.
+    @ivar late: its time for an answer was over before it came, and so it has nothing any more.
+    @ivar lost: what others have done leaves it without these, once it has answered what it is asked.
+    """
 
     oplock: bool
     state: Cache = Cache.NONE
+    breaking: Cache | None = None
+    told_at: float = 0.0
+    late: bool = False
+    lost: Cache = Cache.NONE
+
+    def granted(self, state: Cache) -> None:
+        if state != self.state:
+            self.state, self.lost = state, Cache.NONE
+
+    def answered(self, state: Cache) -> None:
+        self.state, self.breaking = state, None
+
+    def timed_out(self) -> None:
+        self.state, self.breaking, self.late = Cache.NONE, None, True
 
 
 @dataclass(eq=False, slots=True)
@@ -60,6 +81,22 @@ class File:
     opens: list[Open] = field(default_factory=list)
     locks: list[Lock] = field(default_factory=list)
     delete_pending: bool = False
+
+    @property
+    def holders(self) -> list[Holder]:
+        """Who caches it, each once."""
+        return list({id(open.holder): open.holder for open in self.opens if open.holder is not None}.values())
+
+    @property
+    def is_breaking(self) -> bool:
+        """Whether somebody who caches it has been asked to give way and has not answered."""
+        return any(holder.breaking is not None for holder in self.holders)
+
+    def take(self, rights: Cache, actor: Holder | None) -> None:
+        """2.1.4.12: others than the actor lose rights. A level II oplock is lost by its own holder's writes too."""
+        for holder in self.holders:
+            if holder is not actor or (holder.oplock and holder.state == Cache.R and rights == Cache.R | Cache.W):
+                holder.lost |= rights
 
 
 @dataclass(eq=False, slots=True)
@@ -99,6 +136,8 @@ class Directory:
     def close(self, open: Open) -> None:
         """2.1.5.5: locks go with their open, and the name with the last open if it is to be deleted."""
         file = open.file
+        if open.delete_on_close:
+            file.take(Cache.H, open.holder)
         file.opens.remove(open)
         file.locks = [lock for lock in file.locks if lock.open is not open]
         file.delete_pending |= open.delete_on_close
@@ -157,12 +196,12 @@ class Directory:
 
 def coherent(file: File) -> bool:
     """Whether what clients believe fits together: who writes back late is alone, and who keeps a file open is not beside an oplock."""
-    holders = {id(open.holder): open.holder for open in file.opens if open.holder is not None and open.holder.state}
-    writers = [holder for holder in holders.values() if holder.state & Cache.W]
+    holders = [holder for holder in file.holders if holder.state]
+    writers = [holder for holder in holders if holder.state & Cache.W]
     if writers and (len(holders) > 1 or any(open.may and open.holder is not writers[0] for open in file.opens)):
         return False
-    handles = any(holder.state & Cache.H for holder in holders.values())
-    return not (handles and len(holders) > 1 and any(holder.oplock for holder in holders.values()))
+    handles = any(holder.state & Cache.H for holder in holders)
+    return not (handles and len(holders) > 1 and any(holder.oplock for holder in holders))
 
 
 def _met(open: Open, offset: int, length: int) -> list[Lock]:

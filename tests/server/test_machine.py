@@ -1,166 +1,113 @@
 """
 Opens, share modes, oplocks, leases, locks, renames and deletions in any order, held to L{file_model}.
 
-C{FILESVC_EXAMPLES=5000} looks longer than CI does.
+Breaks are answered at once, late or never, while requests wait. C{FILESVC_EXAMPLES=5000} looks longer than CI does.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import cast
-from uuid import UUID
+from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
-from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.credentials import IUsernameHashedPassword
-from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IReactorFromThreads
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from filesvc.auth.credentials import INTLMv2Response
-from filesvc.auth.users import UserRealm
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
-from filesvc.server import assembly
-from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
-from filesvc.smb2.contexts.lease import LeaseV2, parse_lease
-from filesvc.smb2.file_id import FileId
+from filesvc.smb2.contexts.lease import LeaseFlags, LeaseV2, parse_lease
 from filesvc.smb2.header import Command
+from filesvc.smb2.messages.close import CloseRequest
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateRequest, CreateResponse, OplockLevel
 from filesvc.smb2.messages.lock import LockElement, LockFlags, LockRequest
-from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification, OplockBreak
 from filesvc.smb2.messages.read import ReadRequest, ReadResponse
 from filesvc.smb2.messages.write import WriteRequest
-from filesvc.store.memory import MemoryStore
-from filesvc.zerocopy.workers import thread_pool
 
-from .dialogue import PASSWORD, USER, Answer, Client, disconnect, setting
-from .file_model import Cache, Directory, Holder, Lock, May, Open, coherent
-from .standing_reactor import FakeReactor
+from .dialogue import Answer, Client, setting
+from .file_clients import LEVELS, Clients, Handle, expect
+from .file_model import Cache, Holder, Lock, May, coherent
 
 EXAMPLES = int(os.environ.get("FILESVC_EXAMPLES", "30"))
 RIGHTS = {May.READ: AccessMask.FILE_READ_DATA, May.WRITE: AccessMask.FILE_WRITE_DATA, May.DELETE: AccessMask.DELETE}
-LEVELS = {OplockLevel.NONE: Cache.NONE, OplockLevel.II: Cache.R, OplockLevel.EXCLUSIVE: Cache.R | Cache.W}
-LEVELS |= {OplockLevel.BATCH: Cache.R | Cache.W | Cache.H}
 SIZE = 8
-NAMES = st.sampled_from(["a", "b", "c"])
+NAMES = st.sampled_from(["a", "a", "a", "a", "b", "c"])
 RANGES = st.tuples(st.integers(0, SIZE - 1), st.integers(1, 3))
 ALL = May.READ | May.WRITE | May.DELETE
 WAYS = st.sampled_from([ALL, ALL, May.READ, May.READ | May.WRITE, May.READ | May.DELETE, May(0)])
 SHARES = st.sampled_from([ALL, ALL, ALL, May.READ, May.READ | May.WRITE, May(0)])
 LEASES = st.sampled_from([Cache.R, Cache.R | Cache.H, Cache.R | Cache.W, Cache.R | Cache.W | Cache.H])
 WANTED = st.none() | LEASES | st.sampled_from([OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH])
+SELDOM = st.sampled_from([False] * 7 + [True])
+LATE = st.booleans()
+"""Whether what is asked of clients meanwhile is left unanswered, also by others than the one who waits for it."""
+WHICH = st.integers(0, 63)
+UNABLE = 60
 
-
-@dataclass(eq=False, slots=True)
-class Handle:
-    """An open, as its client has it and in the model."""
-
-    client: Client
-    file_id: FileId
-    model: Open
+has_handles = precondition(lambda self: self.clients.handles)
 
 
 class Files(RuleBasedStateMachine):
-    handles: Bundle[Handle] = Bundle("handles")
-
     def __init__(self) -> None:
         super().__init__()
-        self.reactor, self.directory = FakeReactor(), Directory()
-        portal = Portal(UserRealm())
-        portal.registerChecker(
-            InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD.encode()}), IUsernameHashedPassword, INTLMv2Response
-        )
-        self.server = assembly.make_server(Settings(), portal, [Share("files", MemoryStore())], self.reactor)
-        self.server.compute = thread_pool(cast(IReactorFromThreads, self.reactor))
-        self.clients = [self.connect(number) for number in (1, 2)]
-        self.opened: list[Handle] = []
-        self.keys: dict[bytes, Holder] = {}
-        self.made = 0
-
-    def connect(self, number: int) -> Client:
-        client = Client(self.server, client_guid=UUID(int=number))
-        assert client.negotiate().status is Status.SUCCESS
-        assert client.log_on().status is Status.SUCCESS
-        assert client.enter().status is Status.SUCCESS
-        return client
+        self.clients = Clients()
+        self.directory = self.clients.directory
 
     def teardown(self) -> None:
-        disconnect(self.server)
-        self.reactor.advance(60)
-        assert len(self.server.nodes) == 0
+        self.clients.leave()
 
-    # How clients talk
+    def handle(self, which: int, right: May = ALL) -> Handle:
+        """One that may do what is wanted, or now and then any."""
+        able = [handle for handle in self.clients.handles if which < UNABLE and handle.model.may & right]
+        some = able or self.clients.handles
+        return some[which % len(some)]
 
-    def answer_breaks(self) -> None:
-        """Everybody does what breaks ask for, until none comes any more."""
-        told = True
-        while told:
-            told = False
-            self.reactor.advance(0)
-            for client in self.clients:
-                for notice in client.breaks():
-                    told = True
-                    self.answer_break(client, notice)
+    def is_open(self, handle: Handle) -> bool:
+        return handle in self.clients.handles
 
-    def answer_break(self, client: Client, notice: OplockBreak | LeaseBreakNotification) -> None:
-        if isinstance(notice, LeaseBreakNotification):
-            holder = self.keys[bytes(notice.lease_key)]
-            assert holder.state == notice.current_lease_state
-            holder.state = Cache(int(notice.new_lease_state))
-            acknowledgement = LeaseBreak(bytes(notice.lease_key), holder.state).encode()
-            must = bool(notice.flags & LeaseBreakFlags.ACK_REQUIRED)
-        else:
-            (found,) = [handle for handle in self.opened if handle.file_id == notice.file_id]
-            assert found.model.holder is not None
-            must = bool(found.model.holder.state & Cache.W)
-            found.model.holder.state = LEVELS[OplockLevel(notice.oplock_level)]
-            acknowledgement = OplockBreak(notice.file_id, notice.oplock_level).encode()
-        if must:
-            assert client.ask(Command.OPLOCK_BREAK, acknowledgement).status is Status.SUCCESS
+    def ask(
+        self, client: Client, command: Command, body: bytes, late: bool, finish: Callable[[Answer], None], blocked: Callable[[], bool]
+    ) -> None:
+        """Send what may have to wait for others to give way, which they do unless they are late."""
+        self.clients.send(client, command, body, finish, blocked)
+        if not late:
+            self.clients.answer_all()
 
-    def ask(self, client: Client, command: int, body: bytes) -> Answer:
-        """What is answered after everybody has given way."""
-        header = client.header(command)
-        client.send(client.encode(header, body))
-        self.answer_breaks()
-        final = [one for one in client.unasked if one.header.message_id == header.message_id and one.status is not Status.PENDING]
-        client.unasked = [one for one in client.unasked if one.header.message_id != header.message_id]
-        (answer,) = final
-        return answer
+    # What clients do
 
-    # What they do
+    @initialize(first=WANTED, second=WANTED, may=WAYS)
+    def begin(self, first: Cache | OplockLevel | None, second: Cache | OplockLevel | None, may: May) -> None:
+        """Two have a file open."""
+        self.create(0, "a", ALL, ALL, False, first, False, False)
+        self.write(0, 0, b"12345678", False)
+        self.create(1, "a", may, ALL, False, second, False, False)
 
     @rule(
-        target=handles,
         number=st.integers(0, 1),
         name=NAMES,
         may=WAYS,
         shares=SHARES,
-        must_exist=st.booleans(),
+        must_exist=SELDOM,
         wanted=WANTED,
-        delete_on_close=st.sampled_from([False, False, False, True]),
+        delete_on_close=SELDOM,
+        late=LATE,
     )
     def create(
-        self, number: int, name: str, may: May, shares: May, must_exist: bool, wanted: Cache | OplockLevel | None, delete_on_close: bool
-    ) -> Handle | MultipleResults[Handle]:
-        client, file = self.clients[number], self.directory.files.get(name)
+        self,
+        number: int,
+        name: str,
+        may: May,
+        shares: May,
+        must_exist: bool,
+        wanted: Cache | OplockLevel | None,
+        delete_on_close: bool,
+        late: bool,
+    ) -> None:
+        client = self.clients.all[number]
         delete_on_close &= bool(may & May.DELETE)
-        here = [handle.model.holder for handle in self.opened if handle.client is client and handle.model.file is file]
-        known = [one for one in here if one is not None and not one.oplock]
-        holder = Holder(isinstance(wanted, OplockLevel))
-        contexts, level = [], OplockLevel.NONE
-        if isinstance(wanted, OplockLevel):
-            level = wanted
-        elif wanted is not None:
-            holder = known[0] if known else holder
-            (key,) = [key for key, one in self.keys.items() if one is holder] or [self.new_key(holder)]
-            contexts, level = [CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())], OplockLevel.LEASE
+        holder, contexts, level = self.wish(client, name, wanted)
         access = AccessMask.FILE_READ_ATTRIBUTES
         for right in may:
             access |= RIGHTS[right]
@@ -173,140 +120,249 @@ class Files(RuleBasedStateMachine):
             requested_oplock_level=level,
             create_contexts=contexts,
         )
-        answer = self.ask(client, Command.CREATE, request.encode())
-        assert answer.status is self.directory.create(name, may, shares, must_exist)
-        if answer.status is not Status.SUCCESS:
-            return multiple()
-        response = CreateResponse.parse(answer.message)
-        opened = self.directory.open(name, may, shares)
-        opened.delete_on_close = delete_on_close
+
+        def finish(answer: Answer) -> None:
+            expect(answer, self.directory.create(name, may, shares, must_exist))
+            if answer.status is Status.SHARING_VIOLATION:
+                # Before, others were asked to close what they only keep for its handle.
+                self.directory.files[name].take(Cache.H, holder)
+            if answer.status is not Status.SUCCESS:
+                return
+            response = CreateResponse.parse(answer.message)
+            opened = self.directory.open(name, may, shares)
+            opened.delete_on_close = delete_on_close
+            self.clients.handles.append(Handle(client, response.file_id, opened))
+            self.grant(response, opened.file.opens == [opened], holder, wanted)
+            if response.oplock_level:
+                opened.holder = holder
+
+        def blocked() -> bool:
+            return name in self.directory.files and self.directory.files[name].is_breaking
+
+        told = self.clients.told
+        self.clients.send(client, Command.CREATE, request.encode(), finish, blocked)
+        assert may or self.clients.told == told, "whoever looks at attributes disturbs nobody"
+        if not late:
+            self.clients.answer_all()
+
+    @has_handles
+    @rule(which=WHICH, number=st.integers(0, 1), may=WAYS, wanted=WANTED, late=LATE)
+    def open_beside(self, which: int, number: int, may: May, wanted: Cache | OplockLevel | None, late: bool) -> None:
+        """One more opens what is open and shares it with all, for it is there that most happens."""
+        name = self.handle(which).model.file.name
+        assert name is not None
+        self.create(number, name, may, ALL, False, wanted, False, late)
+
+    def wish(self, client: Client, name: str, wanted: Cache | OplockLevel | None) -> tuple[Holder, list[CreateContext], int]:
+        """Ask for an oplock of the open's own, or for a lease, the client's own of the file if there is one."""
+        if wanted is None or isinstance(wanted, OplockLevel):
+            return Holder(True), [], wanted or OplockLevel.NONE
+        file = self.directory.files.get(name)
+        here = [handle.model.holder for handle in self.clients.handles if handle.client is client and handle.model.file is file]
+        leases = [one for one in here if one is not None and not one.oplock]
+        holder = leases[0] if leases else Holder(False)
+        (key,) = [key for key, one in self.clients.keys.items() if one is holder] or [self.clients.new_key(holder)]
+        return holder, [CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())], OplockLevel.LEASE
+
+    def grant(self, response: CreateResponse, alone: bool, holder: Holder, wanted: Cache | OplockLevel | None) -> None:
+        """What the response says that may be cached: all that is wanted, where nobody else has the file open."""
+        given, breaking = LEVELS.get(OplockLevel(response.oplock_level), Cache.NONE), False
         if response.oplock_level == OplockLevel.LEASE:
             (context,) = [context for context in response.create_contexts if context.name == REQUEST_LEASE]
-            opened.holder, holder.state = holder, Cache(int(parse_lease(memoryview(context.data)).lease_state))
-        elif response.oplock_level:
-            opened.holder, holder.state = holder, LEVELS[OplockLevel(response.oplock_level)]
-        handle = Handle(client, response.file_id, opened)
-        self.opened.append(handle)
-        return handle
+            lease = parse_lease(memoryview(context.data))
+            given, breaking = Cache(int(lease.lease_state)), bool(lease.lease_flags & LeaseFlags.BREAK_IN_PROGRESS)
+        if alone and wanted is not None:
+            assert given == (LEVELS[wanted] if isinstance(wanted, OplockLevel) else wanted)
+        if breaking:
+            assert (holder.state, holder.breaking is None) == (given, False)
+        else:
+            holder.granted(given)
+            holder.breaking = None
 
-    def new_key(self, holder: Holder) -> bytes:
-        self.made += 1
-        key = self.made.to_bytes(16, "big")
-        self.keys[key] = holder
-        return key
-
-    @rule(handle=consumes(handles))
-    def close(self, handle: Handle) -> None:
-        if handle not in self.opened:
-            return
+    @has_handles
+    @rule(which=WHICH, late=LATE)
+    def close(self, which: int, late: bool) -> None:
+        handle = self.handle(which)
         # Breaks that the close causes are for others: its own open is gone.
-        self.forget(handle)
-        answer = handle.client.close(handle.file_id)
-        assert answer.status is Status.SUCCESS
-        self.answer_breaks()
+        self.clients.forget(handle)
+        self.clients.ask(handle.client, Command.CLOSE, CloseRequest(handle.file_id).encode(), lambda answer: expect(answer, Status.SUCCESS))
+        if not late:
+            self.clients.answer_all()
 
-    def forget(self, handle: Handle) -> None:
-        self.opened.remove(handle)
-        self.directory.close(handle.model)
-
-    @rule(number=st.integers(0, 1))
-    def disconnect(self, number: int) -> None:
+    @rule(number=st.integers(0, 1), sure=SELDOM)
+    def disconnect(self, number: int, sure: bool) -> None:
         """A client goes without a word, and comes back."""
-        gone = self.clients[number]
-        gone.transport.loseConnection()
-        for handle in [handle for handle in self.opened if handle.client is gone]:
-            self.forget(handle)
-        self.clients[number] = self.connect(number + 1)
-        self.answer_breaks()
+        if sure:
+            self.clients.replace(number)
 
-    @precondition(lambda self: self.opened)
-    @rule(handle=handles, offset=st.integers(0, SIZE - 1), data=st.binary(min_size=1, max_size=3))
-    def write(self, handle: Handle, offset: int, data: bytes) -> None:
-        if handle not in self.opened:
-            return
-        expected = self.directory.write(handle.model, offset, len(data))
-        answer = self.ask(handle.client, Command.WRITE, WriteRequest(handle.file_id, offset, data).encode())
-        assert answer.status is expected
-        if expected is Status.SUCCESS:
-            content = handle.model.file.data
-            content.extend(bytes(max(0, offset + len(data) - len(content))))
-            content[offset : offset + len(data)] = data
-            self.nobody_else_has(handle, Cache.R | Cache.W)
-
-    @rule(handle=handles, where=RANGES)
-    def read(self, handle: Handle, where: tuple[int, int]) -> None:
-        offset, length = where
+    @has_handles
+    @rule(which=WHICH, offset=st.integers(0, SIZE - 1), data=st.binary(min_size=1, max_size=3), late=LATE)
+    def write(self, which: int, offset: int, data: bytes, late: bool) -> None:
+        handle = self.handle(which, May.WRITE)
         content = handle.model.file.data
-        if handle not in self.opened or offset + length > len(content):
-            return
-        answer = self.ask(handle.client, Command.READ, ReadRequest(handle.file_id, offset, length).encode())
-        assert answer.status is self.directory.read(handle.model, offset, length)
-        if answer.status is Status.SUCCESS:
-            assert bytes(ReadResponse.parse(answer.message).data) == content[offset : offset + length]
 
-    @rule(handle=handles, where=RANGES, exclusive=st.booleans())
-    def lock(self, handle: Handle, where: tuple[int, int], exclusive: bool) -> None:
-        if handle not in self.opened:
-            return
-        flags = LockFlags.FAIL_IMMEDIATELY | (LockFlags.EXCLUSIVE_LOCK if exclusive else LockFlags.SHARED_LOCK)
-        answer = self.ask(handle.client, Command.LOCK, LockRequest(handle.file_id, [LockElement(*where, flags)]).encode())
-        assert answer.status is self.directory.lock(handle.model, *where, exclusive)
-        if answer.status is Status.SUCCESS:
-            handle.model.file.locks.append(Lock(handle.model, *where, exclusive))
-            self.nobody_else_has(handle, Cache.R | Cache.W)
+        def finish(answer: Answer) -> None:
+            expect(answer, self.directory.write(handle.model, offset, len(data)))
+            if answer.status is Status.SUCCESS:
+                content.extend(bytes(max(0, offset + len(data) - len(content))))
+                content[offset : offset + len(data)] = data
+                handle.model.file.take(Cache.R | Cache.W, handle.model.holder)
 
-    @rule(handle=handles, where=RANGES)
-    def unlock(self, handle: Handle, where: tuple[int, int]) -> None:
-        if handle not in self.opened or not handle.model.may & (May.READ | May.WRITE):
+        self.clients.ask(handle.client, Command.WRITE, WriteRequest(handle.file_id, offset, data).encode(), finish)
+        if not late:
+            self.clients.answer_all()
+
+    @has_handles
+    @rule(which=WHICH, where=RANGES)
+    def read(self, which: int, where: tuple[int, int]) -> None:
+        handle, (offset, length) = self.handle(which, May.READ), where
+        content = handle.model.file.data
+
+        def finish(answer: Answer) -> None:
+            expect(answer, self.directory.read(handle.model, offset, length))
+            if answer.status is Status.SUCCESS:
+                assert bytes(ReadResponse.parse(answer.message).data) == content[offset : offset + length]
+
+        if offset + length <= len(content):
+            self.clients.ask(handle.client, Command.READ, ReadRequest(handle.file_id, offset, length).encode(), finish)
+
+    @has_handles
+    @rule(which=WHICH, where=RANGES, exclusive=st.booleans(), waits=SELDOM, late=LATE)
+    def lock(self, which: int, where: tuple[int, int], exclusive: bool, waits: bool, late: bool) -> None:
+        handle = self.handle(which, May.READ | May.WRITE)
+        flags = LockFlags.EXCLUSIVE_LOCK if exclusive else LockFlags.SHARED_LOCK
+        if not waits:
+            flags |= LockFlags.FAIL_IMMEDIATELY
+
+        def expected() -> Status:
+            return self.directory.lock(handle.model, *where, exclusive)
+
+        def finish(answer: Answer) -> None:
+            expect(answer, expected() if self.is_open(handle) else Status.RANGE_NOT_LOCKED)
+            if answer.status is Status.SUCCESS:
+                handle.model.file.locks.append(Lock(handle.model, *where, exclusive))
+
+        def blocked() -> bool:
+            return waits and self.is_open(handle) and expected() is Status.LOCK_NOT_GRANTED
+
+        if handle.model.may & (May.READ | May.WRITE):
+            handle.model.file.take(Cache.R | Cache.W, handle.model.holder)
+        self.ask(handle.client, Command.LOCK, _lock(handle, where, flags), late, finish, blocked)
+
+    @has_handles
+    @rule(which=WHICH, where=RANGES, held=st.booleans())
+    def unlock(self, which: int, where: tuple[int, int], held: bool) -> None:
+        handle = self.handle(which, May.READ | May.WRITE)
+        if not handle.model.may & (May.READ | May.WRITE):
             return
+        mine = [lock for lock in handle.model.file.locks if lock.open is handle.model]
+        if held and mine:
+            where = mine[which % len(mine)].offset, mine[which % len(mine)].length
         lock = self.directory.unlock(handle.model, *where)
-        answer = self.ask(handle.client, Command.LOCK, LockRequest(handle.file_id, [LockElement(*where, LockFlags.UNLOCK)]).encode())
-        assert answer.status is (Status.RANGE_NOT_LOCKED if lock is None else Status.SUCCESS)
         if lock is not None:
+            # Whoever waits for it has it before the one who gave it back is answered.
             handle.model.file.locks.remove(lock)
+        status = Status.RANGE_NOT_LOCKED if lock is None else Status.SUCCESS
+        self.clients.ask(handle.client, Command.LOCK, _lock(handle, where, LockFlags.UNLOCK), lambda answer: expect(answer, status))
 
-    @rule(handle=handles, name=NAMES, replace=st.booleans())
-    def rename(self, handle: Handle, name: str, replace: bool) -> None:
-        if handle not in self.opened or handle.model.file.delete_pending or name == handle.model.file.name:
+    @has_handles
+    @rule(which=WHICH, name=NAMES, replace=st.booleans(), late=LATE)
+    def rename(self, which: int, name: str, replace: bool, late: bool) -> None:
+        handle = self.handle(which, May.DELETE)
+        file = handle.model.file
+        if file.delete_pending or name == file.name:
             return
+
+        def finish(answer: Answer) -> None:
+            if not self.is_open(handle):
+                expect(answer, Status.FILE_CLOSED)
+                return
+            if not file.delete_pending and name != file.name:
+                expect(answer, self.directory.rename(handle.model, name, replace))
+            if answer.status is Status.SUCCESS:
+                self.directory.renamed(handle.model, name)
+                file.take(Cache.H, handle.model.holder)
+
+        def blocked() -> bool:
+            return file.is_breaking or (name in self.directory.files and self.directory.files[name].is_breaking)
+
         body = setting(handle.file_id, FileInformationClass.RENAME, FileRenameInformation(replace, name))
-        answer = self.ask(handle.client, Command.SET_INFO, body)
-        assert answer.status is self.directory.rename(handle.model, name, replace)
-        if answer.status is Status.SUCCESS:
-            self.directory.renamed(handle.model, name)
-            self.nobody_else_has(handle, Cache.H)
+        self.ask(handle.client, Command.SET_INFO, body, late, finish, blocked)
 
-    @rule(handle=handles, delete=st.booleans())
-    def dispose(self, handle: Handle, delete: bool) -> None:
-        if handle not in self.opened:
-            return
+    @has_handles
+    @rule(which=WHICH, delete=st.sampled_from([False, True, False]), late=LATE)
+    def dispose(self, which: int, delete: bool, late: bool) -> None:
+        handle = self.handle(which, May.DELETE)
+        file = handle.model.file
+
+        def finish(answer: Answer) -> None:
+            if not self.is_open(handle):
+                expect(answer, Status.FILE_CLOSED)
+                return
+            expect(answer, Status.SUCCESS if handle.model.may & May.DELETE else Status.ACCESS_DENIED)
+            if answer.status is Status.SUCCESS:
+                file.delete_pending = delete
+                if delete:
+                    file.take(Cache.H, handle.model.holder)
+
         body = setting(handle.file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(delete))
-        answer = self.ask(handle.client, Command.SET_INFO, body)
-        assert answer.status is (Status.SUCCESS if handle.model.may & May.DELETE else Status.ACCESS_DENIED)
-        if answer.status is Status.SUCCESS:
-            handle.model.file.delete_pending = delete
-            if delete:
-                self.nobody_else_has(handle, Cache.H)
+        self.ask(handle.client, Command.SET_INFO, body, late, finish, lambda: file.is_breaking)
+
+    # How they answer breaks, and wait
+
+    @precondition(lambda self: self.clients.asked)
+    @rule(which=WHICH, all_of_it=SELDOM)
+    def answer(self, which: int, all_of_it: bool) -> None:
+        """One of those who were asked to gives way, by more than it must if it likes."""
+        asked = self.clients.asked
+        holder = asked[which % len(asked)]
+        assert holder.breaking is not None
+        self.clients.answer(holder, Cache.NONE if all_of_it else holder.breaking)
+
+    @precondition(lambda self: self.clients.asked)
+    @rule()
+    def let_time_pass(self) -> None:
+        self.clients.let_time_pass()
+
+    @precondition(lambda self: any(holder.late and holder.breaking is None for holder in self.clients.holders))
+    @rule(kept=st.sampled_from([Cache.NONE, Cache.R]))
+    def answer_too_late(self, kept: Cache) -> None:
+        holder = next(holder for holder in self.clients.holders if holder.late and holder.breaking is None)
+        self.clients.answer(holder, kept)
+
+    @precondition(lambda self: self.clients.cancellable)
+    @rule(which=WHICH)
+    def cancel(self, which: int) -> None:
+        pending = self.clients.cancellable
+        self.clients.cancel(pending[which % len(pending)])
 
     # What holds at all times
 
-    def nobody_else_has(self, handle: Handle, rights: Cache) -> None:
-        """The others who have the file open were told that these rights are theirs no more."""
-        for other in handle.model.file.opens:
-            holder = other.holder
-            assert holder is None or holder is handle.model.holder or not holder.state & rights
-
     @invariant()
     def what_clients_believe_fits_together(self) -> None:
-        for file in {id(handle.model.file): handle.model.file for handle in self.opened}.values():
-            assert coherent(file)
+        assert all(map(coherent, self.clients.files))
 
     @invariant()
     def what_clients_believe_is_what_the_server_knows(self) -> None:
-        known = sorted(int(holder.state) for node in self.server.nodes for holder in node.caching.holders if holder.state)
-        holders = {id(handle.model.holder): handle.model.holder for handle in self.opened if handle.model.holder is not None}
-        assert known == sorted(int(holder.state) for holder in holders.values() if holder.state)
+        known = sorted(int(holder.state) for node in self.clients.server.nodes for holder in node.caching.holders if holder.state)
+        assert known == sorted(int(holder.state) for holder in self.clients.holders if holder.state)
+
+    @invariant()
+    def nobody_keeps_what_others_have_taken(self) -> None:
+        assert all(holder.breaking is not None or not holder.state & holder.lost for holder in self.clients.holders)
+
+    @invariant()
+    def nobody_waits_without_a_reason(self) -> None:
+        assert all(request.blocked() for request in self.clients.requests)
+
+    @invariant()
+    def names_are_those_of_the_files(self) -> None:
+        assert set(self.clients.names()) == set(self.directory.files)
+
+
+def _lock(handle: Handle, where: tuple[int, int], flags: int) -> bytes:
+    return LockRequest(handle.file_id, [LockElement(*where, flags)]).encode()
 
 
 TestFiles = Files.TestCase
-TestFiles.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)
+TestFiles.settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)
