@@ -20,13 +20,18 @@ from typing import Self
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
+from filesvc.smb2.contexts.lease import Lease, LeaseState, parse_lease
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.close import CloseRequest
-from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse
-from filesvc.smb2.messages.oplock_break import OplockBreak
+from filesvc.smb2.messages.create import CreateDisposition, CreateRequest, CreateResponse, OplockLevel
+from filesvc.smb2.messages.lock import LockElement, LockRequest
+from filesvc.smb2.messages.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification, OplockBreak
 
-from .dialogue import Answer, Client
+from .dialogue import Answer, Client, setting
 
 NOTIFICATION = 0xFFFFFFFFFFFFFFFF  # the message id of what answers no request (MS-SMB2 3.3.4.6)
 
@@ -102,6 +107,43 @@ def opening(name: str, oplock: int = 0, share: int = 7, disposition: int = Creat
     return lambda: (Command.CREATE, request.encode())
 
 
+def leasing(
+    key: bytes,
+    wanted: LeaseState,
+    name: str = "f",
+    access: int = AccessMask.FILE_ALL_ACCESS,
+    share: int = 7,
+    disposition: int = CreateDisposition.OPEN_IF,
+) -> Request:
+    request = CreateRequest(
+        name,
+        access,
+        disposition,
+        share_access=share,
+        requested_oplock_level=OplockLevel.LEASE,
+        create_contexts=[CreateContext(REQUEST_LEASE, Lease(key, wanted).encode())],
+    )
+    return lambda: (Command.CREATE, request.encode())
+
+
+def locking(file_id: Placeholder, offset: int, length: int, flags: int) -> Request:
+    return lambda: (Command.LOCK, LockRequest(file_id.known, [LockElement(offset, length, flags)]).encode())
+
+
+def renaming(file_id: Placeholder, name: str) -> Request:
+    information = FileRenameInformation(False, name)
+    return lambda: (Command.SET_INFO, setting(file_id.known, FileInformationClass.RENAME, information))
+
+
+def deleting(file_id: Placeholder) -> Request:
+    information = FileDispositionInformation(True)
+    return lambda: (Command.SET_INFO, setting(file_id.known, FileInformationClass.DISPOSITION, information))
+
+
+def giving_up(key: bytes, kept: LeaseState) -> Request:
+    return lambda: (Command.OPLOCK_BREAK, LeaseBreak(key, kept).encode())
+
+
 def closing(file_id: Placeholder) -> Request:
     return lambda: (Command.CLOSE, CloseRequest(file_id.known).encode())
 
@@ -117,6 +159,37 @@ def opened(oplock: int, file_id: Placeholder | None = None) -> Expectation:
         assert response.oplock_level == oplock
         if file_id is not None:
             file_id.check(response.file_id)
+
+    return check
+
+
+def leased(key: bytes, granted: LeaseState, file_id: Placeholder | None = None) -> Expectation:
+    def check(answer: Answer) -> None:
+        opened(OplockLevel.LEASE, file_id)(answer)
+        contexts = CreateResponse.parse(answer.message).create_contexts
+        (data,) = [memoryview(context.data) for context in contexts if context.name == REQUEST_LEASE]
+        assert parse_lease(data) == Lease(key, granted)
+
+    return check
+
+
+def lease_breaking(key: bytes, held: LeaseState, left: LeaseState) -> Expectation:
+    """A notification, which must be answered if writes or handles were cached (MS-SMB2 3.3.4.7)."""
+    must_answer = held & (LeaseState.WRITE_CACHING | LeaseState.HANDLE_CACHING)
+    flags = LeaseBreakFlags.ACK_REQUIRED if must_answer else 0
+
+    def check(answer: Answer) -> None:
+        ended(Command.OPLOCK_BREAK)(answer)
+        assert answer.header.message_id == NOTIFICATION
+        assert LeaseBreakNotification.parse(answer.message) == LeaseBreakNotification(key, held, left, flags)
+
+    return check
+
+
+def given_up(key: bytes, kept: LeaseState) -> Expectation:
+    def check(answer: Answer) -> None:
+        ended(Command.OPLOCK_BREAK)(answer)
+        assert LeaseBreak.parse(answer.message) == LeaseBreak(key, kept)
 
     return check
 

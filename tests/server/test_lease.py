@@ -10,8 +10,6 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
-from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
-from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.server.server import Server
 from filesvc.server.settings import Encryption, Settings, Share
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
@@ -27,11 +25,29 @@ from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
-from .dialogue import ANOTHER_USER, Answer, Client, MakeClient, MakeServer, setting
-from .standing_reactor import FakeReactor
+from .dialogue import ANOTHER_USER, Answer, Client, MakeClient, MakeServer
+from .playbook import (
+    Placeholder,
+    Playbook,
+    closing,
+    deleting,
+    ended,
+    given_up,
+    giving_up,
+    lease_breaking,
+    leased,
+    leasing,
+    opened,
+    opening,
+    pending,
+    renaming,
+)
 
 KEY, OTHER_KEY = b"k" * 16, b"o" * 16
 STRANGER = UUID(int=2)
+NONE, R = LeaseState.NONE, LeaseState.READ_CACHING
+RW, RH = R | LeaseState.WRITE_CACHING, R | LeaseState.HANDLE_CACHING
+RWH = RW | RH
 
 
 def state(letters: str) -> LeaseState:
@@ -100,15 +116,15 @@ def test_the_only_client_gets_what_makes_sense(client: Client, asked: str, grant
     ("RWH", "RWH", "RH", "RH"),
 ])  # fmt: skip
 def test_a_second_client_takes_writes_away(client: Client, another: Client, held: str, asked: str, left: str, granted: str) -> None:
-    create(client, held)
-    answer = create(another, asked, OTHER_KEY)
-    if held != left:
-        assert answer.status is Status.PENDING
-        assert client.lease_breaks() == [LeaseBreakNotification(KEY, state(held), state(left), LeaseBreakFlags.ACK_REQUIRED)]
-        assert LeaseBreak.parse(acknowledge(client, left).message) == LeaseBreak(KEY, state(left))
-        answer = another.last()
-    assert not client.lease_breaks()
-    assert lease_of(answer) == Lease(OTHER_KEY, state(granted))
+    had, has, got = state(held), state(left), leased(OTHER_KEY, state(granted))
+    with Playbook() as play:
+        play >> (client, leasing(KEY, had)) << (client, leased(KEY, had))
+        play >> (another, leasing(OTHER_KEY, state(asked)))
+        if had == has:
+            play << (another, got)
+        else:
+            play << (another, pending) << (client, lease_breaking(KEY, had, has))
+            play >> (client, giving_up(KEY, has)) << (client, given_up(KEY, has)) << (another, got)
 
 
 @pytest.mark.parametrize(
@@ -150,27 +166,27 @@ def test_a_break_in_progress_is_told(client: Client, another: Client) -> None:
 
 
 def test_an_answer_may_keep_less_but_not_more(client: Client, another: Client) -> None:
-    create(client, "RWH")
-    create(another, "", OTHER_KEY)
-    assert acknowledge(client, "RW").status is Status.REQUEST_NOT_ACCEPTED
-    assert acknowledge(client, "").status is Status.SUCCESS
-    assert acknowledge(client, "").status is Status.UNSUCCESSFUL
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        play >> (client, leasing(KEY, RWH)) << (client, leased(KEY, RWH))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RWH, RH))
+        play >> (client, giving_up(KEY, RW)) << (client, ended(Command.OPLOCK_BREAK, Status.REQUEST_NOT_ACCEPTED))
+        play >> (client, giving_up(KEY, NONE)) << (client, given_up(KEY, NONE)) << (another, leased(OTHER_KEY, NONE))
+        play >> (client, giving_up(KEY, NONE)) << (client, ended(Command.OPLOCK_BREAK, Status.UNSUCCESSFUL))
 
 
 def test_handles_are_given_up_for_what_share_modes_forbid(client: Client, another: Client) -> None:
-    file_id = file_of(create(client, "RH", share=0))
-    assert create(another, "", OTHER_KEY).status is Status.PENDING
-    assert [(one.current_lease_state, one.new_lease_state) for one in client.lease_breaks()] == [(state("RH"), state("R"))]
-    client.close(file_id)
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, leasing(KEY, RH, share=0)) << (client, leased(KEY, RH, file_id))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RH, R))
+        play >> (client, closing(file_id)) << (client, ended(Command.CLOSE)) << (another, leased(OTHER_KEY, NONE))
 
 
 def test_share_modes_hold_if_the_file_is_in_use(client: Client, another: Client) -> None:
-    create(client, "RH", share=0)
-    create(another, "", OTHER_KEY)
-    acknowledge(client, "R")
-    assert another.last().status is Status.SHARING_VIOLATION
+    with Playbook() as play:
+        play >> (client, leasing(KEY, RH, share=0)) << (client, leased(KEY, RH))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RH, R))
+        play >> (client, giving_up(KEY, R)) << (client, given_up(KEY, R)) << (another, ended(Command.CREATE, Status.SHARING_VIOLATION))
 
 
 def test_reads_are_taken_without_waiting(client: Client, another: Client) -> None:
@@ -190,18 +206,14 @@ def test_a_lease_of_reads_needs_no_answer(client: Client, another: Client) -> No
     assert acknowledge(client, "").status is Status.UNSUCCESSFUL
 
 
-def test_more_is_taken_step_by_step(client: Client, another: Client, reactor: FakeReactor) -> None:
-    create(client, "RWH")
-    create(another, "", OTHER_KEY)
-    overwriting = create(another, "", OTHER_KEY, disposition=CreateDisposition.OVERWRITE)
-    assert overwriting.status is Status.PENDING
-    told = client.lease_breaks()
-    for letters in ("RH", "R"):
-        acknowledge(client, letters)
-        reactor.advance(0)
-        told += client.lease_breaks()
-    assert [one.new_lease_state for one in told] == [state("RH"), state("R"), 0]
-    assert [answer.status for answer in another.receive()] == [Status.SUCCESS, Status.SUCCESS]
+def test_more_is_taken_step_by_step(client: Client, another: Client) -> None:
+    with Playbook() as play:
+        play >> (client, leasing(KEY, RWH)) << (client, leased(KEY, RWH))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RWH, RH))
+        play >> (another, leasing(OTHER_KEY, NONE, disposition=CreateDisposition.OVERWRITE)) << (another, pending)
+        play >> (client, giving_up(KEY, RH)) << (client, given_up(KEY, RH)) << (client, lease_breaking(KEY, RH, R))
+        play >> (client, giving_up(KEY, R)) << (client, given_up(KEY, R)) << (client, lease_breaking(KEY, R, NONE))
+        play << (another, leased(OTHER_KEY, NONE)) << (another, leased(OTHER_KEY, NONE))
 
 
 def test_epochs_count_changes(client: Client, another: Client) -> None:
@@ -215,24 +227,20 @@ def test_epochs_count_changes(client: Client, another: Client) -> None:
 def test_a_lease_is_one_clients_on_all_its_connections(client: Client, make_client: MakeClient, another: Client) -> None:
     """And its breaks are told on the first of them, and answered on any."""
     second = make_client()
-    create(second, "RWH")
-    create(another, "", OTHER_KEY)
-    assert len(client.lease_breaks()) == 1
-    assert acknowledge(second, "RH").status is Status.SUCCESS
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        play >> (second, leasing(KEY, RWH)) << (second, leased(KEY, RWH))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RWH, RH))
+        play >> (second, giving_up(KEY, RH)) << (second, given_up(KEY, RH)) << (another, leased(OTHER_KEY, NONE))
 
 
 @pytest.mark.parametrize("what", ["rename", "delete"])
 def test_names_change_when_handles_are_given_up(client: Client, another: Client, what: str) -> None:
-    create(client, "RH")
-    file_id = file_of(create(another, "R", OTHER_KEY))
-    if what == "rename":
-        another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.RENAME, FileRenameInformation(False, "g")))
-    else:
-        another.begin(Command.SET_INFO, setting(file_id, FileInformationClass.DISPOSITION, FileDispositionInformation(True)))
-    assert [one.new_lease_state for one in client.lease_breaks()] == [state("R")]
-    acknowledge(client, "R")
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        file_id = Placeholder()
+        play >> (client, leasing(KEY, RH)) << (client, leased(KEY, RH))
+        play >> (another, leasing(OTHER_KEY, R)) << (another, leased(OTHER_KEY, R, file_id))
+        play >> (another, renaming(file_id, "g") if what == "rename" else deleting(file_id)) << (client, lease_breaking(KEY, RH, R))
+        play >> (client, giving_up(KEY, R)) << (client, given_up(KEY, R)) << (another, ended(Command.SET_INFO))
 
 
 def test_delete_on_close_takes_handles(client: Client, another: Client) -> None:
@@ -243,12 +251,12 @@ def test_delete_on_close_takes_handles(client: Client, another: Client) -> None:
 
 def test_a_directory_moves_when_what_is_in_it_is_closed(client: Client, another: Client) -> None:
     client.open("d", create_options=CreateOptions.DIRECTORY_FILE)
-    file_id = file_of(create(client, "RH", name="d\\f"))
-    directory = another.open("d")
-    another.begin(Command.SET_INFO, setting(directory, FileInformationClass.RENAME, FileRenameInformation(False, "e")))
-    assert [one.new_lease_state for one in client.lease_breaks()] == [state("R")]
-    client.close(file_id)
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        file_id, directory = Placeholder(), Placeholder()
+        play >> (client, leasing(KEY, RH, "d\\f")) << (client, leased(KEY, RH, file_id))
+        play >> (another, opening("d")) << (another, opened(OplockLevel.NONE, directory))
+        play >> (another, renaming(directory, "e")) << (client, lease_breaking(KEY, RH, R))
+        play >> (client, closing(file_id)) << (client, ended(Command.CLOSE)) << (another, ended(Command.SET_INFO))
 
 
 @pytest.mark.parametrize(("dialect", "asked", "level"), [
@@ -293,13 +301,10 @@ def impostor(make_client: MakeClient) -> Client:
 
 
 def test_another_user_has_a_lease_of_its_own(client: Client, impostor: Client) -> None:
-    create(client, "RWH")
-    answer = create(impostor, "RWH")
-    assert answer.status is Status.PENDING
-    assert [one.new_lease_state for one in client.lease_breaks()] == [state("RH")]
-    assert not impostor.lease_breaks()
-    acknowledge(client, "RH")
-    assert lease_of(impostor.last()).lease_state == state("RH")
+    with Playbook() as play:
+        play >> (client, leasing(KEY, RWH)) << (client, leased(KEY, RWH))
+        play >> (impostor, leasing(KEY, RWH)) << (impostor, pending) << (client, lease_breaking(KEY, RWH, RH))
+        play >> (client, giving_up(KEY, RH)) << (client, given_up(KEY, RH)) << (impostor, leased(KEY, RH))
 
 
 def test_another_user_is_not_told_of_a_break(make_client: MakeClient, another: Client) -> None:
@@ -312,14 +317,14 @@ def test_another_user_is_not_told_of_a_break(make_client: MakeClient, another: C
 
 @pytest.mark.parametrize("holds", [False, True])
 def test_another_user_answers_no_break(client: Client, impostor: Client, another: Client, holds: bool) -> None:
-    create(client, "RWH")
-    if holds:
-        create(impostor, "R", name="g")
-    assert create(another, "", OTHER_KEY).status is Status.PENDING
-    assert acknowledge(impostor, "").status is (Status.UNSUCCESSFUL if holds else Status.OBJECT_NAME_NOT_FOUND)
-    assert not another.receive()
-    assert acknowledge(client, "RH").status is Status.SUCCESS
-    assert another.last().status is Status.SUCCESS
+    with Playbook() as play:
+        play >> (client, leasing(KEY, RWH)) << (client, leased(KEY, RWH))
+        if holds:
+            play >> (impostor, leasing(KEY, R, "g")) << (impostor, leased(KEY, R))
+        play >> (another, leasing(OTHER_KEY, NONE)) << (another, pending) << (client, lease_breaking(KEY, RWH, RH))
+        refusal = Status.UNSUCCESSFUL if holds else Status.OBJECT_NAME_NOT_FOUND
+        play >> (impostor, giving_up(KEY, NONE)) << (impostor, ended(Command.OPLOCK_BREAK, refusal))
+        play >> (client, giving_up(KEY, RH)) << (client, given_up(KEY, RH)) << (another, leased(OTHER_KEY, NONE))
 
 
 def test_another_users_key_may_be_for_another_file(client: Client, impostor: Client, server: Server) -> None:
@@ -350,20 +355,19 @@ def test_users_on_one_connection_are_one_clients(client: Client, another: Client
 def test_guests_have_nothing_in_common(make_server: MakeServer, client: Client, store: MemoryStore) -> None:
     server = make_server(Settings(guest=True), [Share("files", store, guest=True)])
 
-    def guest() -> Any:
+    def guest() -> Client:
         guest = Client(server)
         guest.negotiate()
         guest.log_on("whoever", "whatever")
         guest.enter()
         return guest
 
-    one, other = guest(), guest()
-    create(one, "RWH", access=AccessMask.FILE_READ_DATA)
-    assert create(other, "RWH", access=AccessMask.FILE_READ_DATA).status is Status.PENDING
-    assert acknowledge(other, "RH").status is Status.OBJECT_NAME_NOT_FOUND
-    assert [each.new_lease_state for each in one.lease_breaks()] == [state("RH")]
-    assert acknowledge(one, "RH").status is Status.SUCCESS
-    assert lease_of(other.last()).lease_state == state("RH")
+    one, other, reading = guest(), guest(), leasing(KEY, RWH, access=AccessMask.FILE_READ_DATA)
+    with Playbook() as play:
+        play >> (one, reading) << (one, leased(KEY, RWH))
+        play >> (other, reading) << (other, pending) << (one, lease_breaking(KEY, RWH, RH))
+        play >> (other, giving_up(KEY, RH)) << (other, ended(Command.OPLOCK_BREAK, Status.OBJECT_NAME_NOT_FOUND))
+        play >> (one, giving_up(KEY, RH)) << (one, given_up(KEY, RH)) << (other, leased(KEY, RH))
 
 
 def test_a_break_on_another_connection_is_encrypted_there(make_server: MakeServer, client: Client) -> None:

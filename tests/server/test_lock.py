@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -12,7 +12,7 @@ from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformat
 from filesvc.server.files import byte_range_locks as locks
 from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
 from filesvc.smb2.file_id import FileId
-from filesvc.smb2.header import Command, HeaderFlags
+from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
 from filesvc.smb2.messages.lock import LockFlags
 from filesvc.smb2.messages.logoff import LogoffRequest
@@ -25,11 +25,14 @@ from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
 
 from .dialogue import Client, MakeClient
+from .playbook import Placeholder, Playbook, closing, ended, locking, opened, opening, pending
 
 SHARED = LockFlags.SHARED_LOCK | LockFlags.FAIL_IMMEDIATELY
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 WAIT = LockFlags.EXCLUSIVE_LOCK
 UNLOCK = LockFlags.UNLOCK
+Opens: TypeAlias = tuple[Placeholder, Placeholder, Placeholder]
+LOCKED = ended(Command.LOCK)
 
 
 @pytest.fixture
@@ -37,6 +40,17 @@ def files(client: Client, store: MemoryStore) -> tuple[FileId, FileId]:
     """Two opens of one file."""
     store.add("f", bytes(100))
     return client.open("f"), client.open("f")
+
+
+@pytest.fixture
+def opens(client: Client, store: MemoryStore) -> Opens:
+    """Three opens of one file."""
+    store.add("f", bytes(100))
+    made = Placeholder(), Placeholder(), Placeholder()
+    with Playbook() as play:
+        for file_id in made:
+            play >> (client, opening("f")) << (client, opened(0, file_id))
+    return made
 
 
 @pytest.mark.parametrize(
@@ -139,31 +153,27 @@ def test_a_lock_takes_a_file_and_the_right_to_its_data(client: Client, store: Me
     assert client.lock(FileId(77, 77), (0, 1, EXCLUSIVE)).status is Status.FILE_CLOSED
 
 
-def test_a_lock_is_waited_for(client: Client, files: tuple[FileId, FileId]) -> None:
-    first, second = files
-    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
-    pending = client.lock(second, (5, 10, WAIT))
-    assert pending.status is Status.PENDING
-    assert pending.header.flags & HeaderFlags.ASYNC_COMMAND
-    assert client.lock(second, (5, 10, UNLOCK)).status is Status.RANGE_NOT_LOCKED, "it is not held yet"
-    assert client.lock(first, (0, 10, UNLOCK)).status is Status.SUCCESS
-    (granted,) = client.unasked
-    assert granted.status is Status.SUCCESS
-    assert granted.header.async_id == pending.header.async_id
-    assert client.lock(first, (14, 1, SHARED)).status is Status.LOCK_NOT_GRANTED
-    assert client.lock(second, (5, 10, UNLOCK)).status is Status.SUCCESS
+def test_a_lock_is_waited_for(client: Client, opens: Opens) -> None:
+    first, second, _ = opens
+    with Playbook() as play:
+        play >> (client, locking(first, 0, 10, WAIT)) << (client, LOCKED)
+        play >> (client, locking(second, 5, 10, WAIT)) << (client, pending)
+        # It is not held yet.
+        play >> (client, locking(second, 5, 10, UNLOCK)) << (client, ended(Command.LOCK, Status.RANGE_NOT_LOCKED))
+        play >> (client, locking(first, 0, 10, UNLOCK)) << (client, LOCKED) << (client, LOCKED)
+        play >> (client, locking(first, 14, 1, SHARED)) << (client, ended(Command.LOCK, Status.LOCK_NOT_GRANTED))
+        play >> (client, locking(second, 5, 10, UNLOCK)) << (client, LOCKED)
 
 
-def test_those_who_wait_are_served_in_order(client: Client, files: tuple[FileId, FileId]) -> None:
-    first, second = files
-    third = client.open("f")
-    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
-    waiting = [client.lock(second, (0, 10, WAIT)), client.lock(third, (0, 10, WAIT))]
-    client.close(first)
-    assert [answer.header.message_id for answer in client.unasked] == [waiting[0].header.message_id]
-    client.close(second)
-    assert [answer.header.message_id for answer in client.unasked] == [answer.header.message_id for answer in waiting]
-    assert [answer.status for answer in client.unasked] == [Status.SUCCESS] * 2
+def test_those_who_wait_are_served_in_order(client: Client, opens: Opens) -> None:
+    first, second, third = opens
+    with Playbook() as play:
+        play >> (client, locking(first, 0, 10, WAIT)) << (client, LOCKED)
+        play >> (client, locking(second, 0, 10, WAIT)) << (client, pending)
+        play >> (client, locking(third, 0, 10, WAIT)) << (client, pending)
+        play >> (client, closing(first)) << (client, LOCKED) << (client, ended(Command.CLOSE))
+        play >> (client, locking(second, 0, 10, UNLOCK)) << (client, LOCKED) << (client, LOCKED)
+        play >> (client, locking(third, 0, 10, UNLOCK)) << (client, LOCKED)
 
 
 def test_waiting_ends_by_cancel(client: Client, files: tuple[FileId, FileId]) -> None:
@@ -175,12 +185,13 @@ def test_waiting_ends_by_cancel(client: Client, files: tuple[FileId, FileId]) ->
     assert client.lock(first, (0, 10, EXCLUSIVE)).status is Status.SUCCESS, "the cancelled request was granted"
 
 
-def test_waiting_ends_by_close(client: Client, files: tuple[FileId, FileId]) -> None:
-    first, second = files
-    assert client.lock(first, (0, 10, WAIT)).status is Status.SUCCESS
-    client.lock(second, (0, 10, WAIT))
-    client.close(second)
-    assert [answer.status for answer in client.unasked] == [Status.RANGE_NOT_LOCKED]
+def test_waiting_ends_by_close(client: Client, opens: Opens) -> None:
+    first, second, _ = opens
+    with Playbook() as play:
+        play >> (client, locking(first, 0, 10, WAIT)) << (client, LOCKED)
+        play >> (client, locking(second, 0, 10, WAIT)) << (client, pending)
+        play >> (client, closing(second))
+        play << (client, ended(Command.LOCK, Status.RANGE_NOT_LOCKED)) << (client, ended(Command.CLOSE))
 
 
 @pytest.mark.parametrize(
