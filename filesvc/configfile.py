@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filesvc.config import Config, Said, ShareConfig
-from filesvc.keys import DATA_PATH, FLAG, LIMITS, SETTINGS, SHARE_ENCRYPT, SIZE, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
+from filesvc.keys import DATA_PATH, FLAG, LIMITS, NAMES, SETTINGS, SHARE_ENCRYPT, SIZE, SNAPSHOTS, TARGET, TEXT, TEXTS, Kind, shown
 from filesvc.server.settings import DataPathSettings, Limits, Settings
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _read(path: str, top: _Table) -> Config:
         status=_said(top, "status"),
         settings=Settings(
             **top.fields(SETTINGS),
+            groups=_groups(top),
             limits=Limits(**_section(top, "limits", LIMITS)),
             data_path=DataPathSettings(**_section(top, "data-path", DATA_PATH)),
         ),
@@ -72,6 +73,11 @@ def _section(top: _Table, name: str, kinds: Mapping[str, Kind[Any]]) -> dict[str
     given = table.fields({field.replace("_", "-"): (field, kind) for field, kind in kinds.items()})
     table.finish()
     return given
+
+
+def _groups(top: _Table) -> dict[str, tuple[str, ...]]:
+    table = top.table("groups")
+    return {name: table.get(name, NAMES) or () for name in table.values}
 
 
 def _shares(top: _Table) -> tuple[ShareConfig, ...]:

@@ -88,6 +88,7 @@ class FileService(Service):
         self._users = Users(provision.checkers)
         portal = Portal(UserRealm(), [self._users])
         self.server = make_server(config.settings, portal, provision.shares, reactor)
+        self._claim_users()
         self._status_site = self._make_status_site() if config.status else None
 
     def _make_status_site(self) -> IProtocolFactory:
@@ -154,8 +155,8 @@ class FileService(Service):
 
     def reload(self) -> Deferred[None]:
         """
-        Read the configuration anew and use its shares and users. Connections stay as they are. If it holds a mistake, that is logged and
-        nothing changes.
+        Read the configuration anew and use its shares, users and groups. Connections stay as they are, but sessions end whose users may not
+        log on any more. If it holds a mistake, that is logged and nothing changes.
         """
         return self._reloading.run(lambda: Deferred.fromCoroutine(self._reload()))
 
@@ -163,7 +164,8 @@ class FileService(Service):
         def read() -> tuple[Config, Provision]:
             mistakes: list[str] = []
             config = self._load(mistakes)
-            return config, provide(config, self._stores, mistakes)
+            provision = provide(config, self._stores, mistakes)
+            return config, provision
 
         try:
             config, provision = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), read)
@@ -176,13 +178,21 @@ class FileService(Service):
             return
         self._users.checkers = tuple(provision.checkers)
         self.server.reload(provision.shares)
+        self.server.principals.groups.reload(config.settings.groups)
+        await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._claim_users)
+        await self.server.readmission.run()
         self._stores |= provision.stores
         self._found = provision.notes
         self._close_unused(provision)
-        if config.settings != self._config.settings or _listens(config) != _listens(self._config):
-            log.warn("Reloaded shares and users only; what else is new in {where} waits for a restart", where=config.where)
-        self._config = dataclasses.replace(config, settings=self._config.settings, listen=self._config.listen, status=self._config.status)
+        running = dataclasses.replace(self._config.settings, groups=config.settings.groups)
+        if config.settings != running or _listens(config) != _listens(self._config):
+            log.warn("Reloaded shares, users and groups only; what else is new in {where} waits for a restart", where=config.where)
+        self._config = dataclasses.replace(config, settings=running, listen=self._config.listen, status=self._config.status)
         self._tell()
+
+    def _claim_users(self) -> None:
+        for refused in self.server.principals.claim():
+            log.error("{refused}", refused=refused)
 
     def _close_unused(self, provision: Provision) -> None:
         # A share that is gone lives on in the tree connects of clients; a later reload finds it unused.

@@ -6,18 +6,26 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from twisted.cred.error import LoginFailed
+from twisted.logger import Logger
+
 from filesvc.auth import spnego
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.logon import Accepted, Mechanism
+from filesvc.auth.names import same_name
 from filesvc.auth.ntlm import TargetNames
 from filesvc.auth.ntlm_logon import NtlmLogon
 from filesvc.auth.ntlm_messages import SIGNATURE
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp
+from filesvc.auth.users import IUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.cred.credentials import ICredentials
     from twisted.cred.portal import Portal
+
+log = Logger()
 
 __all__ = ["Accepted", "Acceptor", "Continue", "Conversation", "LogonFailure", "TargetNames"]
 
@@ -64,6 +72,18 @@ class Acceptor:
     def start(self, peer: str) -> Conversation:
         """Begin a logon of a client at some address, which goes into the log."""
         return Conversation(self, peer)
+
+    async def still_lets_in(self, proof: ICredentials, name: str) -> bool:
+        """Whether a user who has logged on would be let in now, for the same."""
+        try:
+            _, avatar, log_off = await self.portal.login(proof, None, IUser)
+        except LoginFailed:
+            return False
+        except Exception:  # noqa: BLE001 whatever a checker raises, it lets nobody in
+            log.failure("asking whether {user} may still log on", user=name)
+            return False
+        log_off()
+        return same_name(IUser(avatar).name, name)
 
 
 class Conversation:

@@ -152,14 +152,15 @@ class KerberosLogon:
 
         @raise LogonFailure: they do not.
         """
+        principal = KerberosPrincipal(self._principal)
         try:
-            _, avatar, log_off = await self._portal.login(KerberosPrincipal(self._principal), None, IUser)
+            _, avatar, log_off = await self._portal.login(principal, None, IUser)
         except UnhandledCredentials:
             log.error("none of the checkers takes users of Kerberos")
             raise LogonFailure("nobody is let in by Kerberos", self._principal) from None
         except LoginFailed:
             raise LogonFailure("a user who is not let in", self._principal) from None
-        return Accepted(IUser(avatar), self._session_key, False, False, log_off, self._lifetime)
+        return Accepted(IUser(avatar), self._session_key, False, False, log_off, principal, self._lifetime)
 
 
 def _reason(error: GSSError) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.cred.credentials import ICredentials
+
     from filesvc.auth.users import IUser
 
 
@@ -19,6 +21,7 @@ class Accepted:
     @ivar session_key: what SMB derives its keys from; empty for guests, and no secret of anonymous users.
     @ivar guest: nobody knows this user, but guests are let in.
     @ivar anonymous: the client did not say who it is.
+    @ivar proof: what a checker let the user in for, which can be asked again; C{None} for guests and anonymous users.
     @ivar log_off: to be called once, when the session ends.
     @ivar lifetime: the seconds after which the user must log on again; C{None} if never.
     """
@@ -28,6 +31,7 @@ class Accepted:
     guest: bool
     anonymous: bool
     log_off: Callable[[], None]
+    proof: ICredentials | None = field(default=None, repr=False)
     lifetime: float | None = None
     token: bytes = b""
 

@@ -108,7 +108,7 @@ class NtlmLogon:
         context = claim.establish(credentials.session_base_key)
         if context.has_integrity:
             self.integrity = context
-        return Accepted(user, context.session_key, False, False, log_off)
+        return Accepted(user, context.session_key, False, False, log_off, credentials)
 
     async def _let_in_unknown(self, session_key: bytes, anonymous: bool) -> Accepted:
         guests = Portal(self._portal.realm, [AllowAnonymousAccess()])

@@ -17,12 +17,11 @@ GUEST_NAME = "guest"
 
 
 class IUser(Interface):
-    """Somebody who is logged on. C{uid}, C{gid} and C{groups} say whom the operating system takes them for."""
+    """Somebody who is logged on. By the name the host is asked whom it knows, and in which groups."""
 
     name = Attribute("C{str}: the account's name.")
-    uid = Attribute("C{int}: the Unix user.")
-    gid = Attribute("C{int}: the Unix user's group.")
-    groups = Attribute("C{tuple} of C{int}: other groups of the Unix user.")
+    uid = Attribute("C{int}: the Unix user that the server acts as for this one. Gives no rights.")
+    groups = Attribute("C{tuple} of C{int}: groups that the user is in besides those that the host and the configuration know of.")
     is_guest = Attribute("C{bool}: it is not known who this is.")
 
 
@@ -40,7 +39,6 @@ class User:
 
     name: str
     uid: int
-    gid: int
     groups: tuple[int, ...] = ()
     is_guest: bool = False
 
@@ -48,7 +46,7 @@ class User:
 @implementer(IRealm)
 class UserRealm:
     """
-    Makes a L{User} of every name. All of them act as the user that this process runs as: files belong to nobody else.
+    Makes a L{User} of every name. For all of them the server acts as the user that this process runs as, whose groups are not theirs.
 
     The anonymous avatar is the guest. Another realm may give users of its own that provide L{IUser}.
     """
@@ -64,7 +62,7 @@ class UserRealm:
         if IUser not in interfaces:
             raise NotImplementedError("this realm has only users")
         name = GUEST_NAME if avatarId == ANONYMOUS else bytes(avatarId).decode("utf-8")
-        return IUser, User(name, os.geteuid(), os.getegid(), tuple(os.getgroups()), avatarId == ANONYMOUS), _log_off
+        return IUser, User(name, os.geteuid(), is_guest=avatarId == ANONYMOUS), _log_off
 
 
 def _log_off() -> None:

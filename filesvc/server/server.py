@@ -20,6 +20,7 @@ from filesvc.auth.acceptor import Acceptor, TargetNames
 from filesvc.auth.users import IUserList
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server import tcp
+from filesvc.server.access.groups import Groups
 from filesvc.server.access.principals import Principals
 from filesvc.server.caches.directory_leases import DirectoryLeases
 from filesvc.server.caches.lease import Leases
@@ -37,6 +38,7 @@ from filesvc.server.operations.descriptors import Descriptors
 from filesvc.server.repeats import Repeats
 from filesvc.server.state.durability import is_persistent
 from filesvc.server.state.node import NodeTable
+from filesvc.server.state.readmission import Readmission
 from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 from filesvc.server.state.session_table import SessionTable
 from filesvc.server.troubles import Troubles
@@ -117,7 +119,9 @@ class Server(Factory):
         self.listening: list[str] = []
         self.open_ids: Iterator[int] = count(secrets.randbits(_OPEN_ID_BITS))
         self._threads: dict[str, ThreadPool] = {}
-        principals = self.principals = Principals(settings.name, settings.administrators, partial(_user_names, portal))
+        groups = Groups(settings.groups, reactor.seconds)
+        principals = self.principals = Principals(settings.name, groups, settings.administrators, partial(_user_names, portal))
+        self.readmission = Readmission(self.sessions, self.acceptor, principals, in_thread)
         self.descriptors = Descriptors(reactor.seconds)
         self.facts = Facts(
             ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid),

@@ -10,6 +10,8 @@ from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.session_setup import MAX_REQUEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from filesvc.interfaces import IFileStore
 
 
@@ -89,6 +91,7 @@ class Settings:
     """
     One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys. C{administrators}
     are the users who may take files over and say which accesses are noted; with C{restrict_remote_sam} they alone may list the users.
+    C{groups} has who is in a group besides those that the host has in it.
     """
 
     name: str = "FILESVC"
@@ -105,6 +108,7 @@ class Settings:
     keytab: str = ""
     administrators: tuple[str, ...] = ()
     restrict_remote_sam: bool = True
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -15,13 +15,13 @@ from filesvc.auth.users import IUser, User, UserRealm
 
 def test_provides() -> None:
     assert verifyObject(IRealm, UserRealm())
-    assert verifyObject(IUser, User("alice", 1, 2))
+    assert verifyObject(IUser, User("alice", 1))
 
 
 def test_a_user_acts_as_the_process() -> None:
     interface, user, log_off = UserRealm().requestAvatar("jürgen".encode(), None, Interface, IUser)
     assert interface is IUser
-    assert user == User("jürgen", os.geteuid(), os.getegid(), tuple(os.getgroups()))
+    assert user == User("jürgen", os.geteuid(), ())
     log_off()
 
 

@@ -11,6 +11,7 @@ from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.names import same_name
 from filesvc.dtyp.status import Status
+from filesvc.server.access.principals import SidTaken
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
@@ -45,8 +46,10 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         channel.conversation = _converse(channel, call)
     if channel.preauth is not None:
         channel.preauth.update(call.message)
+    readmissions = connection.server.readmission.count
     try:
         outcome = await channel.conversation.step(bytes(request.security_buffer))
+        token = await _token(outcome, channel, connection.server)
     except (LogonFailure, MalformedToken) as error:
         user, advice = (error.user, error.advice) if isinstance(error, LogonFailure) else ("", "")
         hint = f"; {advice}" if advice else ""
@@ -54,14 +57,11 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         log.debug("{peer}: because {error}", peer=connection.peer, error=error)
         await _refuse(channel, connection.server)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
-    token = NOBODY
-    if isinstance(outcome, Accepted) and not channel.binding:
-        # The system may have to ask another machine who that is.
-        token = await connection.server.in_thread(partial(connection.server.principals.token, outcome.user, outcome.anonymous))
-    if connection.channels.get(channel.session.session_id) is not channel:
-        # That took its time, and the connection was lost meanwhile, or the session logged off.
+    if connection.channels.get(channel.session.session_id) is not channel or connection.server.readmission.count != readmissions:
+        # That took its time, and the connection was lost meanwhile, the session logged off, or it has changed who may log on.
         if isinstance(outcome, Accepted):
             outcome.log_off()
+        await _refuse(channel, connection.server)
         raise StatusError(Status.USER_SESSION_DELETED)
     if isinstance(outcome, Continue):
         body = SessionSetupResponse(outcome.token).encode()
@@ -83,6 +83,22 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     else:
         await _logged_on(request, call, channel, outcome, token)
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
+
+
+async def _token(outcome: Continue | Accepted, channel: Channel, server: Server) -> Token:
+    """
+    What the session goes by once somebody has logged on.
+
+    @raise LogonFailure: somebody else goes by that already.
+    """
+    if isinstance(outcome, Continue) or channel.binding:
+        return NOBODY
+    try:
+        # The system may have to ask another machine who that is.
+        return await server.in_thread(partial(server.principals.token, outcome.user, outcome.anonymous))
+    except SidTaken as error:
+        outcome.log_off()
+        raise LogonFailure(str(error), outcome.user.name) from None
 
 
 def _objection(session: Session, outcome: Accepted, encryption: Encryption) -> str | None:
@@ -212,7 +228,7 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     if session.log_off is not None:
         session.log_off()
     session.user, session.guest, session.anonymous, session.log_off = outcome.user, outcome.guest, outcome.anonymous, outcome.log_off
-    session.token = token
+    session.token, session.proof = token, outcome.proof
     session.renew(server.reactor, outcome.lifetime)
     if not again:
         _make_keys(request, connection, channel, outcome.session_key)

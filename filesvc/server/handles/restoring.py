@@ -56,7 +56,6 @@ class AbsentClient:
 
     name: str
     uid: int = _NOBODY
-    gid: int = _NOBODY
     groups: tuple[int, ...] = ()
     is_guest: bool = False
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from twisted.cred.credentials import ICredentials
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from filesvc.auth.acceptor import Conversation
@@ -76,6 +77,7 @@ class Session:
 
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
 
+    @ivar proof: what its user was let in for.
     @ivar shares_secret: whether its keys are made of what only the client and the server know; everybody has those of anonymous users.
     @ivar apple: the extensions that its client and the server agreed on, if it is a Mac.
     @ivar bindings: where its key may sign besides the connection where it logged on, if that is a GMAC key.
@@ -88,6 +90,7 @@ class Session:
     guest: bool = False
     anonymous: bool = False
     log_off: Callable[[], None] | None = None
+    proof: ICredentials | None = field(default=None, repr=False)
     session_key: bytes = b""
     negotiated: Negotiated | None = None
     signer: Signer | None = None
