@@ -1,8 +1,8 @@
 """
 Names on disk and names on the wire.
 
-On disk a name is up to 255 bytes, any but NUL and C{/}, and nearly always UTF-8. On the wire it is UTF-16 without the characters that
-Windows reserves. Both sets of odd names are kept and told apart:
+On disk a name is of any bytes but NUL and C{/}, nearly always UTF-8, and as long as the file system takes. On the wire it is UTF-16 without
+the characters that Windows reserves. Both sets of odd names are kept and told apart:
 
   - Reserved and control characters, and a dot or space at the end, appear as the private-use characters of Services for Macintosh
     (U+F001 to U+F029), which macOS and Linux clients (C{mapposix}) turn back into the real ones.
@@ -22,8 +22,8 @@ from typing import Final
 
 from filesvc.interfaces import ParentNotFound
 
-NAME_MAX: Final = 255
-"""Bytes in a name on disk."""
+LONGEST: Final = 255
+"""UTF-16 code units in a name on the wire (MS-FSCC 2.1.5)."""
 
 _RESERVED = '"*:<>?\\|'
 _TO_PRIVATE = {chr(code): chr(0xF000 + code) for code in range(1, 0x20)} | {char: chr(0xF020 + i) for i, char in enumerate(_RESERVED)}
@@ -89,11 +89,11 @@ def to_disk(name: str) -> bytes:
 
     @raise ParentNotFound: for C{.} and C{..}, however they are spelled.
     @raise OSError: C{EINVAL} for a name that no listing can show: one that is empty or holds a slash, a NUL, a reserved character or
-        private characters that stand for something else. C{ENAMETOOLONG} for one over L{NAME_MAX} bytes.
+        private characters that stand for something else. C{ENAMETOOLONG} for one over L{LONGEST}; fewer may be too many for a file system.
     """
     plain = name.isascii() and _is_plain(name.encode())
     disk = name.encode() if plain or not _UNUSUAL_ON_WIRE.search(name) else _unusual_to_disk(name)
-    if len(disk) > NAME_MAX:
+    if len(disk) > LONGEST and len(name.encode("utf-16-le", "surrogatepass")) > 2 * LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
     return disk
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _CLONE_NEWNS = 0x00020000
-_SIZES = {"btrfs": 256 << 20, "ext4": 160 << 20, "tmpfs": 128 << 20, "xfs": 320 << 20}
+_SIZES = {"btrfs": 256 << 20, "ext4": 160 << 20, "ntfs": 16 << 20, "tmpfs": 128 << 20, "xfs": 320 << 20}
 """As small as their makers let them be, or nearly, or as they must be to be filled; what is not used takes no room."""
 
 
@@ -29,17 +29,18 @@ def hide_mounts() -> None:
 
 @contextmanager
 def mounted(kind: str, folder: Path) -> Iterator[Path]:
-    """A new file system, C{btrfs}, C{ext4}, C{tmpfs} or C{xfs}, as a folder that is made for it; both are gone in the end."""
+    """A new file system, C{btrfs}, C{ext4}, C{ntfs}, C{tmpfs} or C{xfs}, as a folder that is made for it; both are gone in the end."""
     image = folder.with_name(f"{folder.name}.image")
     if kind == "tmpfs":
-        what = ["-t", "tmpfs", "-o", f"size={_SIZES[kind]}", "tmpfs"]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZES[kind]}", "tmpfs"]
     else:
         with image.open("xb") as file:
             file.truncate(_SIZES[kind])
-        subprocess.run([f"mkfs.{kind}", "-q", image], check=True, stdout=subprocess.DEVNULL)
-        what = ["-o", "loop", str(image)]
+        make = ["mkntfs", "--force", "--quick", "--quiet"] if kind == "ntfs" else [f"mkfs.{kind}", "-q"]
+        subprocess.run([*make, image], check=True, stdout=subprocess.DEVNULL)
+        mount = ["ntfs-3g", str(image)] if kind == "ntfs" else ["mount", "-o", "loop", str(image)]
     folder.mkdir()
-    subprocess.run(["mount", *what, folder], check=True)
+    subprocess.run([*mount, folder], check=True)
     try:
         yield folder
     finally:

@@ -118,7 +118,7 @@ def test_a_clients_name_is_refused_or_shown_again(wire: str) -> None:
         return
     assert disk not in (b"", b".", b"..")
     assert not set(disk) & set(b"/\0")
-    assert len(disk) <= 255
+    assert len(wire.encode("utf-16-le", "surrogatepass")) <= 2 * 255
     shown = from_disk(disk)
     assert shown[:-1] == wire[:-1]
     assert to_disk(shown) == disk
@@ -142,10 +142,11 @@ def test_a_literal_dot_or_space_at_the_end_is_kept_and_shown_mapped() -> None:
     assert to_disk("dir ") == b"dir "
 
 
-def test_the_limit_is_in_bytes_on_disk() -> None:
-    assert to_disk("é" * 127) == "é".encode() * 127
+def test_the_limit_is_in_units_on_the_wire() -> None:
+    assert to_disk("é" * 255) == "é".encode() * 255
+    assert to_disk("\U0001f600" * 127) == "\U0001f600".encode() * 127
     assert to_disk("\uefff" * 255) == b"\xff" * 255
-    for name in ("é" * 128, "x" * 256, "\uefff" * 256):
+    for name in ("é" * 256, "x" * 256, "\uefff" * 256, "\U0001f600" * 128):
         with pytest.raises(OSError, match="too long") as raised:
             to_disk(name)
         assert raised.value.errno == errno.ENAMETOOLONG
