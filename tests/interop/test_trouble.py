@@ -53,7 +53,8 @@ ECHO_BODY = struct.pack("<HH", 4, 0)
 IMPOSSIBLE_LENGTHS = {
     "text": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "16 MiB": b"\x00\xff\xff\xff" + b"x" * 100,
-    "a NetBIOS session request": b"\x81\x00\x00\x44" + b" " + b"CACACACACACACACACACACACACACACACA" + b"\0 " + b"C" * 32 + b"\0",
+    "a NetBIOS session request without end": b"\x81\x01\xff\xff" + b" " + b"CACACACACACACACACACACACACACACACA" + b"\0",
+    "a NetBIOS retarget response": b"\x84\x00\x00\x06" + bytes(6),
 }
 BEFORE_NEGOTIATE = {
     "a frame of other bytes": struct.pack(">I", 100) + b"?" * 100,

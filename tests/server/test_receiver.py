@@ -28,7 +28,7 @@ class Receiving:
         self.claims = claims
         self.pauses = False
         self.owed = 0
-        self.receiver = FrameReceiver(self.pool, LIMIT, HEAD, CLAIMED_FROM, self._frame, self._head, self.too_long.append)
+        self.receiver = FrameReceiver(self.pool, LIMIT, HEAD, CLAIMED_FROM, self._frame, self._head, self._too_long)
 
     def _frame(self, frame: memoryview, buffer: Any) -> None:
         self.frames.append(bytes(frame))
@@ -36,6 +36,14 @@ class Receiving:
             self.receiver.pause()
         if buffer is not None:
             buffer.release()
+
+    def _too_long(self, view: memoryview) -> int:
+        """Seven bytes that begin with seven are something else, anything else is the client's end."""
+        if view[0] == 7:
+            return 7 if len(view) >= 7 else 0
+        self.too_long.append(int.from_bytes(view[:4], "big"))
+        self.receiver.close()
+        return 0
 
     def _head(self, head: memoryview, length: int, rest: memoryview) -> bool:
         if not self.claims:
@@ -125,6 +133,16 @@ def test_a_frame_beyond_the_limit_is_not_collected(cut: int) -> None:
     assert receiving.too_long == [LIMIT + 1]
     assert receiving.frames == []
     assert receiving.pool.outstanding == 0
+
+
+@pytest.mark.parametrize("cut", range(4, 15))
+def test_something_else_before_a_frame_is_passed_over(cut: int) -> None:
+    receiving = Receiving()
+    stream = b"\7else..\7again." + frame_prefix(3) + b"abc"
+    receiving.feed(stream[:cut])
+    receiving.feed(stream[cut:])
+    assert receiving.frames == [b"abc"]
+    assert receiving.too_long == []
 
 
 def test_a_frame_at_the_limit_is_taken() -> None:

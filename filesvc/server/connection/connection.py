@@ -23,8 +23,10 @@ from filesvc.server.state.services import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
 from filesvc.server.tcp import PROBES, has_vanished, set_tcp_options
 from filesvc.smb2.compound import split
+from filesvc.smb2.framing import PREFIX_LENGTH
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
+from filesvc.smb2.netbios_session import POSITIVE_SESSION_RESPONSE, session_request_length
 from filesvc.smb2.protection.encryption import EncryptionAlgorithm, TransformHeader
 from filesvc.smb2.protection.preauth import PreauthIntegrity
 from filesvc.smb2.protection.signing import SigningAlgorithm
@@ -250,8 +252,16 @@ class Connection(Protocol):
 
     # Receiving
 
-    def _too_long(self, length: int) -> None:
-        raise ConnectionBroken(f"a frame of {length} bytes, where {self._receiver.limit} are the most")
+    def _too_long(self, view: memoryview) -> int:
+        """NetBIOS's request for a session, with which some clients begin on any port, is granted; anything else ends the connection."""
+        request = session_request_length(view) if self.dialect is None else None
+        if request is None:
+            length = int.from_bytes(view[:PREFIX_LENGTH], "big")
+            raise ConnectionBroken(f"a frame of {length} bytes, where {self._receiver.limit} are the most")
+        if len(view) < request:
+            return 0
+        self.outbox.write(POSITIVE_SESSION_RESPONSE)
+        return request
 
     def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
         try:

@@ -21,7 +21,8 @@ class FrameReceiver:
 
     A frame that arrives whole is handed on as a view of what was received; one that comes in pieces is collected in a pooled buffer.
     Before collecting a frame of C{head_minimum} bytes or more, C{on_head} may claim it by its first C{head_length} bytes: then what follows
-    is the caller's until it feeds on with L{resume}.
+    is the caller's until it feeds on with L{resume}. What begins as no frame that is taken is shown to C{on_too_long}, which says
+    how many bytes are something else, 0 while that is not whole yet.
 
     @ivar limit: the longest frame that is taken, bytes.
     """
@@ -49,7 +50,7 @@ class FrameReceiver:
         head_minimum: int,
         on_frame: Callable[[memoryview, PooledBuffer | None], None],
         on_head: Callable[[memoryview, int, memoryview], bool],
-        on_too_long: Callable[[int], None],
+        on_too_long: Callable[[memoryview], int],
     ) -> None:
         self._pool = pool
         self.limit = limit
@@ -97,9 +98,11 @@ class FrameReceiver:
         while not self._holds and len(view) >= PREFIX_LENGTH:
             (length,) = _PREFIX.unpack_from(view)
             if length > self.limit:
-                self._holds += 1
-                self._on_too_long(length)
-                return
+                other = self._on_too_long(view)
+                if not other:
+                    break
+                view = view[other:]
+                continue
             end = PREFIX_LENGTH + length
             if len(view) >= end:
                 frame, view = view[PREFIX_LENGTH:end], view[end:]
