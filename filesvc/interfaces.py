@@ -378,8 +378,8 @@ class IFileStore(Interface):
     def copy_range(source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> int:
         """Copy inside the store without the data leaving it; returns the bytes copied, 0 at the source's end."""
 
-    def volume() -> Volume:
-        """The volume below."""
+    def volume(file: IOpenFile | None = None) -> Volume:
+        """The volume that an open file is on; without one, that of the root. All have the root's C{serial}."""
 
     def close() -> None:
         """Give back what the store holds."""

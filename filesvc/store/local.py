@@ -98,13 +98,14 @@ class LocalStore:
         self._caseless.release()
         self._root.close()
 
-    def volume(self) -> Volume:
-        """The volume below, with what quotas and reserves leave as C{available} where the file system counts them."""
-        status = os.fstatvfs(self._root.fd)
+    def volume(self, file: IOpenFile | None = None) -> Volume:
+        """See L{IFileStore.volume}; with what quotas and reserves leave as C{available} where the file system counts them."""
+        fd = self._root.fd if file is None else self._ours(file).fileno()
+        status = os.fstatvfs(fd)
         unit = status.f_frsize
         return Volume(
             label=self._label,
-            serial=status.f_fsid & 0xFFFFFFFF,
+            serial=os.fstatvfs(self._root.fd).f_fsid & 0xFFFFFFFF,
             created=statx(self._root.fd).created,
             total=status.f_blocks * unit,
             free=status.f_bfree * unit,
@@ -112,17 +113,10 @@ class LocalStore:
             block=unit,
             files=status.f_files,
             free_files=status.f_ffree,
-            xattrs=self._keeps_xattrs(),
+            xattrs=_keeps_xattrs(fd),
             shares_blocks=self._shares_blocks,
-            compresses=compression.can_compress(self._root.fd),
+            compresses=compression.can_compress(fd),
         )
-
-    def _keeps_xattrs(self) -> bool:
-        try:
-            os.getxattr(f"/proc/self/fd/{self._root.fd}", dosattrib.XATTR)
-        except OSError as error:
-            return error.errno != errno.EOPNOTSUPP
-        return True
 
     def watcher(self) -> LocalWatcher:
         """See L{IWatchableStore.watcher}."""
@@ -428,6 +422,14 @@ class LocalStore:
             raise error_of(errno.EEXIST, name)
         if not self._lookup.is_exact and Kind.DIRECTORY in (file.kind, statx(parent, name).kind):
             raise error_of(errno.EACCES, name)
+
+
+def _keeps_xattrs(fd: int) -> bool:
+    try:
+        os.getxattr(f"/proc/self/fd/{fd}", dosattrib.XATTR)
+    except OSError as error:
+        return error.errno != errno.EOPNOTSUPP
+    return True
 
 
 def _same_file(parent: int, name: bytes, file: HeldFile) -> bool:

@@ -297,7 +297,7 @@ class MemoryStore:
         """Nothing to give back."""
 
     @_locked
-    def volume(self) -> Volume:
+    def volume(self, file: IOpenFile | None = None) -> Volume:
         """As large as C{capacity}."""
         free = max(self._capacity - self._used, 0)
         return Volume("memory", self._device, self._root.created, self._capacity, free, free, _UNIT)

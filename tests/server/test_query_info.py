@@ -240,7 +240,7 @@ def test_the_label_is_the_volumes_or_the_shares(
     assert (told.volume_label, told.volume_serial_number) == (there.label, there.serial)
     assert told.volume_creation_time == to_filetime(there.created)
     there.label, there.serial = "", 1 << 40 | 7
-    monkeypatch.setattr(store, "volume", lambda: there)
+    monkeypatch.setattr(store, "volume", lambda *_: there)
     told = fs_info.FileFsVolumeInformation.parse(volume(client, file, V.VOLUME))
     assert (told.volume_label, told.volume_serial_number) == ("files", 7)
 

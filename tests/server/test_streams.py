@@ -303,7 +303,7 @@ def test_the_volume_has_streams(client: Client) -> None:
 def test_a_volume_without_streams(client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add("a")
     bare = replace(store.volume(), xattrs=False)
-    monkeypatch.setattr(store, "volume", lambda: bare)
+    monkeypatch.setattr(store, "volume", lambda *_: bare)
     for name in ("a::$DATA", "a:s", "a:s:$DATA", "a::foo"):
         for disposition in (OPEN, CreateDisposition.OPEN_IF):
             assert client.create(name, disposition).status is Status.OBJECT_NAME_INVALID

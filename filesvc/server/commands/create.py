@@ -319,7 +319,7 @@ async def _answer(contexts: Contexts, open: Open, stat: Stat, call: Call) -> lis
         known = QueryMaximalAccessRequest.parse(contexts[QUERY_MAXIMAL_ACCESS]).timestamp
         answers.append(CreateContext(QUERY_MAXIMAL_ACCESS, (await _maximal_access(open, stat, known, call)).encode()))
     if QUERY_ON_DISK_ID in contexts:
-        on_disk = QueryOnDiskIdResponse(call.session.file_number(open.file.identity), await open.tree.volume_serial())
+        on_disk = QueryOnDiskIdResponse(open.tree.file_number(open.file.identity), await open.tree.volume_serial())
         answers.append(CreateContext(QUERY_ON_DISK_ID, on_disk.encode()))
     if AAPL in contexts and (told := apple.answer(contexts[AAPL], open)):
         answers.append(CreateContext(AAPL, told))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.operations.mac_listing import MacEntry
     from filesvc.server.state.open import Open
+    from filesvc.server.state.tree import TreeConnect
 
 _WITH_SHORT_NAMES = (FileInformationClass.BOTH_DIRECTORY, FileInformationClass.ID_BOTH_DIRECTORY)
 _READ_DIR_ATTR = int(ServerCapabilities.READ_DIR_ATTR)
@@ -156,7 +157,7 @@ def _add(
     @param described: the same for Macs, if a Mac asks.
     @raise StatusError: BUFFER_OVERFLOW if not even the first of all fits.
     """
-    tree, numbered = open.tree, not open.session.is_mac
+    tree = open.tree
     space, show = space_of(tree.store), tree.server.show
     short_names = tree.server.short_names if request.file_information_class in _WITH_SHORT_NAMES else None
     for index, entry in enumerate(entries):
@@ -164,7 +165,7 @@ def _add(
         if isinstance(encoder, PosixDirectoryEncoder):
             added = encoder.add(posix_name(entry.name), posix_information(entry.stat))
         else:
-            added = encoder.add(_wire_entry(entry, short_names, numbered) if described is None else described[index].wire())
+            added = encoder.add(_wire_entry(entry, short_names, tree) if described is None else described[index].wire())
         if not added:
             enumeration.push_back(entries[index:])
             if encoder.empty:
@@ -173,12 +174,12 @@ def _add(
     return True
 
 
-def _wire_entry(entry: Entry, short_names: ShortNames | None, numbered: bool) -> DirectoryEntry:
+def _wire_entry(entry: Entry, short_names: ShortNames | None, tree: TreeConnect) -> DirectoryEntry:
     stat = entry.stat
     return DirectoryEntry(
         entry.name,
         **network_times(stat),
-        file_id=stat.identity.inode & 0xFFFFFFFFFFFFFFFF if numbered else 0,
+        file_id=tree.file_number(stat.identity),
         ea_size=extended_attributes_length(entry.xattrs) if entry.xattrs else 0,
         reparse_tag=reparse_tag(stat),
         short_name=short_names.of(entry.name) if short_names is not None and entry.name not in DOTS else "",

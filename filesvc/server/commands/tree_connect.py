@@ -69,6 +69,7 @@ async def _require_folder(tree: TreeConnect, share: Share) -> None:
         root = await tree.run(tree.store.open, (), Creation.EXISTING, Kind.DIRECTORY, False)
         try:
             removed = not (await tree.run(root.stat)).links
+            tree.device = root.identity.device
         finally:
             await tree.run(root.close)
     except OSError:

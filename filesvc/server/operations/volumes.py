@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from filesvc.server.files.streams import StreamFile
 from filesvc.server.files.time_machine import backup_space
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ SECTOR: Final = 512
 
 async def volume_of(open: Open) -> Volume:
     """The volume that an open file is on."""
-    volume: Volume = await open.run(open.tree.store.volume)
+    file = open.file.base if isinstance(open.file, StreamFile) else open.file
+    volume: Volume = await open.run(open.tree.store.volume, file)
     return volume
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from filesvc.auth.acceptor import Conversation
     from filesvc.auth.users import IUser
-    from filesvc.interfaces import FileIdentity
     from filesvc.server.state.gmac_binding import Binding, Bindings
     from filesvc.server.state.services import Carrier
     from filesvc.server.state.tree import TreeConnect
@@ -129,14 +128,6 @@ class Session:
     def is_mac(self) -> bool:
         """Whether its client has asked for Apple's extensions."""
         return self.apple is not None
-
-    def file_number(self, identity: FileIdentity) -> int:
-        """
-        The number by which a client is to tell a file from others.
-
-        Macs take one for a number that no file has ever again, which an inode's is not; zero has them make numbers of their own.
-        """
-        return 0 if self.is_mac else identity.inode & 0xFFFFFFFFFFFFFFFF
 
     @property
     def owner(self) -> str | None:

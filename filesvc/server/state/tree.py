@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 
-from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
+from filesvc.interfaces import FileIdentity, IDescriptorFile, IFileStore, IOpenFile, IOverlappingStore, Path, TakesLong
 from filesvc.server.files.identity import NodeKey, link_at
 from filesvc.zerocopy.workers import fired_by
 
@@ -25,19 +26,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_UINT64 = 0xFFFFFFFFFFFFFFFF
+_MOUNTED = 1 << 63
+"""Set in numbers that are made, which keeps them apart from the inodes of nearly all file systems."""
 MANY_BYTES = 16 << 20
 """Bytes that a file system may take some milliseconds to give a file, or to take from it."""
 
 
 @dataclass(slots=True, eq=False)
 class TreeConnect:
-    """A session's use of one share; C{share} is C{None} for IPC$."""
+    """
+    A session's use of one share; C{share} is C{None} for IPC$.
+
+    @ivar device: the file system of the share's folder, where it is known.
+    """
 
     tree_id: int
     session: Session
     server: Services
     share: Share | None
     maximal_access: int
+    device: int | None = None
     _volume_serial: int | None = None
 
     @property
@@ -72,6 +81,19 @@ class TreeConnect:
         if self._volume_serial is None:
             self._volume_serial = (await self.run(self.store.volume)).serial
         return self._volume_serial
+
+    def file_number(self, identity: FileIdentity) -> int:
+        """
+        The number by which a client is to tell a file from others of the share: its inode's. What is mounted below has inodes of the same
+        numbers, so the device goes into those.
+
+        Macs take one for a number that no file has ever again, which an inode's is not; zero has them make numbers of their own.
+        """
+        if self.session.is_mac:
+            return 0
+        if identity.device == self.device or self.device is None:
+            return identity.inode & _UINT64
+        return _MOUNTED | int.from_bytes(blake2b(b"%d:%d" % identity, digest_size=8).digest(), "little")
 
     async def node_at(self, path: Path) -> FileNode | None:
         """What is open of the file or directory at a path, in any case of the letters, through whatever store."""

@@ -11,6 +11,7 @@ from filesvc.interfaces import FileAttributes, ICloningStore
 from filesvc.server.commands.control.replies import reply
 from filesvc.server.errors import StatusError
 from filesvc.server.files.streams import StreamFile
+from filesvc.server.operations.volumes import volume_of
 from filesvc.server.state.caching import Operation
 from filesvc.server.state.open import MAX_OFFSET, Open
 from filesvc.smb2.duplicate_extents import DuplicateExtents
@@ -68,7 +69,7 @@ async def _length(asked: DuplicateExtents, source: Open, target: Open) -> int:
     Clients ask for whole clusters. What the last one has past the end of the source is zeros, which nobody shares, so that it must be past
     the end of the target as well.
     """
-    original, copy, volume = await source.stat(), await target.stat(), await target.run(target.tree.store.volume)
+    original, copy, volume = await source.stat(), await target.stat(), await volume_of(target)
     if original.attributes & FileAttributes.SPARSE_FILE and not copy.attributes & FileAttributes.SPARSE_FILE:
         raise StatusError(Status.NOT_SUPPORTED)
     length = min(asked.byte_count, copy.size - asked.target_offset)

@@ -24,12 +24,11 @@ async def read_file_usn_data(request: IoctlRequest, call: Call) -> Reply:
     """The ids of a file and of its directory, its attributes and its name. Nothing was ever written to a journal: its USN is 0."""
     open = call.use_file_open(request.file_id)
     version = _version(request)
-    session = open.session
     parent = await open.run(_identity_of, open.tree.store, open.path[:-1])
     record = UsnRecord(
         version,
-        session.file_number(open.file.identity),
-        session.file_number(parent),
+        open.tree.file_number(open.file.identity),
+        open.tree.file_number(parent),
         wire_attributes(await open.stat()),
         open.path[-1] if open.path else "",
     ).encode()

@@ -30,7 +30,7 @@ MODEL: Final = "Filesvc1"
 def answer(data: Buffer, open: Open) -> bytes | None:
     """
     The data of the answer; C{None} for what nobody here understands. From a server query on, the session is one with a Mac, and its
-    client is told numbers of files no more (L{filesvc.server.state.session.Session.file_number}): it asks where none is.
+    client is told numbers of files no more (L{filesvc.server.state.tree.TreeConnect.file_number}): it asks where none is.
 
     @raise MalformedMessage: the question makes no sense.
     """

@@ -81,7 +81,7 @@ async def _standard(open: Open, request: QueryInfoRequest) -> bytes:
 
 
 async def _internal(open: Open, request: QueryInfoRequest) -> bytes:
-    return FileInternalInformation(open.session.file_number(open.file.identity)).encode()
+    return FileInternalInformation(open.tree.file_number(open.file.identity)).encode()
 
 
 async def _ea(open: Open, request: QueryInfoRequest) -> bytes:
@@ -119,7 +119,7 @@ async def _all(open: Open, request: QueryInfoRequest) -> bytes:
     return FileAllInformation(
         _basic_of(stat),
         await _standard_of(open, stat),
-        FileInternalInformation(open.session.file_number(open.file.identity)),
+        FileInternalInformation(open.tree.file_number(open.file.identity)),
         FileEaInformation(full_eas_length(await get_extended_attributes(open))),
         FileAccessInformation(open.granted_access),
         FilePositionInformation(open.position),
@@ -149,7 +149,7 @@ async def _compression(open: Open, request: QueryInfoRequest) -> bytes:
 
 async def _id(open: Open, request: QueryInfoRequest) -> bytes:
     identity = open.file.identity
-    return FileIdInformation(await open.tree.volume_serial(), open.session.file_number(identity).to_bytes(16, "little")).encode()
+    return FileIdInformation(await open.tree.volume_serial(), open.tree.file_number(identity).to_bytes(16, "little")).encode()
 
 
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
