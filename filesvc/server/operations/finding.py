@@ -143,11 +143,14 @@ class Finder:
             try:
                 return await self.tree.run(call)
             except FileBusy as busy:
-                now = server.reactor.seconds()
+                now, again = server.reactor.seconds(), deadline is not None
                 deadline = deadline or now + BREAK_TIMEOUT
                 drained = server.data_path.kernel_leases.drain(NodeKey(space_of(self.tree.store), busy.identity))
                 if drained is not None:
                     await drained
+                elif not again:
+                    # It may have been our own, which is given up by now.
+                    continue
                 elif self.wait is None or now >= deadline:
                     raise
                 else:
