@@ -209,7 +209,8 @@ class FileService(Service):
             log.warn("{note}", note=note)
 
     def _tell_of_limits(self) -> None:
-        if few := too_few(self._config.settings.limits):
+        # Who tries it out for a while cannot change the system's limits, and need not.
+        if self._reloads and (few := too_few(self._config.settings.limits)):
             log.warn("{few}", few=few)
 
     def stopService(self) -> Deferred[None]:

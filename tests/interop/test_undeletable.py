@@ -17,6 +17,7 @@ from .samba_client import Refused as Complaint
 from .samba_client import SambaClient
 
 DELETE = 0x10000
+MAXIMUM_ALLOWED = 0x02000000
 MEDIA_WRITE_PROTECTED = 0xC00000A2
 DIRECTORY_NOT_EMPTY = 0xC0000101
 
@@ -117,6 +118,11 @@ def test_what_is_gone_already_is_deleted(shared: tuple[Filesvc, Path], client: F
     client.delete(marked)
     path.unlink()
     client.close_file(marked)
+
+
+def test_all_that_is_possible_on_a_read_only_mount_is_reading(client: FileClient) -> None:
+    assert client.read(client.open("still\\inside", MAXIMUM_ALLOWED).file_id, 0, 10) == b"data"
+    assert client.read(client.open("immutable", MAXIMUM_ALLOWED).file_id, 0, 10) == b"data"
 
 
 def test_smbclient_says_what_was_not_deleted(shared: tuple[Filesvc, Path], tmp_path: Path) -> None:

@@ -33,11 +33,16 @@ class Twistd:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, options: tuple[str, ...] = ("-n", "--pidfile="), environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        options: tuple[str, ...] = ("-n", "--pidfile="),
+        environment: dict[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            ["env", "--default-signal=HUP", str(PROGRAMS / "twistd"), *options, "filesvc", *arguments],
+            ["env", "--default-signal=HUP", *wrapper, str(PROGRAMS / "twistd"), *options, "filesvc", *arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=self._output,

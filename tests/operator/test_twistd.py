@@ -87,6 +87,13 @@ def test_a_trial_ends_with_its_terminal(twistd: Callable[..., Twistd]) -> None:
     assert server.wait() == -signal.SIGHUP
 
 
+def test_a_trial_says_nothing_of_limits_that_nobody_there_can_change(twistd: Callable[..., Twistd], docs: Path) -> None:
+    few = ("prlimit", "--nofile=512:512")
+    assert "files open" not in twistd("--listen", loopback(free_port()), wrapper=few).wait_for("made for this run")
+    serving = twistd("--listen", loopback(free_port()), "--share", f"docs={docs}", "--auth", "memory:alice:secret", wrapper=few)
+    serving.wait_for("lets this process have 512 files open")
+
+
 # Options
 
 

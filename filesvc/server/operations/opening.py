@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -65,6 +66,8 @@ _READONLY = int(FileAttributes.READONLY)
 _TEMPORARY = int(FileAttributes.TEMPORARY)
 _MUST_BE_NAMED = int(FileAttributes.HIDDEN | FileAttributes.SYSTEM)
 """What a request to overwrite a file must say it has."""
+_NOT_FOR_WRITING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ETXTBSY})
+"""What the system says of files that can be opened, but not to be written."""
 _MAX_RACES = 10
 """How often a file may be made or deleted by others between our looking for it and our making it."""
 
@@ -195,8 +198,9 @@ class OpenAttempt:
         if rights & _MAXIMUM_ALLOWED and self.tree.maximal_access & WRITES_DATA:
             try:
                 return await self._open_file(True)
-            except PermissionError:
-                pass
+            except OSError as error:
+                if error.errno not in _NOT_FOR_WRITING:
+                    raise
         return await self._open_file(False, rights)
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
