@@ -375,7 +375,7 @@ def test_waiting_for_a_lock(here: Path, there: Path) -> None:
 def test_sqlite(here: Path, there: Path) -> None:
     """
     Two connections of one client: it changes shared locks into exclusive ones, which SMB cannot, so that it must be mounted without locks
-    (nobrl), or with those of POSIX.
+    (nobrl). That is so with the POSIX extensions, too, which have none of POSIX's locks.
     """
     with closing(sqlite3.connect(here / "db", timeout=30)) as first, closing(sqlite3.connect(here / "db", timeout=30)) as second:
         first.execute("create table t (number integer primary key, text)")
@@ -514,7 +514,7 @@ _ONLY_WITH: dict[str, frozenset[str]] = {
     "test_waiting_for_a_lock": frozenset(MOUNTS) - {"nobrl"},
     "test_rename_over_what_is_open": _POSIX,
     "test_unlink_and_make_again_while_it_is_open": _POSIX,
-    "test_sqlite": frozenset({"nobrl", "posix"}),
+    "test_sqlite": frozenset({"nobrl"}),
     "test_symbolic_link": _HAVE_LINKS,
     "test_absolute_link": _HAVE_LINKS - {"native"},
     "test_special_files": _HAVE_SPECIAL,
