@@ -13,9 +13,10 @@ from filesvc.auth import spnego
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.logon import Accepted, Mechanism
 from filesvc.auth.names import same_name
-from filesvc.auth.ntlm import TargetNames
+from filesvc.auth.ntlm import SecurityContext, TargetNames
 from filesvc.auth.ntlm_logon import NtlmLogon
 from filesvc.auth.ntlm_messages import SIGNATURE
+from filesvc.auth.session_security import SessionSecurity
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp
 from filesvc.auth.users import IUser
 
@@ -102,6 +103,7 @@ class Conversation:
         self._mechanism: Mechanism | None = None
         self._answered = False
         self._signed = False
+        self._list_checked = False
 
     def fork(self) -> Conversation | None:
         """One that goes on by itself from here, after a first step, with the challenge that this one has given. See L{Mechanism.fork}."""
@@ -112,6 +114,11 @@ class Conversation:
         other = copy(self)
         other._mechanism = mechanism  # noqa: SLF001 it is a copy of this one
         return other
+
+    def session_security(self) -> SessionSecurity | None:
+        """What protects the messages of the user who is logged on; C{None} if client and server did not agree to sign with NTLM."""
+        integrity = None if self._mechanism is None else self._mechanism.integrity
+        return SessionSecurity(integrity, int(self._list_checked)) if isinstance(integrity, SecurityContext) else None
 
     async def step(self, token: bytes | memoryview) -> Continue | Accepted:
         """
@@ -207,4 +214,5 @@ class Conversation:
             return None
         if not integrity.verify(self._mech_list, mic):
             raise LogonFailure("the mechListMIC is wrong: somebody changed the client's list", accepted.user.name)
+        self._list_checked = True
         return None if self._signed else integrity.sign(self._mech_list)

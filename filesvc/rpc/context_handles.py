@@ -39,8 +39,7 @@ class ContextHandles:
 
         @raise RpcFault: it is no handle of this pipe, or of something of another kind.
         """
-        arguments.align(4)
-        what = self._open.get(arguments.raw(HANDLE_LENGTH))
+        what = self._open.get(arguments.context_handle())
         if what is None or not isinstance(what, kind):
             raise RpcFault(FaultStatus.CONTEXT_MISMATCH)
         return what
@@ -51,5 +50,5 @@ class ContextHandles:
 
         @raise RpcFault: it is none.
         """
-        if self._open.pop(arguments.raw(HANDLE_LENGTH), None) is None:
+        if self._open.pop(arguments.context_handle(), None) is None:
             raise RpcFault(FaultStatus.CONTEXT_MISMATCH)

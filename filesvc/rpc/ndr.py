@@ -1,15 +1,14 @@
 """
 Network Data Representation: how arguments of a call become bytes (C706 chapter 14, MS-RPCE 2.2.4).
 
-This is NDR 2.0, little-endian: the transfer syntax that every peer speaks.
+This is NDR 2.0, the transfer syntax that every peer speaks. What is written is little-endian; what is read, as the client writes it.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
-from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.sid import Sid
 from filesvc.rpc.errors import MalformedRpc
 
@@ -27,8 +26,9 @@ _U32_MASK = 0xFFFFFFFF
 _U64_MASK = 0xFFFFFFFFFFFFFFFF
 _FIRST_REFERENT = 0x00020000
 _POINTER_LENGTH = 4
-_SID_HEADER_LENGTH = 8
-_SID_COUNT_OFFSET = 1
+_SID_REVISION = 1
+_SID_AUTHORITY_LENGTH = 6
+_SID_MOST = 15
 
 
 class NdrEncoder:
@@ -152,9 +152,14 @@ class NdrDecoder:
     Every method raises L{MalformedRpc} where the bytes end too early or break a rule.
     """
 
-    def __init__(self, data: Buffer) -> None:
+    def __init__(self, data: Buffer, order: str = "<") -> None:
+        """
+        @param order: how the client writes integers, C{"<"} or C{">"}.
+        """
         self._data = memoryview(data)
         self._offset = 0
+        self._byteorder: Literal["little", "big"] = "little" if order == "<" else "big"
+        self._utf_16 = "utf-16-le" if order == "<" else "utf-16-be"
 
     def _take(self, length: int) -> memoryview:
         end = self._offset + length
@@ -175,12 +180,12 @@ class NdrDecoder:
     def u16(self) -> int:
         """A short, or an enum that is no C{v1_enum}."""
         self.align(2)
-        return int.from_bytes(self._take(2), "little")
+        return int.from_bytes(self._take(2), self._byteorder)
 
     def u32(self) -> int:
         """A long."""
         self.align(4)
-        return int.from_bytes(self._take(4), "little")
+        return int.from_bytes(self._take(4), self._byteorder)
 
     def raw(self, length: int) -> bytes:
         """Octets without a count."""
@@ -206,12 +211,11 @@ class NdrDecoder:
 
     def characters(self) -> str:
         """A conformant and varying array of UTF-16 code units, in place."""
-        self.align(4)
-        maximum, offset, length = _U32X3.unpack(self._take(_U32X3.size))
+        maximum, offset, length = self.u32(), self.u32(), self.u32()
         if offset or length > maximum:
             raise MalformedRpc(f"{length} characters from {offset} on in an array of {maximum}")
         try:
-            return str(self._take(2 * length), "utf-16-le", "surrogatepass")
+            return str(self._take(2 * length), self._utf_16, "surrogatepass")
         except UnicodeDecodeError as error:
             raise MalformedRpc("a string that is not UTF-16") from error
 
@@ -245,10 +249,13 @@ class NdrDecoder:
     def sid(self) -> Sid:
         """C{RPC_SID}, in place."""
         count = self.array(4)
-        octets = self._take(_SID_HEADER_LENGTH + 4 * count)
-        if octets[_SID_COUNT_OFFSET] != count:
-            raise MalformedRpc(f"a SID with {octets[_SID_COUNT_OFFSET]} subauthorities in an array of {count}")
-        try:
-            return Sid.parse(octets)
-        except MalformedMessage as error:
-            raise MalformedRpc(str(error)) from error
+        revision, there = self.u8(), self.u8()
+        if revision != _SID_REVISION or there != count or count > _SID_MOST:
+            raise MalformedRpc(f"a SID of revision {revision} with {there} subauthorities in an array of {count}")
+        authority = int.from_bytes(self._take(_SID_AUTHORITY_LENGTH), "big")
+        return Sid(authority, tuple(self.u32() for _ in range(count)))
+
+    def context_handle(self) -> bytes:
+        """A context handle, as the server that made it wrote it: a long and a UUID (C706 14.3.8)."""
+        self.align(4)
+        return b"".join(bytes(self._take(length))[:: 1 if self._byteorder == "little" else -1] for length in (4, 4, 2, 2)) + self.raw(8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from filesvc.rpc.dcerpc import MAX_STUB, RpcConnection, Service
 from filesvc.rpc.lsarpc import LsaService
+from filesvc.rpc.mgmt import ManagementService
 from filesvc.rpc.samr import SamService
 from filesvc.rpc.srvsvc import ServerService
 from filesvc.rpc.wkssvc import WorkstationService
@@ -38,4 +39,7 @@ def pipes(facts: Facts, caller: Caller) -> PipeServices:
 
 def _open(name: str, facts: Facts, caller: Caller) -> RpcConnection:
     max_stub = MAX_STUB if caller.name else _MAX_STUB_OF_STRANGERS
-    return RpcConnection([_SERVICES[name](facts, caller)], rf"\PIPE\{name}", max_stub)
+    service = _SERVICES[name](facts, caller)
+    return RpcConnection(
+        [service, ManagementService([service.syntax])], rf"\PIPE\{name}", max_stub, authenticates=bool(caller.name) and not caller.guest
+    )

@@ -74,6 +74,7 @@ class Server(Factory):
     @ivar listening: the addresses that are listened on, C{0.0.0.0} and C{::} for all, which clients are told of; if nobody says which, each
         client is told of the one it is connected to.
     @ivar data_path: what all of them move file data with.
+    @ivar rpc_acceptor: lets those in who prove once more, inside a pipe, who they are.
     @ivar in_thread: calls what may wait for a disk.
     @ivar compute: calls what takes long and waits for nothing.
     """
@@ -99,6 +100,7 @@ class Server(Factory):
         names = TargetNames.standalone(settings.name, settings.workgroup)
         kerberos = self._kerberos() if settings.keytab else None
         self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
+        self.rpc_acceptor = Acceptor(portal, names)
         self.shares: dict[str, Share] = {}
         self.connections: dict[Carrier, None] = {}
         self.strangers: dict[Carrier, None] = {}

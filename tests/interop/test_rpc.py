@@ -20,6 +20,14 @@ from .machine import ADMINISTRATOR, Machine
 
 USER = Filesvc.second_user
 
+    def torture(self, suite: str) -> str:
+        """What smbtorture says to all tests of a suite."""
+        command = [*self.server.entrance, "smbtorture", "ncacn_np:127.0.0.1[smb2]", "--configfile", os.devnull]
+        command += ["--user", f"{ADMINISTRATOR}%{PASSWORD}", "--option", "torture:progress=no", suite]
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder.parent
+        ).stdout
+
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
@@ -95,3 +103,34 @@ def test_only_administrators_list_users(machine: Machine, user: str) -> None:
 def test_users_are_not_changed(machine: Machine) -> None:
     said = machine.run("net", "rpc", "user", "add", "mallory", "secret", "--server", "127.0.0.1", fails=True)
     assert re.search("(?i)access (is )?denied", said)
+
+
+@pytest.mark.parametrize("mechanism", ["ntlm", "spnego"])
+@pytest.mark.parametrize("protection", ["sign", "seal", "connect"])
+def test_protected_pipes(machine: Machine, protection: str, mechanism: str) -> None:
+    """A client authenticates in the pipe as well."""
+    binding = f"ncacn_np:127.0.0.1[{protection},{mechanism}]"
+    assert f"user:[{USER}]" in machine.run("rpcclient", binding, "--command", "enumdomusers")
+    assert "netname: rw" in machine.run("rpcclient", binding, "--command", "netshareenumall")
+
+
+@pytest.mark.parametrize(
+    ("suite", "passes"),
+    [
+        (
+            "rpc.bind",
+            {
+                f"{order}{mechanism},sign{seal}"
+                for order in ("", "bigendian,")
+                for mechanism in ("ntlm", "spnego")
+                for seal in ("", ",seal")
+            },
+        ),
+        ("rpc.mgmt", {"mgmt"}),
+        ("rpc.handles", {"lsarpc", "samr"}),
+    ],
+)
+def test_smbtorture(machine: Machine, suite: str, passes: set[str]) -> None:
+    """The rest of these suites wants an endpoint mapper, or services of a domain."""
+    told = machine.torture(suite)
+    assert passes <= set(re.findall(r"^success: (.*)$", told, re.MULTILINE)), told

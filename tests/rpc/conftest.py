@@ -37,6 +37,12 @@ class People:
         return next((person for person in self.people if person.sid == sid), None)
 
 
+def transact(pipe: RpcConnection, data: bytes, length: int) -> tuple[bytes, bool]:
+    """Write to a pipe, then read."""
+    pipe.feed(data)
+    return pipe.read(length)
+
+
 def shares_of(caller: Caller) -> list[ShareFacts]:
     shares = [
         ShareFacts("docs", "Documents", path="C:\\docs", current_users=3, encrypt=True, access_based=True),

@@ -21,6 +21,8 @@ from filesvc.rpc.pdu import NDR20, PduType
 from filesvc.rpc.srvsvc import ServerService
 from filesvc.rpc.wkssvc import WorkstationService
 
+from .conftest import transact
+
 Open = Callable[..., RpcConnection]
 
 SYNTAXES = {"srvsvc": ServerService.syntax, "wkssvc": WorkstationService.syntax, "lsarpc": LsaService.syntax}
@@ -40,7 +42,7 @@ def pipe_of(what: str) -> str:
 def bound(open_pipe: Open, name: str, *caller: Caller) -> RpcConnection:
     pipe: RpcConnection = open_pipe(name, *caller)
     body = struct.pack("<HHIBxHHBx", 4280, 4280, 0, 1, 0, 0, 1) + SYNTAXES[name].encode() + NDR20.encode()
-    pipe.transact(struct.pack("<BBBB4sHHI", 5, 0, PduType.BIND, 3, b"\x10\0\0\0", 16 + len(body), 0, 1) + body, 4096)
+    transact(pipe, struct.pack("<BBBB4sHHI", 5, 0, PduType.BIND, 3, b"\x10\0\0\0", 16 + len(body), 0, 1) + body, 4096)
     return pipe
 
 
@@ -49,9 +51,9 @@ def ask(open_pipe: Open, what: str) -> MSRPCRespHeader:
     pipe = bound(open_pipe, pipe_of(what))
     request = CAPTURED[what]
     if what.startswith(("lookupnames ", "lookupsids", "lsaquery", "lsa_close")) and what != "lookupsids3":
-        opened, _ = pipe.transact(CAPTURED["lsa_openpolicy"], 4096)
+        opened, _ = transact(pipe, CAPTURED["lsa_openpolicy"], 4096)
         request = request[: HANDLE.start] + opened[24:44] + request[HANDLE.stop :]
-    message, more = pipe.transact(request, 4096)
+    message, more = transact(pipe, request, 4096)
     assert not more
     reply = MSRPCRespHeader(message)
     assert reply["call_id"] == int.from_bytes(request[12:16], "little")
@@ -164,7 +166,7 @@ def test_policy_of_a_workgroup(open_pipe: Open) -> None:
 )
 def test_own_name(open_pipe: Open, caller: Caller, own: tuple[str, str]) -> None:
     pipe = bound(open_pipe, "lsarpc", caller)
-    reply = NdrDecoder(MSRPCRespHeader(pipe.transact(CAPTURED["getusername"], 4096)[0])["pduData"])
+    reply = NdrDecoder(MSRPCRespHeader(transact(pipe, CAPTURED["getusername"], 4096)[0])["pduData"])
     assert reply.pointer()
     assert reply.unicode_string_header()
     account = reply.characters()
@@ -181,7 +183,7 @@ def test_drives(open_pipe: Open) -> None:
 
 def test_an_unknown_procedure(open_pipe: Open) -> None:
     request = CAPTURED["netdiskenum"]
-    message, _ = bound(open_pipe, "srvsvc").transact(request[: OPNUM.start] + struct.pack("<H", 99) + request[OPNUM.stop :], 4096)
+    message, _ = transact(bound(open_pipe, "srvsvc"), request[: OPNUM.start] + struct.pack("<H", 99) + request[OPNUM.stop :], 4096)
     reply = MSRPCRespHeader(message)
     assert (reply["type"], reply["pduData"][:4]) == (PduType.FAULT, b"\x02\0\x01\x1c")
 
@@ -199,14 +201,14 @@ def test_damaged_arguments_give_a_reply_or_a_fault(
     pipe = bound(open_pipe, pipe_of(what))
     request = bytearray(CAPTURED[what])
     if pipe_of(what) == "lsarpc":
-        opened, _ = pipe.transact(CAPTURED["lsa_openpolicy"], 4096)
+        opened, _ = transact(pipe, CAPTURED["lsa_openpolicy"], 4096)
         request[HANDLE] = opened[24:44]
     for offset, value in changes:
         if offset < len(request):
             request[offset] = value
     request = request[:kept] + tail
     struct.pack_into("<H", request, 8, len(request))
-    message, _ = pipe.transact(bytes(request), 65536)
+    message, _ = transact(pipe, bytes(request), 65536)
     reply = MSRPCRespHeader(message)
     assert reply["frag_len"] == len(message)
     assert reply["type"] in (PduType.RESPONSE, PduType.FAULT)

@@ -20,6 +20,8 @@ from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 from filesvc.rpc.pdu import NDR20, PduFlags, PduType, SyntaxId
 
+from .conftest import transact
+
 Open = Callable[..., RpcConnection]
 
 ECHO = SyntaxId(UUID("60a15ec5-4de8-11d7-a637-005056a20182"), 1, 2)
@@ -107,7 +109,7 @@ NOTHING = ("00000000-0000-0000-0000-000000000000", "0.0")
 def test_windows_binds_and_gets_ndr20_without_ndr64(open_pipe: Open) -> None:
     srvsvc = SyntaxId(UUID("4b324fc8-1670-01d3-1278-5a47bf6ee188"), 3)
     body = bind_body((0, srvsvc, [NDR20]), (1, srvsvc, [NDR64]), (2, srvsvc, [FEATURES]))
-    message, more = open_pipe("srvsvc").transact(pdu(PduType.BIND, body, call_id=7), 1024)
+    message, more = transact(open_pipe("srvsvc"), pdu(PduType.BIND, body, call_id=7), 1024)
     ack = MSRPCBindAck(message)
     assert not more
     assert (ack["type"], ack["call_id"], ack["SecondaryAddr"]) == (PduType.BIND_ACK, 7, "\\PIPE\\srvsvc")
@@ -120,15 +122,15 @@ def test_windows_binds_and_gets_ndr20_without_ndr64(open_pipe: Open) -> None:
 def test_an_interface_that_is_not_there_is_rejected(echo: RpcConnection) -> None:
     others = [SyntaxId(UUID(int=1), 1), SyntaxId(ECHO.uuid, 2), SyntaxId(ECHO.uuid, 1, 3)]
     body = bind_body(*((i, other, [NDR20]) for i, other in enumerate(others)), (9, SyntaxId(ECHO.uuid, 1, 1), [NDR64, NDR20]))
-    ack = MSRPCBindAck(echo.transact(pdu(PduType.BIND, body), 1024)[0])
+    ack = MSRPCBindAck(transact(echo, pdu(PduType.BIND, body), 1024)[0])
     assert results(ack) == [(2, 1, NOTHING)] * 3 + [ACCEPTED]
-    assert fault_status(echo.transact(request(context_id=0), 1024)[0]) == 0x1C010003
-    assert MSRPCRespHeader(echo.transact(request(context_id=9), 1024)[0])["ctx_id"] == 9
+    assert fault_status(transact(echo, request(context_id=0), 1024)[0]) == 0x1C010003
+    assert MSRPCRespHeader(transact(echo, request(context_id=9), 1024)[0])["ctx_id"] == 9
 
 
 @pytest.mark.parametrize(("asked", "given"), [(100, MUST_RECV_FRAG), (2000, 2000), (65535, MAX_FRAG)])
 def test_fragments_are_as_long_as_both_can(echo: RpcConnection, asked: int, given: int) -> None:
-    ack = MSRPCBindAck(echo.transact(bind(asked), 1024)[0])
+    ack = MSRPCBindAck(transact(echo, bind(asked), 1024)[0])
     assert ack["max_tfrag"] == given
     stub = bytes(range(256)) * 20
     echo.feed(request(stub, call_id=9))
@@ -172,7 +174,7 @@ def test_requests_in_any_fragments_and_writes(stub: bytes, cuts: list[int], writ
 
 
 def test_a_message_read_in_parts_says_that_more_is_left(echo: RpcConnection) -> None:
-    data, more = echo.transact(bind() + request(b"payload"), 10)
+    data, more = transact(echo, bind() + request(b"payload"), 10)
     assert (len(data), more) == (10, True)
     rest, more = echo.read(1024)
     assert not more
@@ -208,10 +210,10 @@ def test_impacket_alters_context(connect: Callable[..., Any]) -> None:
 def test_faults(echo: RpcConnection) -> None:
     echo.feed(bind())
     echo.read(1024)
-    assert fault_status(echo.transact(request(opnum=77), 1024)[0]) == 0x1C010002
-    assert fault_status(echo.transact(request(context_id=3), 1024)[0]) == 0x1C010003
-    assert fault_status(echo.transact(request(b"abc", opnum=1), 1024)[0]) == 0x6F7
-    assert fault_status(echo.transact(request(auth=(6, VERIFIER)), 1024)[0]) == 0x1C00001D
+    assert fault_status(transact(echo, request(opnum=77), 1024)[0]) == 0x1C010002
+    assert fault_status(transact(echo, request(context_id=3), 1024)[0]) == 0x1C010003
+    assert fault_status(transact(echo, request(b"abc", opnum=1), 1024)[0]) == 0x6F7
+    assert fault_status(transact(echo, request(auth=(6, VERIFIER)), 1024)[0]) == 0x1C00001D
 
 
 def test_impacket_understands_a_fault(connect: Callable[..., Any]) -> None:
@@ -220,10 +222,10 @@ def test_impacket_understands_a_fault(connect: Callable[..., Any]) -> None:
 
 
 def test_authentication_is_refused_and_a_bind_without_is_still_welcome(echo: RpcConnection) -> None:
-    message, _ = echo.transact(pdu(PduType.BIND, bind_body((0, ECHO, [NDR20])), auth=(5, VERIFIER)), 1024)
+    message, _ = transact(echo, pdu(PduType.BIND, bind_body((0, ECHO, [NDR20])), auth=(5, VERIFIER)), 1024)
     assert MSRPCHeader(message)["type"] == PduType.BIND_NAK
     assert message[16:] == struct.pack("<HBBB", 8, 1, 5, 0)
-    assert results(MSRPCBindAck(echo.transact(bind(), 1024)[0])) == [ACCEPTED]
+    assert results(MSRPCBindAck(transact(echo, bind(), 1024)[0])) == [ACCEPTED]
 
 
 def test_a_verifier_of_level_none_is_ignored(echo: RpcConnection) -> None:
@@ -239,7 +241,7 @@ def test_authentication_is_refused_in_alter_context(echo: RpcConnection) -> None
 
 
 def test_a_bind_without_contexts_is_refused(echo: RpcConnection) -> None:
-    message, _ = echo.transact(pdu(PduType.BIND, bind_body()), 1024)
+    message, _ = transact(echo, pdu(PduType.BIND, bind_body()), 1024)
     assert MSRPCHeader(message)["type"] == PduType.BIND_NAK
 
 
@@ -274,7 +276,8 @@ BEGUN = request(b"x", call_id=1, flags=PduFlags.FIRST_FRAGMENT)
     "data",
     [
         b"\x04" + bind()[1:],
-        bind()[:4] + b"\0" + bind()[5:],
+        bind()[:4] + b"\x20" + bind()[5:],
+        bind()[:4] + b"\x11" + bind()[5:],
         bind()[:8] + b"\x0f\0" + bind()[10:],
         pdu(PduType.BIND, b"\0" * 11),
         pdu(PduType.BIND, bind_body((0, ECHO, [NDR20]))[:-1]),
@@ -294,7 +297,8 @@ BEGUN = request(b"x", call_id=1, flags=PduFlags.FIRST_FRAGMENT)
     ],
     ids=[
         "version",
-        "big-endian",
+        "no data representation",
+        "EBCDIC",
         "length",
         "short bind",
         "cut bind",

@@ -28,6 +28,7 @@ from filesvc.zerocopy.readahead import Sequence
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
+    from filesvc.auth.acceptor import Conversation
     from filesvc.rpc.dcerpc import RpcConnection
     from filesvc.server.files.listing import Enumeration
     from filesvc.server.state.caching import Holder
@@ -389,7 +390,7 @@ class Open:
 class PipeOpen:
     """
     An open pipe of IPC$; one request at a time speaks with its service. C{broken}: its client wrote what is no RPC. C{readers} wait for
-    something to read, or for the end.
+    something to read, or for the end. C{conversation} is its client's proof of who it is, as long as that goes on.
     """
 
     file_id: FileId
@@ -397,6 +398,7 @@ class PipeOpen:
     tree: TreeConnect
     name: str
     rpc: RpcConnection
+    conversation: Conversation | None = None
     broken: bool = False
     closed: bool = False
     turn: DeferredLock = field(default_factory=DeferredLock)

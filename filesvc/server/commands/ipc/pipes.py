@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
@@ -20,6 +20,7 @@ from filesvc.fscc.name_information import FileNameInformation
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.facts import Caller
 from filesvc.rpc.service import ASKS_ELSEWHERE, pipes
+from filesvc.server.commands.ipc.judging import judge
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
 from filesvc.server.state.open import PipeOpen
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from filesvc.rpc.dcerpc import RpcConnection
 
 log = Logger()
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _NORMAL = 0x80
 _LONG = 64 << 10
@@ -73,7 +72,7 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
 async def write_pipe(open: PipeOpen, request: WriteRequest, call: Call) -> Reply:
     """Hand a service what the client wrote."""
     async with _turn(open, call) as rpc:
-        await _ask(open, rpc.feed, bytes(request.data))
+        await _hand_over(open, rpc, bytes(request.data), call)
     return Reply(WriteResponse(len(request.data)).encode())
 
 
@@ -95,7 +94,8 @@ async def read_pipe(open: PipeOpen, request: ReadRequest, call: Call) -> Reply:
 async def transceive(open: PipeOpen, request: IoctlRequest, call: Call) -> Reply:
     """Write and read in one go (FSCTL_PIPE_TRANSCEIVE)."""
     async with _turn(open, call) as rpc:
-        data, more = await _ask(open, rpc.transact, bytes(request.input), request.max_output_response)
+        await _hand_over(open, rpc, bytes(request.input), call)
+        data, more = rpc.read(request.max_output_response)
     body = IoctlResponse(request.ctl_code, open.file_id, data).encode()
     return Reply(body, Status.BUFFER_OVERFLOW if more else Status.SUCCESS)
 
@@ -122,11 +122,22 @@ def query_pipe(open: PipeOpen, info_type: int, information_class: int) -> bytes:
     raise StatusError(Status.INVALID_INFO_CLASS)
 
 
-async def _ask(open: PipeOpen, ask: Callable[Concatenate[bytes, P], T], question: bytes, *args: P.args, **kwargs: P.kwargs) -> T:
+async def _hand_over(open: PipeOpen, rpc: RpcConnection, data: bytes, call: Call) -> None:
+    """Give a service what its client wrote, and tell it what to think of tokens in that."""
+    await _ask(open, partial(rpc.feed, data), len(data))
+    while (token := rpc.token) is not None:
+        verdict = await judge(open, token, call)
+        if open.closed:
+            raise StatusError(Status.FILE_CLOSED)
+        await _ask(open, partial(rpc.authenticated, verdict), len(data))
+
+
+async def _ask(open: PipeOpen, ask: Callable[[], None], length: int) -> None:
     """Call a service: in a thread, if it may have to wait for somebody else's answer, or has much to read."""
-    if open.name in ASKS_ELSEWHERE or len(question) > _LONG:
-        return await open.tree.server.in_thread(partial(ask, question, *args, **kwargs))
-    return ask(question, *args, **kwargs)
+    if open.name in ASKS_ELSEWHERE or length > _LONG:
+        await open.tree.server.in_thread(ask)
+    else:
+        ask()
 
 
 @asynccontextmanager
