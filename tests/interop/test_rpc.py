@@ -6,6 +6,7 @@ Samba's smbd has other users, so this is asked of filesvc alone.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,14 +20,6 @@ from ..conformance.peers import PASSWORD, Filesvc
 from .machine import ADMINISTRATOR, Machine
 
 USER = Filesvc.second_user
-
-    def torture(self, suite: str) -> str:
-        """What smbtorture says to all tests of a suite."""
-        command = [*self.server.entrance, "smbtorture", "ncacn_np:127.0.0.1[smb2]", "--configfile", os.devnull]
-        command += ["--user", f"{ADMINISTRATOR}%{PASSWORD}", "--option", "torture:progress=no", suite]
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder.parent
-        ).stdout
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +98,14 @@ def test_users_are_not_changed(machine: Machine) -> None:
     assert re.search("(?i)access (is )?denied", said)
 
 
+def torture(machine: Machine, suite: str) -> str:
+    """What smbtorture says to all tests of a suite."""
+    command = [*machine.server.entrance, "smbtorture", "ncacn_np:127.0.0.1[smb2]", "--configfile", os.devnull]
+    command += ["--user", f"{ADMINISTRATOR}%{PASSWORD}", "--option", "torture:progress=no", suite]
+    here = machine.server.folder
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, cwd=here).stdout
+
+
 @pytest.mark.parametrize("mechanism", ["ntlm", "spnego"])
 @pytest.mark.parametrize("protection", ["sign", "seal", "connect"])
 def test_protected_pipes(machine: Machine, protection: str, mechanism: str) -> None:
@@ -132,5 +133,5 @@ def test_protected_pipes(machine: Machine, protection: str, mechanism: str) -> N
 )
 def test_smbtorture(machine: Machine, suite: str, passes: set[str]) -> None:
     """The rest of these suites wants an endpoint mapper, or services of a domain."""
-    told = machine.torture(suite)
+    told = torture(machine, suite)
     assert passes <= set(re.findall(r"^success: (.*)$", told, re.MULTILINE)), told
