@@ -125,14 +125,7 @@ class Server(Factory):
         principals = self.principals = Principals(settings.name, groups, settings.administrators, partial(_user_names, portal))
         self.readmission = Readmission(self.sessions, self.acceptor, principals, in_thread)
         self.descriptors = Descriptors(reactor.seconds)
-        self.facts = Facts(
-            ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid),
-            self._describe_shares,
-            principals,
-            time.time,
-            principals.accounts,
-            settings.restrict_remote_sam,
-        )
+        self.facts = self._facts(principals)
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor
         # A reload makes a new table of shares.
@@ -142,6 +135,11 @@ class Server(Factory):
         path = settings.data_path
         self.data_path = DataPath(reactor, in_thread, path.sendfile_minimum, path.preflight_deadline, path.drain_memory)
         self.reload(shares)
+
+    def _facts(self, principals: Principals) -> Facts:
+        settings = self.settings
+        server = ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid)
+        return Facts(server, self._describe_shares, principals, time.time, principals.accounts, settings.restrict_remote_sam)
 
     def _kerberos(self) -> Callable[[Portal, str], Mechanism]:
         # Here, because it is an extra.
