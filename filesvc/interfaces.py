@@ -358,10 +358,8 @@ class IFileStore(Interface):
 
     def open(path: Path, creation: Creation, kind: Kind | None, writable: bool, mode: int | None = None) -> IOpenFile:
         """
-        Open or make a file or directory.
-
-        C{kind} is what is wanted (required for L{Creation.NEW}), C{None} whatever is there. C{writable} asks for
-        C{write}, C{truncate}, C{allocate} and C{punch}; metadata can be set either way. C{mode} is POSIX's, for L{Creation.NEW}.
+        Open or make a file or directory: C{kind} is what is wanted (required for L{Creation.NEW}), C{None} whatever is there. C{writable}
+        asks for C{write}, C{truncate}, C{allocate} and C{punch}; metadata can be set either way. C{mode} is POSIX's, for L{Creation.NEW}.
         A directory is never writable; it is opened for reading if C{kind} leaves room for one. L{FileBusy} says that another process
         (or our own streams) must let go of the file first: retry.
         """
@@ -407,6 +405,9 @@ class IOverlappingStore(IFileStore):
     def path_of(file: IOpenFile) -> Path:
         """By what name an open file goes now that it was perhaps renamed in another store; its C{path} if it has none in this one."""
 
+    def place_of(file: IOpenFile) -> Path:
+        """Where an open file is: its C{path} without links on the way. C{ENOENT} if it is nowhere any more."""
+
 
 class IForeseeingStore(IFileStore):
     """A store that knows beforehand what it would not remove, so that clients hear it when they say that a file is to be deleted."""
@@ -421,7 +422,6 @@ class ICloningStore(IFileStore):
     def clone_range(source: IOpenFile, source_offset: int, target: IOpenFile, target_offset: int, length: int) -> None:
         """
         Put what is in a range of a file, of this store or another, into another range, as if it were written there.
-
         Both offsets are whole blocks of the volume, and the two ranges have nothing in common: C{EINVAL}. C{EXDEV} for a file of another
         volume, C{ENOTSUP} where blocks are not shared.
         """

@@ -54,6 +54,10 @@ class Sid:
                 return cls(authority, subauthorities)
         raise ValueError(f"{text!r} is no security identifier")
 
+    def below(self, number: int) -> Sid:
+        """The one of a user or group of this domain or machine."""
+        return Sid(self.authority, (*self.subauthorities, number))
+
     @property
     def encoded_length(self) -> int:
         """The number of bytes that C{encode} gives."""

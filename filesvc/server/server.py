@@ -124,7 +124,7 @@ class Server(Factory):
         groups = Groups(settings.groups, reactor.seconds)
         principals = self.principals = Principals(settings.name, groups, settings.administrators, partial(_user_names, portal))
         self.readmission = Readmission(self.sessions, self.acceptor, principals, in_thread)
-        self.descriptors = Descriptors(reactor.seconds)
+        self.descriptors = Descriptors(reactor.seconds, principals.sid)
         self.facts = self._facts(principals)
         self._looking = LoopingCall(self.end_vanished)
         self._looking.clock = reactor

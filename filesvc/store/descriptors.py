@@ -43,18 +43,28 @@ class HeldFile:
     L{filesvc.interfaces.IOpenFile}.
 
     @ivar names: the way from the root, as the names are on disk.
+    @ivar linked: a link was followed on the way.
     @ivar writable: the descriptor takes data.
     @ivar read_only: every change is refused with C{EROFS}.
     """
 
-    __slots__ = ("_fd", "identity", "kind", "names", "read_only", "root", "writable")
+    __slots__ = ("_fd", "identity", "kind", "linked", "names", "read_only", "root", "writable")
 
     def __init__(
-        self, root: Beneath, names: tuple[bytes, ...], fd: int, identity: FileIdentity, kind: Kind, writable: bool, read_only: bool
+        self,
+        root: Beneath,
+        names: tuple[bytes, ...],
+        fd: int,
+        linked: bool,
+        identity: FileIdentity,
+        kind: Kind,
+        writable: bool,
+        read_only: bool,
     ) -> None:
         self.root = root
         self._fd = fd
         self.names = names
+        self.linked = linked
         self.identity = identity
         self.kind = kind
         self.writable = writable

@@ -44,7 +44,7 @@ from filesvc.store.caseless import CaselessIndex, exists
 from filesvc.store.descriptors import HeldFile, closing_descriptor, error_of, identity_of
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.local_file import LocalFile
-from filesvc.store.lookup import FIND_DIRECTORY, Lookup, Names
+from filesvc.store.lookup import FIND_DIRECTORY, Found, Lookup, Names
 from filesvc.store.names import from_disk, target_from_disk, to_disk
 from filesvc.store.openat2 import Beneath, open_beneath
 from filesvc.store.path_file import PathFile, SpecialFile
@@ -126,8 +126,7 @@ class LocalStore:
 
     def identity(self, path: Path) -> FileIdentity:
         """See L{IOverlappingStore.identity}."""
-        _, handle = self._lookup.find(tuple(map(to_disk, path)))
-        with closing_descriptor(handle):
+        with closing_descriptor(self._lookup.find(tuple(map(to_disk, path))).fd) as handle:
             return identity_of(handle)
 
     def is_within(self, path: Path, directory: FileIdentity) -> bool:
@@ -142,7 +141,7 @@ class LocalStore:
 
     def _directories_above(self, names: Names) -> Generator[FileIdentity, None, None]:
         """The directories that a name is in, from its own to the machine's root."""
-        fd = self._lookup.directory(names[:-1])[1]
+        fd = self._lookup.directory(names[:-1]).fd
         try:
             below = identity_of(fd)
             if names:
@@ -161,13 +160,24 @@ class LocalStore:
     def path_of(self, file: IOpenFile) -> Path:
         """See L{IOverlappingStore.path_of}. The kernel knows, even where another program has renamed it."""
         ours = self._ours(file)
-        root, now = (os.readlink(f"/proc/self/fd/{fd}".encode()).rstrip(b"/") for fd in (self._root.fd, ours.fileno()))
-        names = now.split(b"/")[root.count(b"/") + 1 :]
         try:
-            with closing_descriptor(self._root.open(names, os.O_PATH)) as handle:
-                return tuple(map(from_disk, names)) if identity_of(handle) == ours.identity else ours.path
+            return self._place_of(ours)
         except OSError:
             return ours.path
+
+    def place_of(self, file: IOpenFile) -> Path:
+        """See L{IOverlappingStore.place_of}."""
+        ours = self._ours(file)
+        return self._place_of(ours) if ours.linked else ours.path
+
+    def _place_of(self, file: HeldFile) -> Path:
+        """Where the kernel says that a file is."""
+        root, now = (os.readlink(f"/proc/self/fd/{fd}".encode()).rstrip(b"/") for fd in (self._root.fd, file.fileno()))
+        names = now.split(b"/")[root.count(b"/") + 1 :]
+        with closing_descriptor(self._root.open(names, os.O_PATH)) as handle:
+            if identity_of(handle) != file.identity:
+                raise error_of(errno.ENOENT, file.names)
+        return tuple(map(from_disk, names))
 
     # Opening
 
@@ -176,36 +186,37 @@ class LocalStore:
         names = tuple(map(to_disk, path))
         if creation is Creation.NEW:
             return self._make(names, kind, writable, mode)
-        names, handle = self._lookup.find(names)
+        found = self._lookup.find(names)
         try:
-            return self._open_found(names, handle, kind, writable)
+            return self._open_found(found, kind, writable)
         finally:
-            os.close(handle)
+            os.close(found.fd)
 
     def open_itself(self, path: Path, writable: bool) -> LocalFile | SpecialFile:
         """See L{ISpecialFileStore.open_itself}."""
-        names, handle = self._lookup.find(tuple(map(to_disk, path)), follow=False)
-        if _is_other(handle):
-            return SpecialFile(self._root, names, handle, identity_of(handle), Kind.OTHER, False, self._read_only)
-        with closing_descriptor(handle):
-            return self._open_found(names, handle, None, writable)
+        found = self._lookup.find(tuple(map(to_disk, path)), follow=False)
+        if _is_other(found.fd):
+            return SpecialFile(self._root, *found, identity_of(found.fd), Kind.OTHER, False, self._read_only)
+        with closing_descriptor(found.fd):
+            return self._open_found(found, None, writable)
 
     def open_path(self, path: Path, follow: bool) -> PathFile:
         """See L{ISpecialFileStore.open_path}."""
-        names, handle = self._lookup.find(tuple(map(to_disk, path)), follow)
-        kind = kind_of(os.fstat(handle).st_mode)
+        found = self._lookup.find(tuple(map(to_disk, path)), follow)
+        kind = kind_of(os.fstat(found.fd).st_mode)
         file_class = SpecialFile if kind is Kind.OTHER else PathFile
-        return file_class(self._root, names, handle, identity_of(handle), kind, False, self._read_only)
+        return file_class(self._root, *found, identity_of(found.fd), kind, False, self._read_only)
 
-    def _open_found(self, names: Names, handle: int, kind: Kind | None, writable: bool) -> LocalFile:
+    def _open_found(self, found: Found, kind: Kind | None, writable: bool) -> LocalFile:
+        names, handle, linked = found
         status = os.fstat(handle)
-        found = kind_of(status.st_mode)
-        if found is Kind.OTHER:
+        there = kind_of(status.st_mode)
+        if there is Kind.OTHER:
             raise error_of(errno.EACCES, names)
-        if kind is not None and kind is not found:
-            raise error_of(errno.EISDIR if found is Kind.DIRECTORY else errno.ENOTDIR, names)
+        if kind is not None and kind is not there:
+            raise error_of(errno.EISDIR if there is Kind.DIRECTORY else errno.ENOTDIR, names)
         identity = FileIdentity(status.st_dev, status.st_ino)
-        if found is Kind.DIRECTORY:
+        if there is Kind.DIRECTORY:
             writable = False
             flags = _OPEN_DIRECTORY
         else:
@@ -215,13 +226,13 @@ class LocalStore:
             fd = os.open(f"/proc/self/fd/{handle}", flags)
         except BlockingIOError as error:
             raise FileBusy(identity) from error
-        return LocalFile(self._root, names, fd, identity, found, writable, self._read_only)
+        return LocalFile(self._root, names, fd, linked, identity, there, writable, self._read_only)
 
     def _make(self, names: Names, kind: Kind | None, writable: bool, mode: int | None) -> LocalFile:
         self._check_changeable()
         if not names:
             raise error_of(errno.EEXIST, names)
-        above, parent = self._lookup.directory(names[:-1])
+        above, parent, linked = self._lookup.directory(names[:-1])
         name = names[-1]
         with closing_descriptor(parent):
             taken = self._lookup.spelled(parent, name)
@@ -237,7 +248,7 @@ class LocalStore:
                 # The file is made, whether or not there is room to remember that it needs archiving.
                 with suppress(OSError):
                     os.setxattr(fd, dosattrib.XATTR, _NEW_FILE)
-        return LocalFile(self._root, (*above, name), fd, identity_of(fd), kind or Kind.FILE, writable, self._read_only)
+        return LocalFile(self._root, (*above, name), fd, linked, identity_of(fd), kind or Kind.FILE, writable, self._read_only)
 
     def _check_changeable(self, change: bool = True) -> None:
         if change and self._read_only:
@@ -265,7 +276,7 @@ class LocalStore:
         names = tuple(map(to_disk, path))
         for depth in range(1, len(names) + 1):
             try:
-                above, handle = self._lookup.find(names[:depth], follow=False)
+                above, handle, _ = self._lookup.find(names[:depth], follow=False)
             except TakesLong:
                 raise
             except OSError:
@@ -400,12 +411,11 @@ class LocalStore:
         self._check_changeable()
         if not file.names:
             raise error_of(errno.EBUSY, file.names)
-        names, handle = self._lookup.find(file.names, follow=file.kind is not Kind.OTHER)
+        names, handle, _ = self._lookup.find(file.names, follow=file.kind is not Kind.OTHER)
         with closing_descriptor(handle):
             if identity_of(handle) != file.identity:
                 raise error_of(errno.ENOENT, names)
-        _, parent = self._lookup.directory(names[:-1])
-        with closing_descriptor(parent):
+        with closing_descriptor(self._lookup.directory(names[:-1]).fd) as parent:
             yield parent, names[-1]
 
     @contextmanager
@@ -413,7 +423,7 @@ class LocalStore:
         """The directory that C{path} puts a name in, and that name."""
         if not path:
             raise error_of(errno.EEXIST, path)
-        above, parent = self._lookup.directory(tuple(map(to_disk, path[:-1])))
+        above, parent, _ = self._lookup.directory(tuple(map(to_disk, path[:-1])))
         with closing_descriptor(parent):
             yield above, parent, to_disk(path[-1])
 

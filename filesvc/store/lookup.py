@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from filesvc.interfaces import ParentNotFound
 from filesvc.store.caseless import CaselessIndex, exists
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 Names = tuple[bytes, ...]
 """The way from a root, as the names are on disk."""
+
+
+class Found(NamedTuple):
+    """What a path leads to: its names as they are on disk, an C{O_PATH} descriptor, and whether a link was followed on the way."""
+
+    names: Names
+    fd: int
+    linked: bool
+
 
 FIND_DIRECTORY = os.O_PATH | os.O_DIRECTORY
 ITSELF = os.O_PATH | os.O_NOFOLLOW
@@ -64,17 +73,17 @@ class Lookup:
         """The name in a directory that a client may mean by another."""
         return self.spelled(directory, name) if self.is_exact else self._caseless.find_alike(directory, name)
 
-    def find(self, names: Names, follow: bool = True) -> tuple[Names, int]:
+    def find(self, names: Names, follow: bool = True) -> Found:
         """
-        The C{O_PATH} descriptor of what C{names} lead to by any case, and the names as they are on disk.
+        What C{names} lead to by any case.
 
         @param follow: or have the link that the last name may stand for.
         """
         flags = os.O_PATH if follow else ITSELF
         try:
-            return names, self.root.open(names, flags)
+            return Found(names, *self.root.find(names, flags))
         except FileNotFoundError:
-            above, parent = self.directory(names[:-1])
+            above, parent, _ = self.directory(names[:-1])
         except OSError as error:
             raise self._refusal(names, error) from error
         with closing_descriptor(parent):
@@ -83,7 +92,7 @@ class Lookup:
                 raise error_of(errno.ENOENT, names)
             names = (*above, name)
             try:
-                return names, self.root.open(names, flags)
+                return Found(names, *self.root.find(names, flags))
             except FileNotFoundError as error:
                 # A link that leads nowhere, unless the name itself is gone by now.
                 os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -91,16 +100,16 @@ class Lookup:
             except OSError as error:
                 raise self._refusal(names, error) from error
 
-    def directory(self, names: Names) -> tuple[Names, int]:
+    def directory(self, names: Names) -> Found:
         """The same for a directory on the way to a name; L{ParentNotFound} for whatever keeps it from being one."""
         try:
-            return names, self.root.open(names, FIND_DIRECTORY)
+            return Found(names, *self.root.find(names, FIND_DIRECTORY))
         except FileNotFoundError:
             pass
         except OSError as error:
             raise _parent_not_found(names, error) from error
         found: Names = ()
-        directory = self.root.open((), FIND_DIRECTORY)
+        directory, linked = self.root.open((), FIND_DIRECTORY), False
         for name in names:
             with closing_descriptor(directory):
                 match = self._alike(directory, name)
@@ -108,16 +117,16 @@ class Lookup:
                     raise ParentNotFound(errno.ENOENT, os.strerror(errno.ENOENT), names)
                 found = (*found, match)
                 try:
-                    directory = self.root.open(found, FIND_DIRECTORY)
+                    directory, linked = self.root.find(found, FIND_DIRECTORY)
                 except OSError as error:
                     raise _parent_not_found(names, error) from error
-        return found, directory
+        return Found(found, directory, linked)
 
     def _refusal(self, names: Names, error: OSError) -> OSError:
         """What to raise when the kernel refuses to resolve C{names}."""
         if error.errno == errno.ENOTDIR:
             return _parent_not_found(names, error)
         if error.errno in (errno.EXDEV, errno.ELOOP):
-            os.close(self.directory(names[:-1])[1])
+            os.close(self.directory(names[:-1]).fd)
             return error_of(errno.EACCES, names)
         return error

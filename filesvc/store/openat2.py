@@ -95,9 +95,13 @@ class Beneath:
 
         What is the server's own is reached by its name, and by no link.
         """
+        return self.find(names, flags)[0]
+
+    def find(self, names: Sequence[bytes], flags: int) -> tuple[int, bool]:
+        """The same, and whether a link was followed."""
         path = b"/".join(names) or b"."
         try:
-            return open_beneath(self.fd, path, flags, resolve=NOT_FOLLOWING)
+            return open_beneath(self.fd, path, flags, resolve=NOT_FOLLOWING), False
         except OSError as error:
             if error.errno != errno.ELOOP or self._resolve == NOT_FOLLOWING:
                 raise
@@ -105,7 +109,7 @@ class Beneath:
         if self._is_servers_own(fd):
             os.close(fd)
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        return fd
+        return fd, True
 
     def _is_servers_own(self, fd: int) -> bool:
         root, place = (os.readlink(f"/proc/self/fd/{one}".encode()) for one in (self.fd, fd))

@@ -12,6 +12,7 @@ from filesvc.dtyp.security_descriptor import (
 )
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
+from filesvc.server.access.rights import ALL
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateOptions
@@ -51,6 +52,6 @@ def owner_of(client: Client, file_id: FileId) -> Sid:
 
 
 def folder(client: Client, name: str, *aces: Ace) -> None:
-    file_id = client.open(name, create_options=CreateOptions.DIRECTORY_FILE)
+    file_id = client.open(name, access=ALL, create_options=CreateOptions.DIRECTORY_FILE)
     assert put(client, file_id, listing(*aces)) is Status.SUCCESS
     client.close(file_id)

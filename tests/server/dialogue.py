@@ -16,6 +16,7 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import DirectoryEntry, parse_directory
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.connection.connection import Connection
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
@@ -109,7 +110,11 @@ class Answer:
 
 @dataclass
 class Client:
-    """A client's connection, session and tree connect, as far as they have come. What it asks is answered at once."""
+    """
+    A client's connection, session and tree connect, as far as they have come. What it asks is answered at once.
+
+    @ivar desires: the rights that it opens files with if nothing else is said: all that who does not own a file may have.
+    """
 
     server: Server
     dialect: int = Dialect.SMB_3_1_1
@@ -133,6 +138,7 @@ class Client:
     posix: bool = False
     capabilities: int = CAPABILITIES
     named: bool = False
+    desires: int = OF_OTHERS
 
     def __post_init__(self) -> None:
         connection = self.server.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
@@ -312,12 +318,13 @@ class Client:
         self,
         name: str,
         disposition: int = CreateDisposition.OPEN_IF,
-        access: int = AccessMask.FILE_ALL_ACCESS,
+        access: int | None = None,
         share: int = 7,
         contexts: list[CreateContext] | None = None,
         **fields: Any,
     ) -> Answer:
         """Ask for an open."""
+        access = self.desires if access is None else access
         request = CreateRequest(name, access, disposition, share_access=share, create_contexts=contexts or [], **fields)
         return self.ask(Command.CREATE, request.encode())
 

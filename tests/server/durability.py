@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from filesvc.dtyp.status import Status
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.smb2.contexts.create_contexts import (
     DURABLE_HANDLE_RECONNECT,
     DURABLE_HANDLE_RECONNECT_V2,
@@ -72,6 +73,6 @@ def replay(client: Client, *contexts: CreateContext, level: int = BATCH, name: s
     if any(context.name == rqls().name for context in contexts):
         level = OplockLevel.LEASE
     request = CreateRequest(
-        name, 0x1F01FF, CreateDisposition.OPEN_IF, share_access=7, create_contexts=list(contexts), requested_oplock_level=level, **fields
+        name, OF_OTHERS, CreateDisposition.OPEN_IF, share_access=7, create_contexts=list(contexts), requested_oplock_level=level, **fields
     )
     return client.ask(Command.CREATE, request.encode(), flags=REPLAY)

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
 from filesvc.smb2.contexts.lease import Lease, LeaseState, parse_lease
 from filesvc.smb2.file_id import FileId
@@ -103,7 +103,7 @@ class Playbook:
 
 
 def opening(name: str, oplock: int = 0, share: int = 7, disposition: int = CreateDisposition.OPEN_IF) -> Request:
-    request = CreateRequest(name, AccessMask.FILE_ALL_ACCESS, disposition, share_access=share, requested_oplock_level=oplock)
+    request = CreateRequest(name, OF_OTHERS, disposition, share_access=share, requested_oplock_level=oplock)
     return lambda: (Command.CREATE, request.encode())
 
 
@@ -111,7 +111,7 @@ def leasing(
     key: bytes,
     wanted: LeaseState,
     name: str = "f",
-    access: int = AccessMask.FILE_ALL_ACCESS,
+    access: int = OF_OTHERS,
     share: int = 7,
     disposition: int = CreateDisposition.OPEN_IF,
 ) -> Request:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import BUILTIN_ADMINISTRATORS, EVERYONE, OWNER_RIGHTS, unix_user
-from filesvc.server.access.rights import ALL, allowed_rights, desired_rights, granted_rights
+from filesvc.server.access.rights import ALL, OF_OTHERS, allowed_rights, desired_rights, granted_rights
 from filesvc.server.access.token import Token
 from filesvc.server.errors import StatusError
 
@@ -71,8 +71,15 @@ def test_an_administrator_has_access_to_what_no_list_gives() -> None:
     assert granted_rights(desired_rights(AccessMask.MAXIMUM_ALLOWED, administrator), READ) == READ
 
 
-def test_no_list_allows_everything() -> None:
-    assert allowed_rights(SecurityDescriptor(CAROL, STAFF), TOKEN) == ALL
+def test_a_null_list_allows_everything() -> None:
+    assert allowed_rights(SecurityDescriptor(CAROL, STAFF, control=SecurityControl.DACL_PRESENT), TOKEN) == ALL
+
+
+def test_without_a_list_only_the_owner_and_administrators_decide_who_may() -> None:
+    assert allowed_rights(SecurityDescriptor(CAROL, STAFF), TOKEN) == OF_OTHERS
+    assert allowed_rights(SecurityDescriptor(TOKEN.user, STAFF), TOKEN) == ALL
+    administrator = replace(TOKEN, groups=TOKEN.groups | {BUILTIN_ADMINISTRATORS})
+    assert allowed_rights(SecurityDescriptor(CAROL, STAFF), administrator) == ALL
 
 
 @pytest.mark.parametrize(

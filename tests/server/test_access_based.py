@@ -56,7 +56,7 @@ def seen(client: Client, name: str = "", pattern: str = "*") -> set[str]:
 
 def give(client: Client, name: str, rights: int, mine: bool = True) -> None:
     """Make a file that lets its owner, or everybody, do some things."""
-    file_id = client.open(name)
+    file_id = client.open(name, access=AccessMask.FILE_ALL_ACCESS)
     assert put(client, file_id, listing(allow(owner_of(client, file_id) if mine else EVERYONE, rights))) is Status.SUCCESS
     client.close(file_id)
 

@@ -34,7 +34,7 @@ def server(make_server: MakeServer, store: MemoryStore) -> Server:
 
 @pytest.fixture
 def carol(make_client: MakeClient) -> Client:
-    return make_client(user="carol")
+    return make_client(user="carol", desires=AccessMask.FILE_ALL_ACCESS)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_system_acl_is_set_and_told(client: Client) -> None:
 
 
 def test_it_takes_the_right_that_no_list_gives(client: Client, carol: Client) -> None:
-    file_id = client.open("f")
+    file_id = client.open("f", access=AccessMask.FILE_ALL_ACCESS)
     assert put(client, file_id, noting(audit(WRITE, GRANTED)), SACL) is Status.ACCESS_DENIED
     assert put(client, file_id, listing(allow(EVERYONE, AccessMask.GENERIC_ALL))) is Status.SUCCESS
     assert carol.create("f", access=SYSTEM | READ).status is Status.PRIVILEGE_NOT_HELD

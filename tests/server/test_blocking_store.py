@@ -16,6 +16,7 @@ from filesvc.fscc.file_information import FileBasicInformation, FileEndOfFileInf
 from filesvc.fscc.file_ranges import SetZeroData
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileRenameInformation
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.settings import Limits, Settings, Share
 from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.header import Command
@@ -391,7 +392,7 @@ def test_what_takes_several_calls_ends_with_its_open(patient: Client, calls: Que
 
 def test_each_request_of_a_compound_is_waited_for_in_silence(patient: Client, calls: Queue) -> None:
     """An interim response is for what waits for other clients; this waits for the disk."""
-    create = CreateRequest("f", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN_IF, share_access=7)
+    create = CreateRequest("f", OF_OTHERS, CreateDisposition.OPEN_IF, share_access=7)
     end_of_file = SetInfoRequest(RELATED_FILE_ID, InfoType.FILE, FileInformationClass.END_OF_FILE, FileEndOfFileInformation(3).encode())
     requests = [
         (Command.CREATE, create.encode(), 0),

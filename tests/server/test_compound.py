@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.fsctl import Fsctl
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.smb2.compound import chain
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
@@ -27,7 +27,7 @@ LARGE = 8 << 20
 
 
 def create(name: str, disposition: int = CreateDisposition.OPEN_IF) -> bytes:
-    return CreateRequest(name, AccessMask.FILE_ALL_ACCESS, disposition, share_access=7).encode()
+    return CreateRequest(name, OF_OTHERS, disposition, share_access=7).encode()
 
 
 ECHO = EchoRequest().encode()

@@ -11,9 +11,12 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
+from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.fscc.name_information import FileLinkInformation, FileRenameInformation
+from filesvc.interfaces import Creation
+from filesvc.server.access.rights import ALL
 from filesvc.server.state.caching import BREAK_TIMEOUT
 from filesvc.server.state.open import PipeOpen
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext
@@ -35,6 +38,7 @@ from filesvc.smb2.messages.read import ReadRequest
 from filesvc.smb2.messages.set_info import SetInfoRequest
 from filesvc.smb2.messages.write import WriteRequest
 from filesvc.store.memory import MemoryStore
+from filesvc.store.names import DESCRIPTOR_XATTR
 
 from .compounds import RELATED, Request, ask, receive_frames, send
 from .dialogue import Answer, Client
@@ -59,7 +63,7 @@ class Encodable(Protocol):
     def encode(self) -> bytes: ...
 
 
-def create(name: str, access: int = AccessMask.FILE_ALL_ACCESS, options: int = 0, wanted: int = 0, key: bytes = b"c" * 16) -> Request:
+def create(name: str, access: int = ALL, options: int = 0, wanted: int = 0, key: bytes = b"c" * 16) -> Request:
     contexts, level = ([CreateContext(REQUEST_LEASE, LeaseV2(key, wanted).encode())], OplockLevel.LEASE) if wanted else ([], 0)
     request = CreateRequest(
         name,
@@ -109,6 +113,7 @@ def cancel(client: Client, message_id: int) -> list[Answer]:
 def holder(client: Client, store: MemoryStore) -> Client:
     """A client that has a file C{f} open for its handle's sake, as the Linux kernel keeps those that programs have closed."""
     store.add("f", b"hello")
+    store.open(("f",), Creation.EXISTING, None, False).set_xattr(DESCRIPTOR_XATTR, SecurityDescriptor(EVERYONE).encode())
     client.lease("f", RH, KEY)
     return client
 
@@ -363,6 +368,7 @@ def test_a_related_request_names_no_file(
     client: Client, store: MemoryStore, stale: FileId, ask_of: Callable[[FileId], tuple[int, Encodable]]
 ) -> None:
     store.add("f", b"hello")
+    store.open(("f",), Creation.EXISTING, None, False).set_xattr(DESCRIPTOR_XATTR, SecurityDescriptor(EVERYONE).encode())
     command, request = ask_of(stale)
     assert statuses(ask(client, create("f"), Request(command, request.encode(), RELATED))) == [Status.SUCCESS] * 2
 

@@ -15,6 +15,7 @@ from filesvc.fscc.file_information import CompressionFormat, FileCompressionInfo
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import FileAttributes
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.file_id import FileId
@@ -87,7 +88,7 @@ def test_what_is_made_in_a_folder_may_refuse(client: Client, options: int) -> No
 
 
 def test_rights(client: Client) -> None:
-    everything = AccessMask.FILE_ALL_ACCESS
+    everything = OF_OTHERS
     for value in (NONE, DEFAULT):
         assert compress(client, client.open("a", access=everything & ~AccessMask.FILE_WRITE_DATA), value) is Status.ACCESS_DENIED
         assert compress(client, client.open("a", access=AccessMask.FILE_WRITE_DATA), value) is Status.SUCCESS

@@ -10,9 +10,11 @@ from twisted.internet.defer import succeed
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.filetime import to_filetime
+from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileBasicInformation, FileInformationClass
 from filesvc.interfaces import Creation, FileAttributes, ParentNotFound
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.settings import Share
 from filesvc.smb2.contexts.create_contexts import (
     ALLOCATION_SIZE,
@@ -113,7 +115,7 @@ def test_a_race_to_make_a_file_is_run_again(client: Client, store: MemoryStore, 
         return opens(path, creation, *call)
 
     monkeypatch.setattr(client.server.descriptors, "require_addable", lambda *call: succeed(None))
-    monkeypatch.setattr(client.server.descriptors, "of_folder", lambda *call: succeed(None))
+    monkeypatch.setattr(client.server.descriptors, "of_folder", lambda *call: succeed(SecurityDescriptor()))
     monkeypatch.setattr(store, "open", race)
     assert created(client.create("a", D.OPEN_IF)).create_action == CreateAction.CREATED
     assert list(looks) == []
@@ -151,7 +153,7 @@ def test_a_race_that_is_never_won_ends(client: Client, store: MemoryStore, monke
         raise FileExistsError(errno.EEXIST, "there")
 
     monkeypatch.setattr(client.server.descriptors, "require_addable", lambda *call: succeed(None))
-    monkeypatch.setattr(client.server.descriptors, "of_folder", lambda *call: succeed(None))
+    monkeypatch.setattr(client.server.descriptors, "of_folder", lambda *call: succeed(SecurityDescriptor()))
     monkeypatch.setattr(store, "open", never)
     assert client.create("a", D.OPEN_IF).status is Status.DELETE_PENDING
 
@@ -294,7 +296,7 @@ def maximal(client: Client, known: bytes = b"", **fields: Any) -> QueryMaximalAc
 def test_maximal_access(client: Client, store: MemoryStore) -> None:
     store.add("a")
     told = maximal(client, access=LOOK)
-    assert (told.query_status, told.maximal_access) == (Status.SUCCESS, AccessMask.FILE_ALL_ACCESS)
+    assert (told.query_status, told.maximal_access) == (Status.SUCCESS, OF_OTHERS)
 
 
 def test_maximal_access_that_the_client_knows(client: Client, store: MemoryStore) -> None:
@@ -322,7 +324,7 @@ def test_all_that_is_possible(client: Client, store: MemoryStore) -> None:
 
 
 def test_generic_rights(client: Client, store: MemoryStore) -> None:
-    store.add("a", b"x")
+    client.close(client.open("a"))
     reading = client.open("a", access=AccessMask.GENERIC_READ)
     assert client.ask(Command.WRITE, WriteRequest(reading, 0, b"y").encode()).status is Status.ACCESS_DENIED
     writing = client.open("a", access=AccessMask.GENERIC_ALL)
@@ -425,8 +427,8 @@ def test_a_read_only_folder_is_used_as_any(client: Client) -> None:
         (DELETE, 7, READ, 7, Status.SUCCESS),
         (AccessMask.FILE_APPEND_DATA, 7, READ, 1, Status.SHARING_VIOLATION),
         (AccessMask.FILE_EXECUTE, 6, READ, 7, Status.SHARING_VIOLATION),
-        (LOOK, 0, AccessMask.FILE_ALL_ACCESS, 0, Status.SUCCESS),
-        (AccessMask.FILE_ALL_ACCESS, 0, LOOK, 0, Status.SUCCESS),
+        (LOOK, 0, OF_OTHERS, 0, Status.SUCCESS),
+        (OF_OTHERS, 0, LOOK, 0, Status.SUCCESS),
     ],
 )
 def test_share_modes(

@@ -13,6 +13,7 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.filesystem_information import FileFsAttributeInformation, FileSystemAttributes, FileSystemInformationClass
 from filesvc.fscc.fsctl import Fsctl
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.duplicate_extents import DuplicateExtents
@@ -149,7 +150,7 @@ def test_within_one_file(client: Client, folder: Path, data: bytes, source: File
 
 
 def test_rights(client: Client, source: FileId, target: FileId) -> None:
-    everything = AccessMask.FILE_ALL_ACCESS
+    everything = OF_OTHERS
     assert clone(client, client.open("target", access=everything & ~AccessMask.FILE_WRITE_DATA), source) is Status.ACCESS_DENIED
     blind = client.open("source", access=everything & ~(AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE))
     assert clone(client, target, blind) is Status.ACCESS_DENIED

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from filesvc.dtyp.status import Status
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.settings import Encryption, Limits, Settings, Share
 from filesvc.smb2.file_id import RELATED_FILE_ID
 from filesvc.smb2.header import Command, HeaderFlags
@@ -158,7 +159,7 @@ def test_a_share_that_requires_encryption_is_closed_to_who_cannot(shares: Callab
 def test_a_compound_is_encrypted_as_one(client: Client, store: MemoryStore) -> None:
     store.add("a", b"hello")
     client.seal = True
-    create = CreateRequest("a", 0x1F01FF, CreateDisposition.OPEN, share_access=7).encode()
+    create = CreateRequest("a", OF_OTHERS, CreateDisposition.OPEN, share_access=7).encode()
     create += bytes(-len(create) % 8)
     first = client.header(Command.CREATE, next_command=64 + len(create))
     read = ReadRequest(RELATED_FILE_ID, 0, 5).encode()

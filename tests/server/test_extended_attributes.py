@@ -143,5 +143,6 @@ def test_a_store_that_does_not_keep_them(client: Client, monkeypatch: pytest.Mon
     def refuse(file: MemoryFile, name: str, value: bytes) -> None:
         raise OSError(error, name)
 
+    file_id = client.open("a")
     monkeypatch.setattr(MemoryFile, "set_xattr", refuse)
-    assert put(client, client.open("a"), FullEa("a", b"1")) is status
+    assert put(client, file_id, FullEa("a", b"1")) is status

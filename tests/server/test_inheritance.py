@@ -8,8 +8,10 @@ from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityControl, SecurityDescriptor
 from filesvc.dtyp.sid import Sid
 from filesvc.dtyp.well_known_sids import CREATOR_GROUP, CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, unix_user
-from filesvc.server.access.inheritance import create_descriptor, follow_descriptor
-from filesvc.server.access.rights import ALL
+from filesvc.interfaces import FileAttributes, FileIdentity, Kind, Stat
+from filesvc.server.access.inheritance import create_descriptor
+from filesvc.server.access.ownership import UNREADABLE, effective_descriptor, has_list
+from filesvc.server.access.rights import ALL, allowed_rights
 from filesvc.server.access.token import Token
 
 ALICE, CAROL, STAFF = Sid(5, (21, 1)), Sid(5, (21, 2)), Sid(5, (21, 3))
@@ -100,7 +102,7 @@ def test_a_list_that_is_given_is_followed_by_what_is_inherited_automatically() -
 def test_an_owner_alone_that_is_given() -> None:
     created = create_descriptor(folder(allow(CREATOR_OWNER, READ, OI)), SecurityDescriptor(CAROL), TOKEN, False)
     assert entries(created) == [(CAROL, READ, 0)]
-    assert create_descriptor(None, SecurityDescriptor(CAROL), TOKEN, False) is None
+    assert create_descriptor(SecurityDescriptor(ALICE, STAFF), SecurityDescriptor(CAROL), TOKEN, False) == SecurityDescriptor(CAROL, STAFF)
 
 
 def test_null_lists_are_passed_on() -> None:
@@ -109,14 +111,48 @@ def test_null_lists_are_passed_on() -> None:
     assert created == SecurityDescriptor(ALICE, STAFF, control=PRESENT)
 
 
-def test_nothing_to_follow_from() -> None:
-    assert create_descriptor(None, None, TOKEN, False) is None
+def test_a_folder_without_a_list_passes_none_on() -> None:
+    assert create_descriptor(SecurityDescriptor(CAROL, STAFF), None, TOKEN, False) == SecurityDescriptor(ALICE, STAFF)
 
 
-def test_a_file_without_one_is_the_folder_owners() -> None:
-    followed = follow_descriptor(folder(allow(CREATOR_OWNER, READ, OI)), False)
-    assert followed.owner == CAROL
-    assert entries(followed) == [(CAROL, READ, 0)]
+def on_host(uid: int | None) -> Stat:
+    return Stat(FileIdentity(1, 1), Kind.FILE, 0, 0, 0, 0, 0, 0, FileAttributes.NORMAL, uid=uid, gid=uid)
+
+
+@pytest.mark.parametrize(
+    ("kept", "uid", "owner"),
+    [
+        (None, None, CAROL),
+        (None, 7, CAROL),
+        (None, 8, unix_user(8)),
+        (SecurityDescriptor(ALICE), 8, ALICE),
+    ],
+)
+def test_whose_a_file_is_in_a_folder_with_a_list(kept: SecurityDescriptor | None, uid: int | None, owner: Sid) -> None:
+    """What belongs on the host to the account that the server acts as belongs to the folder's owner."""
+    found = effective_descriptor(kept, folder(allow(CREATOR_OWNER, READ, OI)), on_host(uid), TOKEN)
+    assert found.owner == owner
+    assert entries(found) == [(owner, READ, 0)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "uid", "owner"),
+    [
+        (None, None, unix_user(7)),
+        (None, 7, unix_user(7)),
+        (None, 8, unix_user(8)),
+        (SecurityDescriptor(ALICE), 8, ALICE),
+    ],
+)
+def test_whose_a_file_is_without_a_list(kept: SecurityDescriptor | None, uid: int | None, owner: Sid) -> None:
+    for above in (None, SecurityDescriptor(CAROL, STAFF)):
+        found = effective_descriptor(kept, above, on_host(uid), TOKEN)
+        assert (found.owner, found.dacl, has_list(found)) == (owner, None, False)
+
+
+def test_what_cannot_be_looked_at_lets_nobody_in() -> None:
+    for kept, above in ((UNREADABLE, None), (None, UNREADABLE), (SecurityDescriptor(ALICE), UNREADABLE)):
+        assert allowed_rights(effective_descriptor(kept, above, on_host(8), TOKEN), TOKEN) == 0
 
 
 # What is noted

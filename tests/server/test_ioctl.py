@@ -14,6 +14,7 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.file_ranges import FileLevelTrim, FileRange, SetZeroData, encode_ranges, parse_ranges
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import Creation, FileAttributes
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.commands.control import host_interfaces
 from filesvc.server.settings import Share
 from filesvc.server.state.open import CLUSTER, MAX_FILE_SIZE
@@ -245,7 +246,7 @@ def test_output_that_does_not_fit(client: Client, code: int, length: int, refuse
 )
 def test_rights(client: Client, store: MemoryStore, code: int, data: bytes, right: int) -> None:
     store.add("a", b"x")
-    without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
+    without = client.open("a", access=OF_OTHERS & ~right)
     assert control(client, code, without, data)[0] is Status.ACCESS_DENIED
     assert control(client, code, client.open("a", access=right), data)[0] is Status.SUCCESS
 

@@ -29,6 +29,7 @@ from filesvc.fscc.reparse_point import (
     SymbolicLink,
 )
 from filesvc.interfaces import Creation, FileAttributes, Kind, Special, SpecialType
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.smb2.error import ErrorResponse, SymbolicLinkErrorResponse, parse_error_contexts
 from filesvc.smb2.file_id import FileId
@@ -68,7 +69,7 @@ def linux(make_client: MakeClient) -> Client:
     return make_client(posix=True)
 
 
-def itself(client: Client, name: str, access: int = int(AccessMask.FILE_ALL_ACCESS), options: int = 0) -> FileId:
+def itself(client: Client, name: str, access: int = OF_OTHERS, options: int = 0) -> FileId:
     file_id: FileId = client.open(name, disposition=CreateDisposition.OPEN, access=access, create_options=ITSELF | options)
     return file_id
 
@@ -189,7 +190,7 @@ def test_a_pipe_is_never_woken(client: Client, tmp_path: Path) -> None:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     for options in (0, ITSELF):
-        for access in (LOOK, int(AccessMask.FILE_READ_DATA), int(AccessMask.FILE_ALL_ACCESS)):
+        for access in (LOOK, int(AccessMask.FILE_READ_DATA), OF_OTHERS):
             answer = look(client, "pipe", access, create_options=options)
             if options:
                 client.close(CreateResponse.parse(answer.message).file_id)
@@ -251,7 +252,7 @@ def test_a_link_that_leads_out_or_nowhere_is_the_clients_to_follow(
 def test_what_is_no_file_is_opened_only_by_who_knows_what_it_is(client: Client, tmp_path: Path) -> None:
     for name, tag in put_specials(tmp_path).items():
         if tag != ReparseTag.SYMLINK:
-            for access in (LOOK, int(AccessMask.FILE_READ_DATA), int(AccessMask.FILE_ALL_ACCESS), int(AccessMask.MAXIMUM_ALLOWED)):
+            for access in (LOOK, int(AccessMask.FILE_READ_DATA), OF_OTHERS, int(AccessMask.MAXIMUM_ALLOWED)):
                 assert look(client, name, access).status is Status.IO_REPARSE_TAG_NOT_HANDLED
 
 
@@ -564,7 +565,7 @@ def test_a_race_between_a_folder_and_a_clients_link_is_never_lost(client: Client
                 client.close(file_id)
                 read += 1
             stopped += answer.status is Status.STOPPED_ON_SYMLINK
-            new = client.create("place\\new", access=int(AccessMask.FILE_ALL_ACCESS), create_options=CreateOptions.DELETE_ON_CLOSE)
+            new = client.create("place\\new", access=OF_OTHERS, create_options=CreateOptions.DELETE_ON_CLOSE)
             if new.status is Status.SUCCESS:
                 client.close(CreateResponse.parse(new.message).file_id)
     finally:

@@ -27,6 +27,7 @@ from filesvc.fscc.posix_information import (
 )
 from filesvc.fscc.reparse_point import ReparseDataBuffer, ReparseTag, SymbolicLink
 from filesvc.interfaces import FileAttributes
+from filesvc.server.access.rights import ALL
 from filesvc.server.server import Server
 from filesvc.smb2.contexts.create_contexts import POSIX, CreateContext
 from filesvc.smb2.contexts.negotiate_contexts import PosixExtensionsAvailable
@@ -224,7 +225,7 @@ def test_a_rename_and_a_link_have_posix_names(linux: Client, tmp_path: Path) -> 
 @pytest.mark.parametrize("mode", [0o640, 0o755, 0o400])
 def test_a_mode_is_set_as_linux_does_and_no_list_is_kept(linux: Client, make_client: MakeClient, tmp_path: Path, mode: int) -> None:
     """Linux sends the mode as a SID, among entries for an owner that this machine does not know."""
-    file_id = open_posix(linux, "f")
+    file_id = open_posix(linux, "f", access=ALL)
     owner = Sid(22, (1, 4711))
     entries = [Ace(AceType.ACCESS_ALLOWED, Sid(5, (88, 3, mode)), 0), Ace(AceType.ACCESS_ALLOWED, owner, 0x1F01FF)]
     descriptor = SecurityDescriptor(dacl=Acl(list(entries)), control=SecurityControl.DACL_PRESENT)

@@ -17,6 +17,7 @@ from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.filesystem_information import FileSystemInformationClass
 from filesvc.fscc.name_information import parse_streams
 from filesvc.interfaces import Creation, FileAttributes, Kind, Stat, Times
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.error import ErrorResponse
@@ -200,7 +201,7 @@ def test_classes_that_may_be_cut(client: Client, file: FileId, what: int, least:
 )
 def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> None:
     store.add("a")
-    without = client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right)
+    without = client.open("a", access=OF_OTHERS & ~right)
     assert client.query_info(without, what).status is Status.ACCESS_DENIED
     assert client.query_info(client.open("a", access=right), what).status is not Status.ACCESS_DENIED
 

@@ -9,6 +9,7 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.ea import FullEa, encode_full_eas
 from filesvc.fscc.file_information import FileAllocationInformation, FileEndOfFileInformation, FileInformationClass
 from filesvc.fscc.name_information import FileShortNameInformation
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateOptions
 from filesvc.smb2.messages.query_info import InfoType
@@ -62,7 +63,7 @@ def test_classes_that_cannot_be_set(client: Client, kind: int, classes: tuple[in
 # Short names
 
 
-def set_short_name(client: Client, opened: str, name: str, access: int = AccessMask.FILE_ALL_ACCESS, options: int = 0) -> Status:
+def set_short_name(client: Client, opened: str, name: str, access: int = OF_OTHERS, options: int = 0) -> Status:
     file_id = client.open(opened, access=access, create_options=options)
     return client.set_info(file_id, INFORMATION.SHORT_NAME, FileShortNameInformation(name)).status
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.errors import StatusError
 from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.smb2.contexts.create_contexts import DURABLE_HANDLE_REQUEST_V2, CreateContext
@@ -50,7 +51,7 @@ def test_late_reads_are_not(client: Client) -> None:
 
 
 def test_the_sequence_starts_with_that_of_the_create(client: Client) -> None:
-    answer = client.ask(Command.CREATE, CreateRequest("f", 0x1F01FF, CreateDisposition.OPEN_IF).encode(), status=9)
+    answer = client.ask(Command.CREATE, CreateRequest("f", OF_OTHERS, CreateDisposition.OPEN_IF).encode(), status=9)
     assert write(client, response(answer).file_id, 8) is Status.FILE_NOT_AVAILABLE
 
 

@@ -26,7 +26,7 @@ from filesvc.dtyp.well_known_sids import CREATOR_OWNER, EVERYONE, LOCAL_SYSTEM, 
 from filesvc.fscc.file_information import FileInformationClass
 from filesvc.fscc.name_information import FileRenameInformation
 from filesvc.interfaces import Creation, Kind
-from filesvc.server.access.rights import ALL
+from filesvc.server.access.rights import ALL, OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.server.settings import Settings, Share
 from filesvc.smb2.contexts.create_contexts import (
@@ -59,13 +59,18 @@ def entries(descriptor: SecurityDescriptor) -> list[tuple[Sid, int, int]]:
 
 
 @pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    return make_client(desires=ALL)
+
+
+@pytest.fixture
 def alice(client: Client) -> Client:
     return client
 
 
 @pytest.fixture
 def carol(make_client: MakeClient) -> Client:
-    return make_client(user="carol")
+    return make_client(user="carol", desires=ALL)
 
 
 def test_users_are_told_apart(alice: Client, carol: Client) -> None:
@@ -81,7 +86,7 @@ def test_users_are_told_apart(alice: Client, carol: Client) -> None:
 
 def test_without_a_descriptor_the_mode_tells_and_nobody_is_refused(alice: Client, carol: Client, store: MemoryStore) -> None:
     store.add("plain", b"data")
-    file_id = carol.open("plain")
+    file_id = carol.open("plain", access=OF_OTHERS)
     aces = entries(ask(carol, file_id))
     assert [sid for sid, _, _ in aces] == [unix_user(os.getuid()), ask(carol, file_id).group, EVERYONE]
     assert aces[2][1] == READ
@@ -263,7 +268,8 @@ def test_only_what_one_may_delete_is_replaced(
     alice.close(theirs)
     request = SetInfoRequest(carol.open("mine"), InfoType.FILE, kind, FileRenameInformation(True, r"f\theirs").encode())
     assert carol.ask(Command.SET_INFO, request.encode()).status is status
-    left = CreateResponse.parse(alice.create(r"f\theirs", OPEN, AccessMask.READ_CONTROL).message).end_of_file
+    now = carol if status is Status.SUCCESS else alice
+    left = CreateResponse.parse(now.create(r"f\theirs", OPEN, AccessMask.READ_CONTROL).message).end_of_file
     assert left == (0 if status is Status.SUCCESS else 3)
 
 
@@ -355,7 +361,8 @@ class TestOnDisk:
             assert (tmp_path / name).stat().st_mode & 0o7777 == mode
 
     def test_executables_stay_so(self, client: Client, tmp_path: Path) -> None:
-        (tmp_path / "program").touch(0o755)
+        client.close(client.open("program"))
+        (tmp_path / "program").chmod(0o755)
         assert put(client, client.open("program"), listing(allow(EVERYONE, READ))) is Status.SUCCESS
         assert (tmp_path / "program").stat().st_mode & 0o777 == 0o755
 
@@ -393,12 +400,13 @@ def test_folders_may_be_deep(make_server: MakeServer, client: Client) -> None:
     names = ("d",) * 600
     for depth in range(len(names)):
         store.open(names[: depth + 1], Creation.NEW, Kind.DIRECTORY, False).close()
-    other = Client(make_server(shares=[Share("files", store)]))
+    other = Client(make_server(shares=[Share("files", store)]), desires=ALL)
     other.negotiate()
     other.log_on()
     other.enter()
     path = "\\".join(names)
     assert other.create(path, OPEN, READ).status is Status.SUCCESS
+    store.open(("d",), Creation.EXISTING, None, False).set_xattr(XATTR, SecurityDescriptor(owner_of(other, other.open("mine"))).encode())
     put(other, other.open("d"), listing(allow(CREATOR_OWNER, ALL, INHERIT)))
     file_id = other.open(path + r"\file")
     assert entries(ask(other, file_id)) == [(owner_of(other, file_id), ALL, 0)]

@@ -33,7 +33,7 @@ def server(server_on_disk: Server) -> Server:
 
 @pytest.fixture
 def alice(make_client: MakeClient) -> Client:
-    return make_client()
+    return make_client(desires=AccessMask.FILE_ALL_ACCESS)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from filesvc.fscc.file_information import (
 )
 from filesvc.fscc.name_information import FileAllInformation, FileLinkInformation, FileRenameInformation
 from filesvc.interfaces import FileAttributes
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.settings import Share
 from filesvc.smb2.contexts.create_contexts import ALLOCATION_SIZE, AllocationSize, CreateContext
 from filesvc.smb2.file_id import FileId
@@ -138,7 +139,7 @@ def test_buffers_too_short(client: Client, what: int, minimum: int) -> None:
 def test_rights(client: Client, store: MemoryStore, what: int, right: int) -> None:
     store.add("a")
     buffer = bytes(24)
-    assert put(client, client.open("a", access=AccessMask.FILE_ALL_ACCESS & ~right), what, buffer) is Status.ACCESS_DENIED
+    assert put(client, client.open("a", access=OF_OTHERS & ~right), what, buffer) is Status.ACCESS_DENIED
     assert put(client, client.open("a", access=right), what, buffer) is not Status.ACCESS_DENIED
 
 

@@ -167,7 +167,7 @@ def test_attributes_are_the_files(client: Client, store: MemoryStore) -> None:
 
 
 def test_the_descriptor_is_the_files(client: Client) -> None:
-    file_id = client.open("a:s")
+    file_id = client.open("a:s", access=AccessMask.FILE_ALL_ACCESS)
     reads = Acl([Ace(AceType.ACCESS_ALLOWED, EVERYONE, AccessMask.FILE_GENERIC_READ)])
     descriptor = SecurityDescriptor(dacl=reads, control=SecurityControl.DACL_PRESENT).encode()
     request = SetInfoRequest(file_id, InfoType.SECURITY, 0, descriptor, SecurityInformation.DACL)

@@ -10,6 +10,7 @@ import pytest
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileDispositionInformation, FileInformationClass
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.commands.create_contexts.durable import DEFAULT_TIMEOUT
 from filesvc.server.state.caching import BREAK_TIMEOUT, LOOK_S
 from filesvc.smb2.contexts.create_contexts import REQUEST_LEASE, CreateContext, DurableHandleFlags
@@ -62,7 +63,7 @@ def lease(state: LeaseState, key: bytes = KEY) -> list[CreateContext]:
     return [CreateContext(REQUEST_LEASE, LeaseV2(key, state).encode())] if state else []
 
 
-def hold(client: Client, state: LeaseState, share: int = ALL, key: bytes = KEY, access: int = AccessMask.FILE_ALL_ACCESS) -> FileId:
+def hold(client: Client, state: LeaseState, share: int = ALL, key: bytes = KEY, access: int = OF_OTHERS) -> FileId:
     """A persistent handle, with a lease."""
     guid = GUID if key == KEY else OTHER_GUID
     contexts = [dh2q(guid, flags=PERSISTENT), *lease(state, key)]

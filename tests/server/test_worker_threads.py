@@ -19,6 +19,7 @@ from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformat
 from filesvc.fscc.file_ranges import FileRange, parse_ranges
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.interfaces import FileIdentity, TakesLong
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.server import Server
 from filesvc.server.settings import Share
 from filesvc.smb2.contexts.lease import LeaseState
@@ -220,7 +221,7 @@ def unread(make_server: MakeServer, client: Client, tmp_path: Path) -> Iterator[
 
 def test_a_request_waits_until_a_folder_is_read(unread: tuple[UnreadStore, Client]) -> None:
     store, client = unread
-    creating = start(client, Command.CREATE, CreateRequest("new", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN_IF).encode())
+    creating = start(client, Command.CREATE, CreateRequest("new", OF_OTHERS, CreateDisposition.OPEN_IF).encode())
     assert not client.receive()
     assert client.ask(Command.ECHO, EchoRequest().encode()).status is Status.SUCCESS
     store.ready.set_result(None)

@@ -79,8 +79,7 @@ def test_a_special_file_has_the_mode_and_tells_whose_it_is(client: Client, tmp_p
 
 
 def test_its_mode_is_set_and_what_it_cannot_keep_is_refused(client: Client, tmp_path: Path) -> None:
-    client.close(make(client, "pipe", ReparseTag.LX_FIFO, stat.S_IFIFO | 0o600))
-    file_id = client.open("pipe", disposition=CreateDisposition.OPEN, create_options=ITSELF)
+    file_id = make(client, "pipe", ReparseTag.LX_FIFO, stat.S_IFIFO | 0o600, access=int(AccessMask.FILE_ALL_ACCESS))
     assert put(client, file_id, "$LXMOD", number(stat.S_IFIFO | 0o640)) is Status.SUCCESS
     status = os.lstat(tmp_path / "pipe")
     assert status.st_mode == stat.S_IFIFO | 0o640

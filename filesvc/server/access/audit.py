@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 log = Logger()
 
 
-def audit(descriptor: SecurityDescriptor | None, rights: int, granted: bool, token: Token, user: str, path: Path) -> None:
+def audit(descriptor: SecurityDescriptor, rights: int, granted: bool, token: Token, user: str, path: Path) -> None:
     """Write one line to the log if the user was granted rights, or refused, that an entry about this user names."""
-    if descriptor is None or descriptor.sacl is None:
+    if descriptor.sacl is None:
         return
     outcome = AceFlags.SUCCESSFUL_ACCESS if granted else AceFlags.FAILED_ACCESS
     for ace in descriptor.sacl.aces:

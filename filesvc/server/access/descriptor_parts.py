@@ -51,6 +51,22 @@ TO_SET: dict[SecurityInformation, tuple[int, ...]] = {
 """The rights it takes to set each part of a descriptor (MS-SMB2 3.3.5.21.3)."""
 
 
+_PARTS = sum(TO_SET)
+_OF_ACLS = {SecurityInformation.DACL: 0xA0000000, SecurityInformation.SACL: 0x50000000}
+"""PROTECTED and UNPROTECTED, which Windows says along with each list; the descriptor's own bits say the same (MS-DTYP 2.4.7)."""
+
+
+def check_parts(parts: int) -> None:
+    """
+    Go on only if what is to be set of a descriptor is known. MS-SMB2 has a server ignore other bits; who sets them expects an effect.
+
+    @raise StatusError: INVALID_PARAMETER.
+    """
+    known = _PARTS | sum(flags for acl, flags in _OF_ACLS.items() if parts & acl)
+    if parts & ~known:
+        raise StatusError(Status.INVALID_PARAMETER)
+
+
 def require_parts(granted: int, parts: int, rights: dict[SecurityInformation, tuple[int, ...]]) -> None:
     """
     Go on only if the rights that some parts of a descriptor take are among those that were granted.

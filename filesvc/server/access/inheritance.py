@@ -30,11 +30,9 @@ _SACL_PROTECTED = int(SecurityControl.SACL_PROTECTED)
 _SACL_AUTO_INHERITED = int(SecurityControl.SACL_AUTO_INHERITED)
 
 
-def create_descriptor(
-    parent: SecurityDescriptor | None, given: SecurityDescriptor | None, token: Token, directory: bool
-) -> SecurityDescriptor | None:
+def create_descriptor(parent: SecurityDescriptor, given: SecurityDescriptor | None, token: Token, directory: bool) -> SecurityDescriptor:
     """
-    The descriptor of a file that a user makes in a folder; C{None} if there is nothing that it could follow from.
+    The descriptor of a file that a user makes in a folder; one without a list if neither the folder has one nor the creator gives one.
 
     @param parent: the folder's.
     @param given: what the creator wants it to be, if anything; generic rights in it are mapped already.
@@ -42,23 +40,22 @@ def create_descriptor(
     owner = given.owner if given is not None and given.owner is not None else token.user
     group = given.group if given is not None and given.group is not None else token.group
     created = _create_dacl(parent, given, owner, group, directory)
-    if created is not None:
-        _add_sacl(created, parent, given, directory)
+    _add_sacl(created, parent, given, directory)
     return created
 
 
 def _create_dacl(
-    parent: SecurityDescriptor | None, given: SecurityDescriptor | None, owner: Sid, group: Sid, directory: bool
-) -> SecurityDescriptor | None:
+    parent: SecurityDescriptor, given: SecurityDescriptor | None, owner: Sid, group: Sid, directory: bool
+) -> SecurityDescriptor:
     if given is not None and given.control & _PRESENT:
         created = SecurityDescriptor(owner, group, given.dacl, control=_PRESENT | given.control & _PROTECTED)
-        if parent is not None and parent.control & _AUTO_INHERITED and given.dacl is not None and not given.control & _PROTECTED:
+        if parent.control & _AUTO_INHERITED and given.dacl is not None and not given.control & _PROTECTED:
             inherited = _inherit(parent.dacl, parent.control & _AUTO_INHERITED, owner, group, directory)
             created.dacl = Acl(_explicit(given.dacl) + inherited, given.dacl.revision)
             created.control |= _AUTO_INHERITED
         return created
-    if parent is None:
-        return None
+    if not parent.control & _PRESENT:
+        return SecurityDescriptor(owner, group)
     aces = _inherit(parent.dacl, parent.control & _AUTO_INHERITED, owner, group, directory)
     if parent.dacl is None:
         return SecurityDescriptor(owner, group, control=_PRESENT)
@@ -67,14 +64,14 @@ def _create_dacl(
     return SecurityDescriptor(owner, group, Acl(aces), control=_PRESENT | parent.control & _AUTO_INHERITED)
 
 
-def _add_sacl(created: SecurityDescriptor, parent: SecurityDescriptor | None, given: SecurityDescriptor | None, directory: bool) -> None:
+def _add_sacl(created: SecurityDescriptor, parent: SecurityDescriptor, given: SecurityDescriptor | None, directory: bool) -> None:
     """What is noted of the new file: what its creator wants noted, and what the folder passes on."""
     assert created.owner is not None
     assert created.group is not None
     wanted = given.sacl if given is not None else None
     aces = _explicit(wanted) if wanted is not None else []
     protected = given.control & _SACL_PROTECTED if given is not None else 0
-    if parent is not None and not protected:
+    if not protected:
         aces += _inherit(parent.sacl, parent.control & _SACL_AUTO_INHERITED, created.owner, created.group, directory)
         created.control |= parent.control & _SACL_AUTO_INHERITED
     created.control |= protected
@@ -82,18 +79,9 @@ def _add_sacl(created: SecurityDescriptor, parent: SecurityDescriptor | None, gi
         created.sacl = Acl(aces)
 
 
-def follow_descriptor(parent: SecurityDescriptor, directory: bool) -> SecurityDescriptor:
-    """
-    The descriptor that stands for a file without one, in a folder that has one: as if the folder's owner had made the file.
-
-    That is so for what local programs put there.
-    """
-    assert parent.owner is not None
-    assert parent.group is not None
-    maker = Token(parent.owner, parent.group, frozenset(), parent.owner)
-    descriptor = create_descriptor(parent, None, maker, directory)
-    assert descriptor is not None
-    return descriptor
+def follow_descriptor(parent: SecurityDescriptor, owner: Sid, group: Sid, directory: bool) -> SecurityDescriptor:
+    """The descriptor that stands for a file that keeps none, in a folder that has one: as if its owner had made it there."""
+    return create_descriptor(parent, None, Token(owner, group, frozenset(), owner), directory)
 
 
 def _default_dacl(owner: Sid) -> Acl:

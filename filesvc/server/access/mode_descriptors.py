@@ -5,34 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
-from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, SecurityDescriptor
-from filesvc.dtyp.well_known_sids import EVERYONE, unix_group, unix_user
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, Acl, AnyAce, SecurityControl, SecurityDescriptor
+from filesvc.dtyp.well_known_sids import EVERYONE
 from filesvc.interfaces import Kind, Stat
 
 if TYPE_CHECKING:
     from filesvc.dtyp.sid import Sid
-    from filesvc.server.access.token import Token
 
 _READ = int(AccessMask.FILE_GENERIC_READ)
 _WRITE = int(AccessMask.FILE_GENERIC_WRITE | AccessMask.FILE_DELETE_CHILD | AccessMask.DELETE)
 _EXECUTE = int(AccessMask.FILE_GENERIC_EXECUTE)
 _OWNS = int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER | AccessMask.DELETE | AccessMask.FILE_WRITE_ATTRIBUTES)
+SET_ID = 0o6000
+"""The bits that let who executes a file act as its owner, or as one of its group."""
 
 
-def mode_descriptor(stat: Stat, token: Token) -> SecurityDescriptor:
-    """
-    The descriptor that says what a file's mode says, to a user who asks.
-
-    What belongs to the account that the server acts as, or to nobody, belongs to whoever asks, until a descriptor is stored that says whose
-    it is.
-    """
-    account = token.account if stat.uid is None else unix_user(stat.uid)
-    group = token.group if stat.gid is None else unix_group(stat.gid)
-    mode = stat.mode
-    entries = ((account, _rights(mode >> 6) | _OWNS), (group, _rights(mode >> 3)), (EVERYONE, _rights(mode)))
+def mode_descriptor(stat: Stat, descriptor: SecurityDescriptor) -> SecurityDescriptor:
+    """A file's descriptor that has no list, with one that says what the file's mode says."""
+    owner, group, mode = descriptor.owner, descriptor.group, stat.mode
+    assert owner is not None
+    assert group is not None
+    entries = ((owner, _rights(mode >> 6) | _OWNS), (group, _rights(mode >> 3)), (EVERYONE, _rights(mode)))
     inherit = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT if stat.kind is Kind.DIRECTORY else AceFlags(0)
-    aces = [Ace(AceType.ACCESS_ALLOWED, sid, mask, inherit) for sid, mask in entries if mask]
-    return SecurityDescriptor(token.user if account == token.account else account, group, Acl(list(aces)))
+    aces: list[AnyAce] = [Ace(AceType.ACCESS_ALLOWED, sid, mask, inherit) for sid, mask in entries if mask]
+    return SecurityDescriptor(owner, group, Acl(aces), descriptor.sacl, descriptor.control & ~SecurityControl.DACL_PROTECTED)
 
 
 def descriptor_mode(descriptor: SecurityDescriptor, mode: int, directory: bool) -> int:

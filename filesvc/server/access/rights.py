@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask, map_generic
-from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, SecurityDescriptor
+from filesvc.dtyp.security_descriptor import Ace, AceFlags, AceType, SecurityControl, SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.dtyp.well_known_sids import OWNER_RIGHTS
 from filesvc.server.errors import StatusError
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 ALL = int(AccessMask.FILE_ALL_ACCESS)
 READ_ONLY = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_GENERIC_EXECUTE)
-OF_GUESTS = ALL & ~int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER)
-"""Whoever is not known decides about nobody else's access."""
+OF_OTHERS = ALL & ~int(AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER)
+"""Who does not own a file, or is not known, decides about nobody else's access."""
 WRITES_DATA = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 TOUCHES_DATA = int(WRITES_DATA | AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE)
 OVERWRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_WRITE_EA | AccessMask.FILE_WRITE_ATTRIBUTES)
 """What it takes to replace a file's data and attributes by opening it."""
 
+_PRESENT = int(SecurityControl.DACL_PRESENT)
 _MAXIMUM_ALLOWED = int(AccessMask.MAXIMUM_ALLOWED)
 _ACCESS_SYSTEM_SECURITY = int(AccessMask.ACCESS_SYSTEM_SECURITY)
 _KNOWN = ALL | _ACCESS_SYSTEM_SECURITY | _MAXIMUM_ALLOWED | 0xF0000000
@@ -59,12 +60,14 @@ def allowed_rights(descriptor: SecurityDescriptor, token: Token) -> int:
     """
     All that a descriptor lets a user do.
 
+    One without a list lets all do what the system lets the server do, and leaves who may to the owner and to administrators.
+
     Of two entries that contradict each other the first counts. The owner may read and change the list whatever it says, unless an entry for
     OWNER RIGHTS says what the owner may. An administrator may become the owner.
     """
-    if descriptor.dacl is None:
-        return ALL
     owns = descriptor.owner is not None and token.owns(descriptor.owner)
+    if descriptor.dacl is None:
+        return ALL if descriptor.control & _PRESENT or owns or token.is_administrator else OF_OTHERS
     implied = _OWNERS if owns else 0
     allowed = denied = 0
     for ace in descriptor.dacl.aces:

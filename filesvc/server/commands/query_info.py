@@ -66,7 +66,7 @@ def _reply(data: bytes, limit: int, minimum: int) -> Reply:
 async def _security(request: QueryInfoRequest, open: Open, call: Call) -> Reply:
     parts = request.additional_information
     require_parts(open.granted_access, parts, TO_QUERY)
-    descriptor = await call.connection.server.descriptors.of_open(open)
+    descriptor = await call.connection.server.descriptors.to_tell(open)
     if parts & SecurityInformation.DACL and (open.session.apple or 0) & ServerCapabilities.NFS_ACE:
         descriptor = with_nfs_entries(descriptor, await open.stat())
     data = select(descriptor, parts).encode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
-from filesvc.server.access.descriptor_parts import TO_SET, amend, require_parts
+from filesvc.server.access.descriptor_parts import TO_SET, amend, check_parts, require_parts
 from filesvc.server.access.nfs_entries import kept_mode, take_nfs_entries
 from filesvc.server.commands.info import file_settings as file_setting
 from filesvc.server.commands.info import refusals
@@ -72,7 +72,7 @@ async def _take_mode(
     without one goes on following its mode.
     """
     rest, mode = take_nfs_entries(new)
-    current = await descriptors.of_open(open)
+    current = await descriptors.to_tell(open)
     if rest is not new and rest.dacl is not None:
         told_before = current.dacl is not None and rest.dacl.aces == current.dacl.aces
         if not rest.dacl.aces or told_before or (open.posix and mode is not None):
@@ -83,15 +83,18 @@ async def _take_mode(
 
 
 async def _set_security(open: Open, parts: int, new: SecurityDescriptor, call: Call) -> None:
-    """Replace parts of the file's descriptor."""
+    """Replace parts of the file's descriptor: nothing else, and nothing if none are named."""
+    check_parts(parts)
     require_parts(open.granted_access, parts, TO_SET)
+    if not parts:
+        return
     await open.node.caching.give_way(Operation.SET_SECURITY, open.holder, call.wait)
     descriptors = call.connection.server.descriptors
     mode = None
     if parts & SecurityInformation.DACL and (open.posix or (open.session.apple or 0) & ServerCapabilities.NFS_ACE):
         parts, new, mode = await _take_mode(open, parts, new, descriptors)
-    if parts or mode is None:
-        await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token))
+    if parts:
+        await descriptors.keep(open, amend(await descriptors.of_open(open), new, parts, open.session.token), parts)
     if mode is not None:
         await open.run(open.file.set_owner, None, None, mode)
     open.tree.server.notifier.modified(open, CompletionFilter.SECURITY)

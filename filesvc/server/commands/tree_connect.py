@@ -40,7 +40,7 @@ async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     if share is None or share.read_only:
         maximal = access.READ_ONLY
     else:
-        maximal = access.OF_GUESTS if session.guest or session.anonymous else access.ALL
+        maximal = access.OF_OTHERS if session.guest or session.anonymous else access.ALL
     tree = TreeConnect(session.next_tree_id(), session, connection.server, share, maximal)
     if share is not None:
         await _require_folder(tree, share)

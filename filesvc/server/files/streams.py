@@ -64,6 +64,11 @@ def _xattr(name: str) -> str:
     return PREFIX + name + SUFFIX
 
 
+def base_of(file: IOpenFile) -> IOpenFile:
+    """The file that is open, or that of the stream that is."""
+    return file.base if isinstance(file, StreamFile) else file
+
+
 def stream_names(file: IOpenFile) -> list[str]:
     """The names of a file's named streams, as they are kept."""
     names = (name for name in file.list_xattrs() if name.startswith(PREFIX) and name.endswith(SUFFIX))

@@ -39,4 +39,4 @@ async def _is_readable(name: str, directory: Open, descriptors: Descriptors) -> 
         return False
     finally:
         await tree.run(file.close)
-    return descriptor is None or not _READ & ~allowed_rights(descriptor, tree.session.token)
+    return not _READ & ~allowed_rights(descriptor, tree.session.token)

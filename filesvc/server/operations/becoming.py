@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from filesvc.dtyp.access_mask import AccessMask
@@ -10,6 +11,7 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
 from filesvc.fscc.reparse_point import ReparseDataBuffer
 from filesvc.interfaces import FileAttributes, IDescriptorFile, IReparsePointFile, ISpecialFile, ISpecialFileStore, Kind, Special, Stat
+from filesvc.server.access.ownership import is_owner_alone
 from filesvc.server.errors import StatusError
 from filesvc.server.files.special_files import special_of
 from filesvc.server.files.stream_access import node_key
@@ -19,6 +21,7 @@ from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.store.names import DESCRIPTOR_XATTR
 
 if TYPE_CHECKING:
+    from filesvc.interfaces import IOpenFile
     from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.open import Open
 
@@ -40,7 +43,7 @@ async def become_reparse_point(open: Open, buffer: bytes, descriptors: Descripto
     if not await _become_special(open, buffer, stat, descriptors):
         if stat.kind is Kind.FILE:
             await open.run(_reparse_point_of(open).set_reparse_point, buffer)
-        elif DESCRIPTOR_XATTR in await open.run(open.file.list_xattrs):
+        elif DESCRIPTOR_XATTR in await open.run(_values, open.file):
             # It would be lost, and with it what its owner wants of it.
             raise StatusError(Status.ACCESS_DENIED)
         else:
@@ -81,7 +84,7 @@ async def _become_special(open: Open, buffer: bytes, stat: Stat, descriptors: De
         return False
     mode = None
     if not ISpecialFile.providedBy(open.file):
-        names = await open.run(open.file.list_xattrs)
+        names = await open.run(_values, open.file)
         if (stat.kind is Kind.FILE and stat.size) or any(not name.startswith(WSL_PREFIX) for name in names):
             return False
         if WSL_MODE in names and await descriptors.maximal_access(open.tree, open.file) & AccessMask.WRITE_DAC:
@@ -106,11 +109,37 @@ async def _become(open: Open, what: Special | bytes | Kind) -> None:
     if len(open.node.opens) > 1 or open.node.streams or open.node.base is not None:
         raise StatusError(Status.SHARING_VIOLATION)
     before = open.file
+    owner, uid = await open.run(_owner, before), (await open.run(before.stat)).uid
     open.file = await open.run(store.become, before, what)
+    await _keep_owner(open, owner, uid)
     # Who watches it knows it by its descriptor.
     open.on_close.append(before.close)
     open.descriptor = open.file.fileno() if IDescriptorFile.providedBy(open.file) and open.file.kind is Kind.FILE else None
     nodes.rename(open.node, node_key(store, open.file))
+
+
+async def _keep_owner(open: Open, owner: bytes | None, uid: int | None) -> None:
+    """Leave it its owner's, as far as the host lets us and the new file keeps values."""
+    with suppress(OSError):
+        await open.run(open.file.set_owner, uid, None, None)
+    if owner is not None:
+        with suppress(OSError):
+            await open.run(open.file.set_xattr, DESCRIPTOR_XATTR, owner)
+
+
+def _owner(file: IOpenFile) -> bytes | None:
+    """What is kept with a file, if that says whose it is and no more."""
+    try:
+        value: bytes = file.get_xattr(DESCRIPTOR_XATTR)
+    except OSError:
+        return None
+    return value if is_owner_alone(value) else None
+
+
+def _values(file: IOpenFile) -> list[str]:
+    """The named values that a file keeps, but for one that only says whose it is."""
+    names: list[str] = file.list_xattrs()
+    return [name for name in names if name != DESCRIPTOR_XATTR or _owner(file) is None]
 
 
 async def _tell(open: Open) -> None:

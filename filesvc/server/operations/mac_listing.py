@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from filesvc.apple.afp_info import FINDER_INFO_SIZE, listed_finder_info
 from filesvc.apple.apple_double import PREFIX as BESIDE
 from filesvc.fscc.directory_information import MacDirectoryEntry
-from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, Kind
-from filesvc.server.access.inheritance import follow_descriptor
+from filesvc.interfaces import Creation, Entry, IFileStore, IOpenFile, Kind, SpecialType
 from filesvc.server.access.nfs_entries import posix_mode
-from filesvc.server.access.rights import ALL, allowed_rights
+from filesvc.server.access.ownership import effective_descriptor
+from filesvc.server.access.rights import allowed_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.afp_streams import AFP_INFO, AFP_RESOURCE, AfpInfoFile, stream_file
 from filesvc.server.files.foreign_streams import NETATALK_METADATA, NETATALK_RESOURCE, ForeignStreams
@@ -67,14 +67,15 @@ async def describe(entries: Sequence[Entry], directory: Open, descriptors: Descr
     return described
 
 
-async def _maximal_access(entry: Entry, directory: Open, above: SecurityDescriptor | None, descriptors: Descriptors) -> int:
-    """What the user may do with an entry; it is looked at if it has a descriptor of its own."""
-    tree = directory.tree
+async def _maximal_access(entry: Entry, directory: Open, above: SecurityDescriptor, descriptors: Descriptors) -> int:
+    """What the user may do with an entry; it is looked at if it has a descriptor of its own, or may be elsewhere."""
+    tree, stat = directory.tree, entry.stat
     if entry.problem is not None:
         return 0
-    if entry.name in DOTS or DESCRIPTOR_XATTR not in entry.xattrs:
-        followed = None if above is None else follow_descriptor(above, entry.stat.kind is Kind.DIRECTORY)
-        return tree.maximal_access & (ALL if followed is None else allowed_rights(followed, tree.session.token))
+    if entry.name in DOTS or (DESCRIPTOR_XATTR not in entry.xattrs and stat.special is not SpecialType.SYMLINK):
+        token = tree.session.token
+        descriptor = above if entry.name in DOTS else effective_descriptor(None, above, stat, token)
+        return tree.maximal_access & allowed_rights(descriptor, token)
     try:
         file = await directory.run(tree.store.open, (*directory.path, entry.name), Creation.EXISTING, None, False)
     except OSError:

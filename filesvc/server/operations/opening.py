@@ -22,6 +22,7 @@ from filesvc.interfaces import (
 from filesvc.server.access.audit import audit
 from filesvc.server.access.inheritance import create_descriptor
 from filesvc.server.access.mode_descriptors import descriptor_mode
+from filesvc.server.access.ownership import has_list
 from filesvc.server.access.privileges import audit_privilege, privileged_rights
 from filesvc.server.access.rights import OVERWRITES, TOUCHES_DATA, WRITES_DATA, desired_rights, granted_rights
 from filesvc.server.errors import StatusError
@@ -205,7 +206,7 @@ class OpenAttempt:
 
     async def _check_access(self, file: IOpenFile, stat: Stat, rights: int) -> int:
         """The rights granted on what is there (MS-FSA 2.1.5.1.2.1)."""
-        descriptor, allowed = await self.descriptors.access(self.tree, file)
+        descriptor, allowed = await self.descriptors.access(self.tree, file, stat)
         maximal = allowed | self._privileged
         if file.kind is not Kind.DIRECTORY and rights & _MAXIMUM_ALLOWED:
             if stat.attributes & _READONLY:
@@ -235,7 +236,7 @@ class OpenAttempt:
         """The rights that the open is to have whatever descriptors say."""
         return privileged_rights(self.options, self.tree.session.token) & self.tree.maximal_access
 
-    def _audit(self, descriptor: SecurityDescriptor | None, rights: int, granted: bool, file: IOpenFile) -> None:
+    def _audit(self, descriptor: SecurityDescriptor, rights: int, granted: bool, file: IOpenFile) -> None:
         session = self.tree.session
         assert session.user is not None
         audit(descriptor, self._demanded(rights), granted, session.token, session.user.name, file.path)
@@ -346,11 +347,10 @@ class OpenAttempt:
         directory = bool(self.options & _DIRECTORY_FILE)
         kind = Kind.DIRECTORY if directory else Kind.FILE
         descriptor = await self._new_descriptor(directory)
-        mode = None if descriptor is None else descriptor_mode(descriptor, 0, directory)
+        mode = descriptor_mode(descriptor, 0, directory) if has_list(descriptor) else None
         file = await tree.run(self.finder.store.open, self.name.path, Creation.NEW, kind, not directory, mode)
         try:
-            if descriptor is not None:
-                await self.descriptors.keep_new(tree, file, descriptor)
+            await self.descriptors.keep_new(tree, file, descriptor)
             if self.posix_mode is not None:
                 await tree.run(file.set_owner, None, None, settable_mode(self.posix_mode, directory))
             chosen = kept_attributes(self.attributes)
@@ -432,7 +432,7 @@ class OpenAttempt:
         self._audit_privilege(AccessMask.FILE_WRITE_DATA & ~allowed, base)
         return maximal
 
-    async def _new_descriptor(self, directory: bool) -> SecurityDescriptor | None:
+    async def _new_descriptor(self, directory: bool) -> SecurityDescriptor:
         """What the folder and the request make the new file's descriptor."""
         tree, path, descriptors = self.tree, self.name.path, self.descriptors
         await descriptors.require_addable(tree, path, directory, self._privileged)

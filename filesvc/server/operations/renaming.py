@@ -66,7 +66,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     await _take_over_streams(open)
     before = open.path
     if path[:-1] != before[:-1]:
-        await descriptors.keep_followed(open)
+        await descriptors.keep_followed(open, path[:-1])
     await give_name(open, open.store.rename, path, rename.replace_if_exists, descriptors)
     for other in alike:
         durability.also_known_as(other, before)
@@ -95,7 +95,7 @@ async def link(open: Open, buffer: memoryview, descriptors: Descriptors) -> None
     _check_no_stream(open, link.file_name)
     await descriptors.require_addable(open.tree, path, False, open.privileged_rights)
     if path[:-1] != open.path[:-1]:
-        await descriptors.keep_followed(open)
+        await descriptors.keep_followed(open, path[:-1])
     await give_name(open, open.store.link, path, link.replace_if_exists, descriptors)
     open.tree.server.notifier.linked(open, path)
     await open.entries_changed(path)
