@@ -450,12 +450,16 @@ class OpenAttempt:
         open.node.reservation.forget()
         if self.name.stream:
             return
-        run_long = open.run_in_thread if await run(has_sidecars, file) else run
-        await run_long(stream_access.remove_all, self.tree.store, file)
-        await run(remove_extended_attributes, file)
+        if await run(file.list_xattrs):
+            run_long = open.run_in_thread if await run(has_sidecars, file) else run
+            await run_long(stream_access.remove_all, self.tree.store, file)
+            await run(remove_extended_attributes, file)
         stat = await run(file.stat)
         await run(file.set_attributes, kept_attributes(self.attributes) | FileAttributes.ARCHIVE | stat.implied)
-        await open.allocate(self.allocation)
+        if self.allocation or open.node.reservation.owed:
+            await open.allocate(self.allocation)
+        else:
+            open.put_aside(0)
 
     def _node_of(self, file: IOpenFile) -> FileNode:
         return self.tree.server.nodes.get(node_key(self.tree.store, file))
