@@ -196,12 +196,18 @@ class Server(Factory):
         What an empty file takes on the disk is room for its attributes, or what a client put aside.
         """
         node = self.nodes.find(key)
-        if node is not None and node.kept_write_time is not None:
-            stat.written = node.kept_write_time
-        put_aside = node.put_aside if node is not None else 0
-        if stat.size <= put_aside:
-            stat.allocation = put_aside
-        self.change_times.show(key, stat)
+        if node is None:
+            self.change_times.show(key, stat)
+            return
+        if stat.size <= node.put_aside:
+            stat.allocation = node.put_aside
+        file = node.file
+        if file.kept_write_time is not None:
+            stat.written = file.kept_write_time
+        if file.kept_change_time is not None:
+            stat.changed = file.kept_change_time
+        else:
+            self.change_times.show(file.key, stat)
 
     def add(self, connection: Carrier) -> str | None:
         """Count a connection in, or say why not. Of too many strangers the oldest goes: who logs on has done so by then."""

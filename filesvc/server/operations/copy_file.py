@@ -11,7 +11,6 @@ from filesvc.server.files.foreign_streams import ForeignStreams
 from filesvc.server.files.stream_access import copy_range, find_or_make
 from filesvc.server.files.streams import StreamFile, stream_names
 from filesvc.server.state.caching import Operation
-from filesvc.server.state.node import DATA
 
 if TYPE_CHECKING:
     from filesvc.interfaces import IFileStore, IOpenFile
@@ -33,7 +32,7 @@ async def copy_file(source: Open, target: Open) -> int:
         raise StatusError(Status.INVALID_PARAMETER)
     store = target.tree.store
     target.node.caching.take(Operation.WRITE, target.holder)
-    target.tree.server.notifier.will_be_modified(target, DATA)
+    await target.before_write()
     size = (await source.stat()).size
     if target.tree.backup_size:
         await target.find_backup_room(size)

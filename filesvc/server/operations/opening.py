@@ -178,11 +178,13 @@ class OpenAttempt:
             for wait in waits:
                 await self.wait(wait)
             return None
+        open.node.file.archived = bool(stat.attributes & FileAttributes.ARCHIVE)
         if not self.overwrites:
             self.found = stat
             open.node.find_left_over(stat)
             return open, CreateAction.OPENED
         try:
+            await open.note_modified()
             await self._overwrite(open, stat.size)
         except BaseException:
             await open.close()
@@ -325,6 +327,7 @@ class OpenAttempt:
         except BaseException:
             await self._unmake(file)
             raise
+        open.node.archived = not open.is_directory
         self.tree.server.notifier.added(open, open.node)
         if self.allocation and not open.is_directory:
             await self._allocate(open)
@@ -417,7 +420,10 @@ class OpenAttempt:
                 await tree.run(base.close)
             raise
         if made:
+            open.node.file.archived = True
             tree.server.notifier.added(open, open.node.file)
+        else:
+            await open.set_archive()
         tree.server.notifier.added(open, open.node)
         return open, CreateAction.CREATED
 

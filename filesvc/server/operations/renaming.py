@@ -73,6 +73,8 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     await _follow(open, before)
     for node in moving:
         _move_along(node, open.path, before)
+    if not open.is_directory:
+        await open.set_archive()
     server.notifier.renamed(open, before)
     await open.entries_changed(before)
     if path[:-1] != before[:-1]:

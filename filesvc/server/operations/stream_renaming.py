@@ -43,6 +43,7 @@ async def rename_stream(open: Open, new_name: str, replace: bool) -> None:
         _check_idle(open)
         with open.busy():
             await (_become_unnamed(open, open.file) if isinstance(open.file, StreamFile) else _become_named(open, name))
+    await open.set_archive()
     open.tree.server.notifier.stream_renamed(open, before)
 
 

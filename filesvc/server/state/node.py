@@ -48,14 +48,17 @@ class FileNode:
     One file (or stream) that is open.
 
     C{deletions} says which of its names are to be deleted (L{link_at}), each when the last open by it is closed; of a stream it has one for
-    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open. C{kept_write_time} is what is shown as its write
-    time, in nanoseconds, if the true one is of a write that must not show (L{filesvc.server.state.open.Open.keeps_write_time}).
+    C{None}. A stream's C{base} is its file; C{streams} are those of a file that are open. Of a file, C{kept_write_time}
+    and C{kept_change_time} are shown, in nanoseconds, where the true times are of what must not show, and C{archived} says that it is known
+    to have the attribute ARCHIVE (L{filesvc.server.state.open.Open.note_modified}).
     """
 
     key: NodeKey
     opens: list[Open] = field(default_factory=list)
     locks: ByteRangeLocks = field(default_factory=ByteRangeLocks)
     kept_write_time: int | None = None
+    kept_change_time: int | None = None
+    archived: bool = False
     caching: Caching = field(default_factory=Caching)
     reservation: Reservation = field(default_factory=Reservation)
     put_aside: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from time import time_ns
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -12,7 +13,7 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.interfaces import IDescriptorFile, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, Stat, Times
+from filesvc.interfaces import FileAttributes, IDescriptorFile, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, Stat, Times
 from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
@@ -23,6 +24,7 @@ from filesvc.server.state.channel_sequence import ChannelSequence
 from filesvc.server.state.lock_sequence import LockSequences
 from filesvc.server.state.node import DATA, FileNode, Removal, has_much_to_free
 from filesvc.server.state.tree import MANY_BYTES
+from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.readahead import Sequence
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Open:
     mode: int = field(init=False)
     has_written: bool = False
     keeps_write_time: bool = False
+    keeps_change_time: bool = False
     closed: bool = False
     refusal: OSError | None = None
     _in_threads: int = 0
@@ -220,12 +223,42 @@ class Open:
         await self.before_change()
 
     async def before_change(self) -> None:
-        """The file's data is about to change by this open, and with it the write time, unless that is kept (MS-FSA 2.1.4.17)."""
+        """The file's data is about to change by this open, and with it its times, unless those are kept (MS-FSA 2.1.4.17)."""
         self.tree.server.notifier.will_be_modified(self, DATA)
-        if not self.keeps_write_time:
-            self.node.kept_write_time = None
-        elif self.node.kept_write_time is None:
-            self.node.kept_write_time = (await self.run(self.file.stat)).written
+        await self.note_modified()
+
+    async def note_modified(self) -> None:
+        """
+        The same for who tells watchers otherwise. The file system changes times by itself; what this open keeps is shown in the place of
+        the true times until it ends or lets them go.
+        """
+        file = self.node.file
+        if not file.archived:
+            await self.set_archive()
+        if not self.keeps_change_time:
+            file.kept_change_time = None
+        elif file.kept_change_time is None:
+            file.kept_change_time = (await self.stat()).changed
+        if self.keeps_write_time:
+            if file.kept_write_time is None:
+                file.kept_write_time = (await self.run(self.file.stat)).written
+            return
+        file.kept_write_time = None
+        if self.node.base is not None:
+            # To the file system, a stream is none of the file's data.
+            with suppress(OSError):
+                await self.run(self.file.set_times, Times(written=time_ns()))
+
+    async def set_archive(self) -> None:
+        """The file has changed since the last backup. Where nothing keeps the attribute that says so, nobody misses it."""
+        if self.node.file.archived:
+            return
+        self.node.file.archived = True
+        with suppress(OSError):
+            attributes = (await self.run(self.file.stat)).attributes
+            if not attributes & FileAttributes.ARCHIVE:
+                self.tree.server.notifier.will_be_modified(self, CompletionFilter.ATTRIBUTES)
+                await self.run(self.file.set_attributes, attributes | FileAttributes.ARCHIVE)
 
     async def free_write_time(self) -> None:
         """
@@ -233,11 +266,21 @@ class Open:
 
         @raise OSError: it cannot be set.
         """
-        kept = self.node.kept_write_time
-        if not self.keeps_write_time or kept is None or any(other.keeps_write_time for other in self.node.opens if other is not self):
-            return
-        self.node.kept_write_time = None
-        await self.tree.run(self.file.set_times, Times(written=kept))
+        kept = self.node.file.kept_write_time
+        if self.keeps_write_time and kept is not None and not any(other.keeps_write_time for other in self._others):
+            self.node.file.kept_write_time = None
+            await self.tree.run(self.file.set_times, Times(written=kept))
+
+    async def free_change_time(self) -> None:
+        """The same for the change time, which no file system can be told: what was shown stays until the file changes."""
+        kept = self.node.file.kept_change_time
+        if self.keeps_change_time and kept is not None and not any(other.keeps_change_time for other in self._others):
+            self.node.file.kept_change_time = None
+            self.tree.server.change_times.set(self.node.file.key, kept, await self.tree.run(self.file.stat))
+
+    @property
+    def _others(self) -> Iterator[Open]:
+        return (other for other in self.node.all_opens if other is not self)
 
     @property
     def parent_key(self) -> bytes | None:
@@ -290,6 +333,7 @@ class Open:
             unused = await self._give_back_room_at_last() if owes else None
             with self.noting_refusal():
                 await self.free_write_time()
+                await self.free_change_time()
             self.descriptor = None
             with self.noting_refusal():
                 await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))

@@ -52,6 +52,7 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
         if error.errno in _TOO_LARGE:
             raise StatusError(Status.EA_TOO_LARGE) from None
         raise
+    await open.set_archive()
     open.tree.server.notifier.modified(open, CompletionFilter.EA)
 
 

@@ -36,6 +36,7 @@ from filesvc.smb2.messages.create import CreateOptions
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from filesvc.interfaces import Stat
     from filesvc.server.operations.descriptors import Descriptors
     from filesvc.server.state.open import Open
 
@@ -67,30 +68,50 @@ async def _basic(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
         if attributes & FileAttributes.TEMPORARY and directory:
             raise StatusError(Status.INVALID_PARAMETER)
     times = Times(_time(basic.creation_time), _time(basic.last_access_time), _time(basic.last_write_time), _time(basic.change_time))
-    change_times, before = open.tree.server.change_times, await open.run(open.file.stat)
-    changed = times.changed if times.changed is not None else change_times.get(open.node.key, before)
+    before = await open.run(open.file.stat)
+    changed = times.changed if times.changed is not None else _kept_change_time(open, basic.change_time, before)
     if attributes:
         await open.run(open.file.set_attributes, kept_attributes(attributes) | before.attributes & _KEPT_WHATEVER_IS_SET)
+        open.node.file.archived = bool(attributes & FileAttributes.ARCHIVE)
     if times != Times():
         await open.run(open.file.set_times, times)
     _tell_of_basic(open, attributes, times)
-    after = await open.run(open.file.stat)
-    if changed is not None:
-        change_times.set(open.node.key, changed, after)
     await _keep_write_time(open, basic.last_write_time)
+    if changed is not None:
+        open.tree.server.change_times.set(open.node.file.key, changed, await open.run(open.file.stat))
+    await _keep_change_time(open, basic.change_time, changed)
     if attributes or times != Times():
         await open.entries_changed(open.path)
 
 
-async def _keep_write_time(open: Open, written: int) -> None:
+def _kept_change_time(open: Open, asked: int, now: Stat) -> int | None:
+    """The change time that clients go on to see after what this request sets; C{None} for the time of that."""
+    node = open.node.file
+    if node.kept_change_time is not None:
+        return node.kept_change_time
+    known = open.tree.server.change_times.get(node.key, now)
+    return now.changed if known is None and asked == STOP_UPDATES else known
+
+
+async def _keep_write_time(open: Open, asked: int) -> None:
     """A write time that was set, or stopped, stays for all that is written by the same open (MS-FSA 2.1.5.15.2)."""
-    if written == RESUME_UPDATES:
+    if asked == RESUME_UPDATES:
         await open.free_write_time()
         open.keeps_write_time = False
-    elif written != NO_CHANGE:
+    elif asked != NO_CHANGE:
         open.keeps_write_time = True
-        if written != STOP_UPDATES:
-            open.node.kept_write_time = None
+        if asked != STOP_UPDATES:
+            open.node.file.kept_write_time = None
+
+
+async def _keep_change_time(open: Open, asked: int, shown: int | None) -> None:
+    """The same for the change time, which clients go on to see as C{shown}."""
+    if asked == RESUME_UPDATES:
+        await open.free_change_time()
+        open.keeps_change_time = False
+    elif asked != NO_CHANGE:
+        open.keeps_change_time = True
+        open.node.file.kept_change_time = shown
 
 
 def _tell_of_basic(open: Open, attributes: int, times: Times) -> None:
@@ -166,6 +187,7 @@ async def _allocation(open: Open, buffer: memoryview, descriptors: Descriptors) 
         open.tree.server.notifier.tell_pending(open)
     else:
         open.tree.server.notifier.will_be_modified(open, CompletionFilter.SIZE)
+        await open.set_archive()
         await open.allocate(size)
         # The data is as before, and so is its time; only the change time is new.
         with suppress(OSError):
