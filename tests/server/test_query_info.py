@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,9 +229,23 @@ def test_sizes(client: Client, store: MemoryStore, file: FileId) -> None:
     full = fs_info.FileFsFullSizeInformation.parse(volume(client, file, V.FULL_SIZE))
     assert full.total_allocation_units == there.total // unit
     assert full.caller_available_allocation_units == there.available // unit
-    assert full.actual_available_allocation_units == there.free // unit
+    assert full.actual_available_allocation_units == there.available // unit
     sectors = fs_info.FileFsSectorSizeInformation.parse(volume(client, file, V.SECTOR_SIZE))
     assert (sectors.logical_bytes_per_sector, sectors.physical_bytes_per_sector_for_performance) == (size.bytes_per_sector, there.block)
+
+
+@pytest.mark.parametrize("administrators", [(), ("Alice",)])
+def test_the_reserve_of_a_file_system_is_not_offered(
+    make_server: MakeServer, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, administrators: tuple[str, ...]
+) -> None:
+    there = replace(store.volume(), total=1 << 30, free=3 << 20, available=1 << 20)
+    monkeypatch.setattr(store, "volume", lambda: there)
+    client = Client(make_server(Settings(administrators=administrators), [Share("files", store)]))
+    for step in (client.negotiate, client.log_on, client.enter):
+        assert step().status is Status.SUCCESS
+    full = fs_info.FileFsFullSizeInformation.parse(volume(client, client.open("a"), V.FULL_SIZE))
+    assert full.caller_available_allocation_units * there.block == there.available
+    assert full.actual_available_allocation_units * there.block == (there.free if administrators else there.available)
 
 
 def test_the_label_is_the_volumes_or_the_shares(

@@ -64,10 +64,15 @@ async def _size(open: Open) -> bytes:
 
 
 async def _full_size(open: Open) -> bytes:
+    """
+    What is actually available is told of as Windows programs, and df on Linux, take it: as what the caller can write. A file system's
+    reserve is shown to administrators alone.
+    """
     volume = await sizes_of(open)
     block = volume.block
+    actual = volume.free if open.session.token.is_administrator else volume.available
     return FileFsFullSizeInformation(
-        volume.total // block, volume.available // block, volume.free // block, max(block // SECTOR, 1), SECTOR
+        volume.total // block, volume.available // block, actual // block, max(block // SECTOR, 1), SECTOR
     ).encode()
 
 
