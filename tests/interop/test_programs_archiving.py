@@ -50,3 +50,5 @@ def test_what_is_new_since(client: SambaClient, folder: Folder) -> None:
     assert archive(client, folder, "cg", "since.tar") == {"b": b"changed", "c": b"new"}
     assert archive(client, folder, "cga", "again.tar") == {"b": b"changed", "c": b"new"}
     assert archive(client, folder, "cg", "last.tar") == {}
+    client.do("rw", f"rename {folder.name}/a {folder.name}/moved")
+    assert archive(client, folder, "cg", "moved.tar") == {"moved": b"data"}

@@ -154,7 +154,8 @@ def test_a_plain_file_or_directory_is_no_reparse_point(client: Client, tmp_path:
     (tmp_path / "d").mkdir()
     for name in ("f", "d"):
         file_id = client.open(name)
-        assert client.control(file_id, Fsctl.GET_REPARSE_POINT).status is Status.NOT_A_REPARSE_POINT
+        for room in (1, 2048):
+            assert client.control(file_id, Fsctl.GET_REPARSE_POINT, room=room).status is Status.NOT_A_REPARSE_POINT
         asked = ReparseDataBuffer(ReparseTag.SYMLINK).encode()
         assert client.control(file_id, Fsctl.DELETE_REPARSE_POINT, asked).status is Status.NOT_A_REPARSE_POINT
         response = CreateResponse.parse(look(client, name, create_options=ITSELF).message)
