@@ -27,6 +27,7 @@ class NetStatus(IntEnum):
     INVALID_LEVEL = 124
     MORE_DATA = 234
     NET_NAME_NOT_FOUND = 2310
+    DEVICE_NOT_SHARED = 2311
 
 
 def never_any(*levels: int) -> Levels[object]:

@@ -144,6 +144,7 @@ class ServerService:
             12: self.session_enum,
             15: self.share_enum,
             16: self.share_get_info,
+            20: self.share_check,
             21: self.server_get_info,
             23: self.server_disk_enum,
             28: self.remote_tod,
@@ -190,6 +191,14 @@ class ServerService:
         shares = [*self._facts.shares(self._caller), _IPC]
         found = next((share for share in shares if share.name.casefold() == name), None)
         write_info(results, level, _SHARE_LEVELS, found, NetStatus.NET_NAME_NOT_FOUND)
+
+    def share_check(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{NetrShareCheck} (3.1.4.13): what kind of share a folder is, by the path that clients are told of it."""
+        _server_name = arguments.string_pointer()
+        device = arguments.string().casefold()
+        found = next((share for share in self._facts.shares(self._caller) if share.path and share.path.casefold() == device), None)
+        results.u32(0 if found is None else _share_type(found))
+        results.u32(NetStatus.DEVICE_NOT_SHARED if found is None else NetStatus.SUCCESS)
 
     def server_get_info(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrServerGetInfo} (3.1.4.17)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from filesvc.rpc.levels import Levels, enumerate_info, never_any, not_served, write_info
+from filesvc.rpc.levels import Levels, NetStatus, enumerate_info, never_any, not_served, write_info
 from filesvc.rpc.pdu import SyntaxId
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
 
 _PLATFORM_ID_NT = 500
+_IN_WORKGROUP = 2
+"""C{NetSetupWorkgroupName} (MS-WKST 2.2.3.1)."""
 
 
 def _wksta_info_100(out: NdrEncoder, server: ServerFacts) -> None:
@@ -52,7 +54,7 @@ class WorkstationService:
 
     def __init__(self, facts: Facts, caller: Caller) -> None:
         self._facts = facts
-        self.operations: dict[int, Operation] = {0: self.wksta_get_info, 2: self.wksta_user_enum}
+        self.operations: dict[int, Operation] = {0: self.wksta_get_info, 2: self.wksta_user_enum, 20: self.get_join_information}
 
     def wksta_get_info(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
         """C{NetrWkstaGetInfo} (3.2.4.1)."""
@@ -63,3 +65,11 @@ class WorkstationService:
         """C{NetrWkstaUserEnum} (3.2.4.3)."""
         _server_name = arguments.string_pointer()
         enumerate_info(arguments, results, _USER_LEVELS, ())
+
+    def get_join_information(self, arguments: NdrDecoder, results: NdrEncoder) -> None:
+        """C{NetrGetJoinInformation} (3.2.4.15): the workgroup."""
+        _server_name, _name_buffer = arguments.string_pointer(), arguments.string_pointer()
+        results.string_pointer(self._facts.server.domain)
+        results.finish()
+        results.u16(_IN_WORKGROUP)
+        results.u32(NetStatus.SUCCESS)

@@ -87,6 +87,12 @@ def test_users_by_impacket(machine: Machine) -> None:
         assert re.search(rf"^{user} \(\d+\)/AccountIsDisabled: False$", told, re.MULTILINE), told
 
 
+def test_the_machine_by_rpcclient(machine: Machine) -> None:
+    assert "WORKGROUP (2)" in machine.run("rpcclient", "127.0.0.1", "--command", "wkssvc_getjoininformation")
+    refused = machine.run("rpcclient", "127.0.0.1", "--command", "winreg_enumkey HKLM", fails=True)
+    assert "NT_STATUS_OBJECT_NAME_NOT_FOUND" in refused
+
+
 @pytest.mark.parametrize("user", [USER, ""])
 def test_only_administrators_list_users(machine: Machine, user: str) -> None:
     for command in ("enumdomusers", "querydispinfo", "querydominfo"):

@@ -8,9 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from impacket.dcerpc.v5 import srvs
 
-from filesvc.rpc.facts import Caller
+from filesvc.rpc.errors import MalformedRpc, RpcFault
+from filesvc.rpc.facts import Caller, Facts
+from filesvc.rpc.lsarpc import LsaService
+from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
+from filesvc.rpc.srvsvc import ServerService
+from filesvc.rpc.wkssvc import WorkstationService
 
 Connect = Callable[..., Any]
 
@@ -208,3 +215,34 @@ def test_no_connections_of_others(connect: Connect, level: int) -> None:
 def test_no_files_of_others(connect: Connect, level: int) -> None:
     reply = srvs.hNetrFileEnum(connect("srvsvc"), srvs.NULL, srvs.NULL, level)
     assert reply["InfoStruct"]["FileInfo"][f"Level{level}"]["EntriesRead"] == 0
+
+
+def test_whether_a_folder_is_shared(connect: Connect) -> None:
+    assert srvs.hNetrShareCheck(connect("srvsvc"), "c:\\DOCS\0")["Type"] == 0
+    for path in ("C:\\elsewhere\0", "\0"):
+        with pytest.raises(srvs.DCERPCSessionError) as caught:
+            srvs.hNetrShareCheck(connect("srvsvc"), path)
+        assert caught.value.get_error_code() == 2311
+
+
+SERVICES = [ServerService, WorkstationService, LsaService]
+
+
+@given(st.sampled_from(SERVICES), st.data())
+def test_any_arguments(facts: Facts, kind: type[ServerService | WorkstationService | LsaService], data: st.DataObject) -> None:
+    """Of every procedure of every service, in both byte orders: an answer, a fault, or bad stub data."""
+    service = kind(facts, Caller("alice"))
+    opnum = data.draw(st.sampled_from(sorted(service.operations)))
+    words = data.draw(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2**32 - 1)), max_size=12))
+    order = data.draw(st.sampled_from("<>"))
+    handle = b""
+    if kind is LsaService and data.draw(st.booleans()):
+        opened = NdrEncoder()
+        service.operations[44](NdrDecoder(b""), opened)
+        handle, order = opened.getvalue()[:20], "<"
+    results = NdrEncoder()
+    try:
+        service.operations[opnum](NdrDecoder(handle + struct.pack(f"{order}{len(words)}I", *words), order), results)
+    except (MalformedRpc, RpcFault):
+        return
+    assert len(results) >= 4

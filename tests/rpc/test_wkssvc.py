@@ -30,3 +30,8 @@ def test_nobody_is_logged_on_at_the_console(connect: Connect, level: int) -> Non
     reply = wkst.hNetrWkstaUserEnum(connect("wkssvc"), level)
     assert reply["UserInfo"]["WkstaUserInfo"][f"Level{level}"]["EntriesRead"] == 0
     assert (reply["TotalEntries"], reply["ErrorCode"]) == (0, 0)
+
+
+def test_the_machine_is_in_a_workgroup(connect: Connect) -> None:
+    reply = wkst.hNetrGetJoinInformation(connect("wkssvc"), "\0")
+    assert (reply["NameBuffer"], reply["BufferType"], reply["ErrorCode"]) == ("WORKGROUP\0", 2, 0)
