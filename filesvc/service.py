@@ -20,6 +20,7 @@ from filesvc.obstacles import why_not_listening
 from filesvc.open_files import too_few
 from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.assembly import make_server
+from filesvc.store import set_id
 from filesvc.users import Users
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class FileService(Service):
         """Listen, while the process may still use any port."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._started = True
+        # Before there are threads: each has its own, and begins with those of the one that starts it.
+        set_id.give_up()
         # Each port starts and stops the server too; this keeps it going until the last reply is out.
         self.server.doStart()
         self._listen(self._endpoints, self.server, self._ports).addCallback(self._all_listening)
@@ -147,6 +150,8 @@ class FileService(Service):
         if not self._started:
             self.privilegedStartService()
         self._listen_for_status()
+        if warning := set_id.runs_as_root():
+            log.warn("{warning}", warning=warning)
         if self._reloads:
             self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
 

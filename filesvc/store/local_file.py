@@ -6,9 +6,10 @@ import ctypes
 import errno
 import fcntl
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from ctypes import c_int, c_long, c_void_p
 from dataclasses import replace
+from stat import S_ISGID
 from typing import TYPE_CHECKING
 
 from zope.interface import implementer
@@ -32,6 +33,7 @@ from filesvc.store.descriptors import HeldFile, error_of
 from filesvc.store.dosattrib import DosAttrib
 from filesvc.store.names import from_disk, to_disk
 from filesvc.store.record_lock import set_lock
+from filesvc.store.set_id import keeping
 from filesvc.store.statx import statx
 
 if TYPE_CHECKING:
@@ -149,7 +151,8 @@ class LocalFile(HeldFile):
         if uid is not None or gid is not None:
             os.fchown(self._fd, -1 if uid is None else uid, -1 if gid is None else gid)
         if mode is not None:
-            os.fchmod(self._fd, mode & 0o7777)
+            with keeping() if mode & S_ISGID and self.kind is Kind.DIRECTORY else nullcontext():
+                os.fchmod(self._fd, mode & 0o7777)
 
     # Data
 
