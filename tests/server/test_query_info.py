@@ -239,7 +239,7 @@ def test_the_reserve_of_a_file_system_is_not_offered(
     make_server: MakeServer, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, administrators: tuple[str, ...]
 ) -> None:
     there = replace(store.volume(), total=1 << 30, free=3 << 20, available=1 << 20)
-    monkeypatch.setattr(store, "volume", lambda: there)
+    monkeypatch.setattr(store, "volume", lambda _=None: there)
     client = Client(make_server(Settings(administrators=administrators), [Share("files", store)]))
     for step in (client.negotiate, client.log_on, client.enter):
         assert step().status is Status.SUCCESS
