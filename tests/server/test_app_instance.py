@@ -30,6 +30,7 @@ from .durability import OTHER_GUID, STRANGER, create, dh2c, dh2q, response, rqls
 OURS, OTHERS, ZERO = UUID(int=5), UUID(int=6), UUID(int=0)
 EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY
 Version = tuple[int, int]
+DURABLE = pytest.mark.parametrize(("first", "second"), [([], []), ([dh2q()], [dh2q(OTHER_GUID)])])
 
 
 def application(instance: UUID = OURS, version: Version | None = None) -> list[CreateContext]:
@@ -144,19 +145,25 @@ def test_who_was_closed_does_not_come_back_with_the_same_version(client: Client,
     assert alone(client, *application(ZERO, (2, 0))) is Status.FILE_FORCED_CLOSED
 
 
-def test_another_share_of_the_same_folder_is_another(server: Server, store: MemoryStore, client: Client, other: Client) -> None:
+@DURABLE
+def test_another_share_of_the_same_folder_is_another(
+    server: Server, store: MemoryStore, client: Client, other: Client, first: list[CreateContext], second: list[CreateContext]
+) -> None:
     server.reload([Share("files", store), Share("again", store)])
-    file_id = open_alone(client, *application())
+    file_id = open_alone(client, *first, *application())
     other.enter("again")
-    assert alone(other, *application()) is Status.SHARING_VIOLATION
+    assert alone(other, *second, *application()) is Status.SHARING_VIOLATION
     assert client.write(file_id, b"still here").status is Status.SUCCESS
 
 
-def test_who_may_not_read_a_file_closes_nobody(client: Client, make_client: MakeClient) -> None:
-    file_id = open_alone(client, *application())
+@DURABLE
+def test_who_may_not_read_a_file_closes_nobody(
+    client: Client, make_client: MakeClient, first: list[CreateContext], second: list[CreateContext]
+) -> None:
+    file_id = open_alone(client, *first, *application())
     assert put(client, file_id, listing(allow(owner_of(client, file_id), AccessMask.FILE_ALL_ACCESS))) is Status.SUCCESS
     other = make_client(user=ANOTHER_USER, client_guid=STRANGER)
-    assert alone(other, *application()) is Status.ACCESS_DENIED
+    assert alone(other, *second, *application()) is Status.ACCESS_DENIED
     assert client.write(file_id, b"still here").status is Status.SUCCESS
 
 
