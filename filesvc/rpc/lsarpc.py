@@ -233,6 +233,9 @@ class LsaService:
 
     def _by_name(self, text: str) -> Principal | None:
         domain, name = _split_name(text)
+        if domain and not name:
+            found = self._by_name(domain)
+            return found if found is not None and found.use is SidUse.DOMAIN else None
         server = self._facts.server
         if not domain and name.casefold() == server.name.casefold():
             return self._account_domain()

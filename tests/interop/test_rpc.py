@@ -134,6 +134,8 @@ def test_protected_pipes(machine: Machine, protection: str, mechanism: str) -> N
             },
         ),
         ("rpc.mgmt", {"mgmt"}),
+        ("rpc.lsa.lookupnames", {"lsa.LookupNames"}),
+        ("rpc.lsa.lookupsids", {"lsa.LookupSidsReply"}),
         ("rpc.handles", {"lsarpc", "samr"}),
     ],
 )

@@ -68,6 +68,7 @@ def test_file_that_says_everything(write: Callable[[str], str]) -> None:
             state = "/var/lib/filesvc"
             keytab = "/etc/filesvc.keytab"
             administrators = ["alice", "bob"]
+            restrict-remote-sam = false
             min-dialect = "3.0"
             max-dialect = "3.0.2"
             signing = "required"
@@ -123,6 +124,7 @@ def test_file_that_says_everything(write: Callable[[str], str]) -> None:
         state="/var/lib/filesvc",
         keytab="/etc/filesvc.keytab",
         administrators=("alice", "bob"),
+        restrict_remote_sam=False,
         comment="In the cellar",
         workgroup="HOME",
         min_dialect=Dialect.SMB_3_0,

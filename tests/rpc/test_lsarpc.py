@@ -92,7 +92,14 @@ def test_names_become_whole_sids(lsa: tuple[Any, Any]) -> None:
     assert (reply["MappedCount"], reply["ErrorCode"]) == (4, SOME_NOT_MAPPED)
 
 
-@pytest.mark.parametrize("name", ["bob", "ELSEWHERE\\alice", "ELSEWHERE\\Everyone", "", "\\", "@"])
+@pytest.mark.parametrize(("name", "sid"), [("BUILTIN\\", "S-1-5-32"), ("filesvc\\", MACHINE), ("@builtin", "S-1-5-32")])
+def test_a_domain_by_its_name_alone(lsa: tuple[Any, Any], name: str, sid: str) -> None:
+    reply = lsat.hLsarLookupNames3(*lsa, [name])
+    (found,) = reply["TranslatedSids"]["Sids"]
+    assert (found["Use"], found["Sid"].formatCanonical()) == (3, sid)
+
+
+@pytest.mark.parametrize("name", ["alice\\", "bob", "ELSEWHERE\\alice", "ELSEWHERE\\Everyone", "", "\\", "@"])
 def test_a_name_of_nobody(lsa: tuple[Any, Any], name: str) -> None:
     reply = unchecked(lsat.hLsarLookupNames2, *lsa, [name])
     sid = reply["TranslatedSids"]["Sids"][0]
