@@ -38,10 +38,12 @@ RANGES = st.tuples(st.integers(0, SIZE - 1), st.integers(1, 3))
 ALL = May.READ | May.WRITE | May.DELETE
 WAYS = st.sampled_from([ALL, ALL, May.READ, May.READ | May.WRITE, May.READ | May.DELETE, May(0)])
 SHARES = st.sampled_from([ALL, ALL, ALL, May.READ, May.READ | May.WRITE, May(0)])
-LEASES = st.sampled_from([Cache.R, Cache.R | Cache.H, Cache.R | Cache.W, Cache.R | Cache.W | Cache.H])
-WANTED = st.none() | LEASES | st.sampled_from([OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH])
+R, RH, RW = Cache.R, Cache.R | Cache.H, Cache.R | Cache.W
+RWH = RH | RW
+WANTED = st.sampled_from([None, R, RH, RH, RH, RW, RWH, RWH, OplockLevel.II, OplockLevel.EXCLUSIVE, OplockLevel.BATCH])
+"""Whoever caches handles has most to lose."""
 SELDOM = st.sampled_from([False] * 7 + [True])
-LATE = st.booleans()
+LATE = st.sampled_from([True, True, False])
 """Whether what is asked of clients meanwhile is left unanswered, also by others than the one who waits for it."""
 WHICH = st.integers(0, 63)
 UNABLE = 60
@@ -227,7 +229,7 @@ class Files(RuleBasedStateMachine):
             self.clients.ask(handle.client, Command.READ, ReadRequest(handle.file_id, offset, length).encode(), finish)
 
     @has_handles
-    @rule(which=WHICH, where=RANGES, exclusive=st.booleans(), waits=SELDOM, late=LATE)
+    @rule(which=WHICH, where=RANGES, exclusive=st.booleans(), waits=st.booleans(), late=LATE)
     def lock(self, which: int, where: tuple[int, int], exclusive: bool, waits: bool, late: bool) -> None:
         handle = self.handle(which, May.READ | May.WRITE)
         flags = LockFlags.EXCLUSIVE_LOCK if exclusive else LockFlags.SHARED_LOCK
@@ -277,7 +279,10 @@ class Files(RuleBasedStateMachine):
             if not self.is_open(handle):
                 expect(answer, Status.FILE_CLOSED)
                 return
-            if not file.delete_pending and name != file.name:
+            if name == file.name:
+                # Another rename to it was answered before.
+                return
+            if not file.delete_pending:
                 expect(answer, self.directory.rename(handle.model, name, replace))
             if answer.status is Status.SUCCESS:
                 self.directory.renamed(handle.model, name)
