@@ -214,10 +214,8 @@ class NdrDecoder:
         maximum, offset, length = self.u32(), self.u32(), self.u32()
         if offset or length > maximum:
             raise MalformedRpc(f"{length} characters from {offset} on in an array of {maximum}")
-        try:
-            return str(self._take(2 * length), self._utf_16, "surrogatepass")
-        except UnicodeDecodeError as error:
-            raise MalformedRpc("a string that is not UTF-16") from error
+        # Lone surrogates pass, as in the names of files: an even number of octets is always some text.
+        return str(self._take(2 * length), self._utf_16, "surrogatepass")
 
     def string(self) -> str:
         """C{[string] wchar_t *}: a conformant and varying string with its terminator, in place."""

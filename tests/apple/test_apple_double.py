@@ -38,6 +38,12 @@ def test_what_is_none(data: bytes) -> None:
         AppleDouble.parse(memoryview(data), len(data))
 
 
+def test_an_attribute_whose_name_is_no_text() -> None:
+    data = apple_double(attributes={"é": b"value"}).replace("é".encode(), b"\xff\xff")
+    with pytest.raises(MalformedMessage):
+        AppleDouble.parse(memoryview(data), len(data))
+
+
 @given(st.binary(max_size=200), st.integers(0, 150))
 def test_arbitrary_bytes(data: bytes, at: int) -> None:
     whole = bytearray(apple_double(bytes(32), {"a": b"value", "bc": b""}, b"fork"))

@@ -18,7 +18,7 @@ from impacket.uuid import bin_to_uuidtup
 from filesvc.rpc.dcerpc import MAX_CONTEXTS, MAX_FRAG, MAX_STUB, MAX_UNREAD, MUST_RECV_FRAG, RpcConnection
 from filesvc.rpc.errors import MalformedRpc
 from filesvc.rpc.ndr import NdrDecoder, NdrEncoder
-from filesvc.rpc.pdu import NDR20, PduFlags, PduType, SyntaxId
+from filesvc.rpc.pdu import NDR20, Bind, Pdu, PduFlags, PduType, SyntaxId
 
 from .conftest import transact
 
@@ -332,3 +332,9 @@ def test_arbitrary_bytes(data: bytes) -> None:
     with suppress(MalformedRpc):
         pipe.feed(b"\x05\0\x0b\x03\x10\0\0\0" + data)
     assert all(whole(message) for message in messages(pipe))
+
+
+@pytest.mark.parametrize("missing", [1, 20, 40])
+def test_a_bind_that_announces_more_than_there_is(missing: int) -> None:
+    with pytest.raises(MalformedRpc):
+        Bind.parse(Pdu.parse(pdu(PduType.BIND, bind_body((0, ECHO, [NDR20]))[:-missing])))

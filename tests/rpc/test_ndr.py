@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -110,3 +111,13 @@ def test_an_array_cannot_be_longer_than_the_bytes_there() -> None:
     assert NdrDecoder(data).array(3) == 3
     with pytest.raises(MalformedRpc):
         NdrDecoder(data).array(4)
+
+
+def test_lone_surrogates_are_text() -> None:
+    units = b"\x00\xd8\x41\x00\x00\xdc"
+    assert NdrDecoder(struct.pack("<3I", 3, 0, 3) + units).characters() == "\ud800A\udc00"
+
+
+def test_a_sid_of_another_revision_is_none() -> None:
+    with pytest.raises(MalformedRpc):
+        NdrDecoder(struct.pack("<I", 0) + b"\x02" + bytes(7)).sid()

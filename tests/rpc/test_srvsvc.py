@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from impacket.dcerpc.v5 import srvs
+from impacket.dcerpc.v5.rpcrt import DCERPCException
 
 from filesvc.rpc.errors import MalformedRpc, RpcFault
 from filesvc.rpc.facts import Caller, Facts
@@ -173,6 +174,13 @@ def test_drives(connect: Connect, level: int, drives: list[str], status: int) ->
             + b"\0\0\0\0"
         )
     assert reply[8:] == listed + struct.pack("<3I", len(drives), 0, status)
+
+
+def test_drives_in_the_question_for_them(connect: Connect) -> None:
+    dce = connect("srvsvc")
+    dce.call(23, struct.pack("<9I", 0, 0, 1, 0x20000, 1, 0, 1, 0xFFFFFFFF, 0))
+    with pytest.raises(DCERPCException):
+        dce.recv()
 
 
 def test_server_info(connect: Connect) -> None:
