@@ -151,4 +151,4 @@ def test_what_cannot_be_opened_is_left_out(client: Client, store: MemoryStore, m
         return opening(path, *arguments)
 
     monkeypatch.setattr(store, "open", open_)
-    assert seen(client, "d") == {"busy"}
+    assert seen(client, "d") == set()

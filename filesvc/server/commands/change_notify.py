@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.fscc.notify_information import encode_notify_information
+from filesvc.fscc.notify_information import FileNotifyInformation, encode_notify_information
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
+from filesvc.server.operations.access_based import select_told
 from filesvc.smb2.messages.change_notify import ChangeNotifyFlags, ChangeNotifyRequest, ChangeNotifyResponse
 
 
@@ -24,9 +25,14 @@ async def change_notify(request: ChangeNotifyRequest, call: Call) -> Reply:
     watch = notifier.watch_of(open)
     if watch is None:
         watch = notifier.watch(open, request.completion_filter, bool(request.flags & ChangeNotifyFlags.WATCH_TREE), length)
-    changes = watch.next(length)
+    records: list[FileNotifyInformation] | None = []
     try:
-        records = await (changes if changes.called else call.wait(changes))
+        while True:
+            changes = watch.next(length)
+            heard = await (changes if changes.called else call.wait(changes))
+            records = await select_told(heard, open, call.connection.server.descriptors)
+            if records or records is None or not heard:
+                break
     except StatusError as ended:
         if ended.status is not Status.NOTIFY_CLEANUP:
             raise
