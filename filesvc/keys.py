@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from filesvc.auth.target_validation import TargetCheck
 from filesvc.server.files.snapshots import check_pattern
 from filesvc.server.settings import Encryption, Signing
 from filesvc.smb2.messages.negotiate import Dialect
@@ -129,6 +130,7 @@ DIALECT = _choice(
     }
 )
 SIGNING = _choice_of(Signing)
+TARGET_NAMES = _choice_of(TargetCheck)
 ENCRYPT = _choice_of(Encryption)
 SHARE_ENCRYPT = _choice({"required": True, "when-asked": False})
 
@@ -169,6 +171,8 @@ SETTINGS: Mapping[str, tuple[str, Kind[Any]]] = {
     "state": ("state", TEXT),
     "keytab": ("keytab", TEXT),
     "administrators": ("administrators", NAMES),
+    "target-names": ("target_names", TARGET_NAMES),
+    "names": ("names", NAMES),
     "restrict-remote-sam": ("restrict_remote_sam", FLAG),
 }
 """The keys, and options, that become a field of L{Settings}."""

@@ -18,6 +18,7 @@ from filesvc.auth.users import UserRealm
 from filesvc.config import Config, ConfigError, describe, notes
 from filesvc.obstacles import why_not_listening
 from filesvc.open_files import too_few
+from filesvc.printable import printed
 from filesvc.provision import Listen, Provision, endpoints, provide
 from filesvc.server.assembly import make_server
 from filesvc.store import set_id
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory
     from twisted.python.failure import Failure
 
-log = Logger()
+log = Logger(observer=printed)
 
 # Python finds codecs when they are first asked for; twistd may have changed its root or user by then.
 codecs.lookup("utf-16-le")

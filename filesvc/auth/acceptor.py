@@ -11,22 +11,25 @@ from twisted.logger import Logger
 
 from filesvc.auth import spnego
 from filesvc.auth.errors import LogonFailure, MalformedToken
-from filesvc.auth.logon import Accepted, Mechanism
+from filesvc.auth.logon import Accepted, Caller, Mechanism
 from filesvc.auth.names import same_name
 from filesvc.auth.ntlm import SecurityContext, TargetNames
-from filesvc.auth.ntlm_logon import NtlmLogon
+from filesvc.auth.ntlm_logon import NtlmLogon, NtlmRules
 from filesvc.auth.ntlm_messages import SIGNATURE
 from filesvc.auth.session_security import SessionSecurity
 from filesvc.auth.spnego import KERBEROS, MS_KERBEROS, NTLMSSP, NegState, NegTokenInit, NegTokenResp
 from filesvc.auth.users import IUser
+from filesvc.printable import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from twisted.cred.credentials import ICredentials
     from twisted.cred.portal import Portal
 
-log = Logger()
+    from filesvc.auth.throttle import Throttle
+
+log = Logger(observer=printed)
 
 __all__ = ["Accepted", "Acceptor", "Continue", "Conversation", "LogonFailure", "TargetNames"]
 
@@ -43,7 +46,7 @@ class Acceptor:
     Lets users in whom a portal knows; the portal's checkers must take C{INTLMv2Response} or C{IUsernameHashedPassword}, and
     C{IKerberosPrincipal} for Kerberos.
 
-    @ivar mechanisms: what the server can do, by object identifier, and what begins a logon of a client at some address with it; the
+    @ivar mechanisms: what the server can do, by object identifier, and what begins a logon of a client with it; the
         mechanism that the server likes most is the first.
     """
 
@@ -54,25 +57,37 @@ class Acceptor:
         allow_guest: bool = False,
         allow_anonymous: bool = False,
         kerberos: Callable[[Portal, str], Mechanism] | None = None,
+        throttle: Throttle | None = None,
+        objection_to_target: Callable[[Mapping[int, bytes], str], str | None] = lambda pairs, called: None,
     ) -> None:
         """
         @param allow_guest: let unknown users in as guests. A wrong password of a known user is refused all the same.
         @param allow_anonymous: let clients in that say no name.
         @param kerberos: begins a logon with Kerberos, as C{Keytab.start} does; C{None} if there is no keytab.
+        @param throttle: lets who guesses passwords wait; C{None} lets nobody.
+        @param objection_to_target: what is wrong with the server's name in a client's AV_PAIRs, when it called some address of the server;
+            C{None} if nothing is.
         """
         self.portal = portal
-        self.mechanisms: dict[bytes, Callable[[str], Mechanism]] = {}
+        self.mechanisms: dict[bytes, Callable[[Caller], Mechanism]] = {}
         if kerberos is not None:
-            self.mechanisms[MS_KERBEROS] = self.mechanisms[KERBEROS] = lambda peer: kerberos(portal, peer)
-        self.mechanisms[NTLMSSP] = lambda peer: NtlmLogon(portal, target, peer, allow_guest, allow_anonymous)
+            self.mechanisms[MS_KERBEROS] = self.mechanisms[KERBEROS] = lambda caller: kerberos(portal, caller.peer)
+        rules = NtlmRules(portal, target, allow_guest, allow_anonymous, throttle, objection_to_target)
+        self.mechanisms[NTLMSSP] = lambda caller: NtlmLogon(rules, caller)
 
     def negotiate_token(self) -> bytes:
         """What NEGOTIATE's response offers."""
         return spnego.negotiate_token(list(self.mechanisms))
 
-    def start(self, peer: str) -> Conversation:
-        """Begin a logon of a client at some address, which goes into the log."""
-        return Conversation(self, peer)
+    def start(self, peer: str, host: str = "", called: str = "") -> Conversation:
+        """
+        Begin a logon of a client.
+
+        @param peer: the client, as it stands in the log.
+        @param host: its address.
+        @param called: the address of this host that it is connected to.
+        """
+        return Conversation(self, Caller(peer, host, called))
 
     async def still_lets_in(self, proof: ICredentials, name: str) -> bool:
         """Whether a user who has logged on would be let in now, for the same."""
@@ -94,9 +109,9 @@ class Conversation:
     It is over when L{step} gives an L{Accepted} or raises.
     """
 
-    def __init__(self, acceptor: Acceptor, peer: str) -> None:
+    def __init__(self, acceptor: Acceptor, caller: Caller) -> None:
         self._acceptor = acceptor
-        self._peer = peer
+        self._caller = caller
         self._bare = False
         self._init: NegTokenInit | None = None
         self._chosen = b""
@@ -147,7 +162,7 @@ class Conversation:
         """The mechanism's message that a token carries, if it is for the mechanism that is chosen, and the MIC."""
         if token.startswith(SIGNATURE) and self._init is None:
             if self._mechanism is None:
-                self._bare, self._mechanism = True, self._acceptor.mechanisms[NTLMSSP](self._peer)
+                self._bare, self._mechanism = True, self._acceptor.mechanisms[NTLMSSP](self._caller)
             return token, None
         if self._bare:
             raise MalformedToken("SPNEGO after NTLM without it")
@@ -171,7 +186,7 @@ class Conversation:
         chosen = next((oid for oid in init.mech_types if oid in mechanisms), None)
         if chosen is None:
             raise LogonFailure("the client can do none of " + ("Kerberos and NTLM" if KERBEROS in mechanisms else "NTLM"))
-        self._init, self._chosen, self._mechanism = init, chosen, mechanisms[chosen](self._peer)
+        self._init, self._chosen, self._mechanism = init, chosen, mechanisms[chosen](self._caller)
 
     @property
     def _downgraded(self) -> bool:

@@ -18,8 +18,9 @@ from filesvc.auth.names import account_key
 from filesvc.auth.ntlm_crypto import KEY_LENGTH
 from filesvc.auth.smbpasswd import Entry, MalformedFile, read_entries
 from filesvc.auth.users import IUserList
+from filesvc.printable import printed
 
-log = Logger()
+log = Logger(observer=printed)
 
 _TIMESTAMP_GRANULARITY_NS = 20_000_000
 """Two changes of a file may have the same time stamp if they are not further apart."""

@@ -11,8 +11,9 @@ class LogonFailure(Exception):
     """
     Somebody may not log on. One type for all reasons: a client must not learn whether the user or the password was wrong.
 
-    @ivar reason: what was wrong, for the debug log only.
+    @ivar reason: what was wrong, for the log only.
     @ivar user: the name that was sent, with its domain if there was one; empty if nobody said who it is.
+    @ivar workstation: what the client's machine calls itself, if it said so.
     @ivar advice: for the log, what an operator can do about it; empty where that would be to guess.
     """
 
@@ -20,4 +21,5 @@ class LogonFailure(Exception):
         super().__init__(reason)
         self.reason = reason
         self.user = user
+        self.workstation = ""
         self.advice = advice

@@ -16,6 +16,7 @@ from filesvc.auth.credentials import KerberosPrincipal
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.logon import Accepted, Integrity
 from filesvc.auth.users import IUser
+from filesvc.printable import printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from twisted.cred.portal import Portal
     from twisted.internet.defer import Deferred
 
-log = Logger()
+log = Logger(observer=printed)
 
 _SERVICE = "cifs"
 _SESSION_KEY = OID.from_int_seq("1.2.840.113554.1.2.2.5.5")
@@ -129,8 +130,7 @@ class KerberosLogon:
             raise MalformedToken("no token of Kerberos") from None
         except GSSError as error:
             # Mostly not the client's fault: clocks, keys and names are somebody's to keep in order.
-            log.warn("{peer}: a Kerberos ticket is refused: {reason}", peer=self._peer, reason=_reason(error))
-            raise LogonFailure(_reason(error)) from None
+            raise LogonFailure(f"a Kerberos ticket is refused: {_reason(error)}") from None
         return bytes(result.token or b"")
 
     def fork(self) -> KerberosLogon | None:

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, frozen=True)
+class Caller:
+    """
+    Who begins a logon, as far as its connection tells.
+
+    @ivar peer: the client, as it stands in the log.
+    @ivar host: its address.
+    @ivar called: the address of this host that it is connected to.
+    """
+
+    peer: str
+    host: str = ""
+    called: str = ""
+
+
+@dataclass(slots=True, frozen=True)
 class Accepted:
     """
     Somebody is logged on. Send the token, which may be empty.
@@ -23,6 +38,7 @@ class Accepted:
     @ivar anonymous: the client did not say who it is.
     @ivar proof: what a checker let the user in for, which can be asked again; C{None} for guests and anonymous users.
     @ivar log_off: to be called once, when the session ends.
+    @ivar workstation: what the client's machine calls itself, if it said so.
     @ivar lifetime: the seconds after which the user must log on again; C{None} if never.
     """
 
@@ -33,6 +49,7 @@ class Accepted:
     log_off: Callable[[], None]
     proof: ICredentials | None = field(default=None, repr=False)
     lifetime: float | None = None
+    workstation: str = ""
     token: bytes = b""
 
 

@@ -140,8 +140,11 @@ class Claim:
     def _has_mic(self) -> bool:
         if self.credentials is None:
             return False
-        said = client_av_pairs(self._message.nt_response[KEY_LENGTH:])
-        return bool(int.from_bytes(said.get(AvId.FLAGS, b""), "little") & AvFlags.MIC_PROVIDED)
+        return bool(int.from_bytes(self.av_pairs().get(AvId.FLAGS, b""), "little") & AvFlags.MIC_PROVIDED)
+
+    def av_pairs(self) -> dict[int, bytes]:
+        """What the client said beside its name, covered by its proof."""
+        return client_av_pairs(self._message.nt_response[KEY_LENGTH:])
 
     def _check_mic(self, exported_session_key: bytes) -> None:
         start = self._message.mic_offset

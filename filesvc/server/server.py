@@ -17,7 +17,10 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from filesvc.auth.acceptor import Acceptor, TargetNames
+from filesvc.auth.target_validation import TargetValidation
+from filesvc.auth.throttle import Throttle
 from filesvc.auth.users import IUserList
+from filesvc.printable import printed
 from filesvc.rpc.facts import Caller, Facts, ServerFacts, ShareFacts
 from filesvc.server import tcp
 from filesvc.server.access.groups import Groups
@@ -25,6 +28,7 @@ from filesvc.server.access.principals import Principals
 from filesvc.server.caches.directory_leases import DirectoryLeases
 from filesvc.server.caches.lease import Leases
 from filesvc.server.caches.local_programs import LocalPrograms
+from filesvc.server.client_lines import ClientLines
 from filesvc.server.counts import Counts
 from filesvc.server.files.short_names import ShortNames
 from filesvc.server.files.times import ChangeTimes
@@ -58,7 +62,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.server.state.services import Carrier
 
-log = Logger()
+log = Logger(observer=printed)
 
 _THREADS_FOR_BLOCKING_STORE = 8
 _OPEN_ID_BITS = 60
@@ -97,10 +101,8 @@ class Server(Factory):
         in_thread = self.in_thread = thread_pool(reactor)
         self.counts = Counts()
         self.repeats = Repeats(reactor, log)
-        names = TargetNames.standalone(settings.name, settings.workgroup)
-        kerberos = self._kerberos() if settings.keytab else None
-        self.acceptor = Acceptor(portal, names, allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos)
-        self.rpc_acceptor = Acceptor(portal, names)
+        self.client_lines = ClientLines(reactor, log)
+        self.acceptor, self.rpc_acceptor = self._make_acceptors(portal)
         self.shares: dict[str, Share] = {}
         self.connections: dict[Carrier, None] = {}
         self.strangers: dict[Carrier, None] = {}
@@ -141,6 +143,14 @@ class Server(Factory):
         server = ServerFacts(settings.name, settings.comment, settings.workgroup, principals.sid)
         return Facts(server, self._describe_shares, principals, time.time, principals.accounts, settings.restrict_remote_sam)
 
+    def _make_acceptors(self, portal: Portal) -> tuple[Acceptor, Acceptor]:
+        settings = self.settings
+        names = TargetNames.standalone(settings.name, settings.workgroup)
+        kerberos = self._kerberos() if settings.keytab else None
+        targets = TargetValidation(settings.target_names, (settings.name, *settings.names))
+        guarded = partial(Acceptor, portal, names, throttle=Throttle(self.reactor), objection_to_target=targets.objection)
+        return guarded(allow_guest=settings.guest, allow_anonymous=True, kerberos=kerberos), guarded()
+
     def _kerberos(self) -> Callable[[Portal, str], Mechanism]:
         # Here, because it is an extra.
         from filesvc.auth.kerberos import Keytab
@@ -172,6 +182,7 @@ class Server(Factory):
             self.data_path.kernel_leases.stop()
             self.local_programs.stop()
             self.repeats.stop()
+            self.client_lines.stop()
             self._looking.stop()
             self._collecting.stop()
 
@@ -271,6 +282,7 @@ class Server(Factory):
             if late.active():
                 late.cancel()
             self.repeats.stop()
+            self.client_lines.stop()
             return Deferred.fromCoroutine(self._close_opens())
 
         return gone.addCallback(end)

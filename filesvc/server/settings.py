@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from filesvc.auth.target_validation import TargetCheck
 from filesvc.smb2.messages.negotiate import Dialect
 from filesvc.smb2.messages.session_setup import MAX_REQUEST
 
@@ -91,7 +92,8 @@ class Settings:
     """
     One server's choices. C{state} is the folder where what outlives it is kept, C{keytab} the file of its Kerberos keys. C{administrators}
     are the users who may take files over and say which accesses are noted; with C{restrict_remote_sam} they alone may list the users.
-    C{groups} has who is in a group besides those that the host has in it.
+    C{groups} has who is in a group besides those that the host has in it. C{names} are those by which clients may call the server besides
+    the host's own and its addresses, if C{target_names} has them checked.
     """
 
     name: str = "FILESVC"
@@ -108,6 +110,8 @@ class Settings:
     keytab: str = ""
     administrators: tuple[str, ...] = ()
     restrict_remote_sam: bool = True
+    target_names: TargetCheck = TargetCheck.OFF
+    names: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from twisted.logger import Logger
 
-log = Logger()
+from filesvc.printable import printed
+
+log = Logger(observer=printed)
 
 _MOST: Final = 1000
 """Places remembered; then all of them may be told again."""

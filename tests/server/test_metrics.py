@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
-from filesvc.server.printable import printable
+from filesvc.printable import printable
 from filesvc.server.reports import overview as overview_module
 from filesvc.server.reports.metrics import registry
 from filesvc.server.reports.overview import overview

@@ -14,12 +14,13 @@ from filesvc.auth.acceptor import Conversation
 from filesvc.auth.errors import LogonFailure
 from filesvc.dtyp.status import Status
 from filesvc.server.server import Server
-from filesvc.server.settings import Limits, Settings
+from filesvc.server.settings import Limits, Settings, Share
 from filesvc.smb2.framing import frame_prefix
 from filesvc.smb2.header import HEADER_LENGTH, Command, Header
 from filesvc.smb2.messages.echo import EchoRequest
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
 from filesvc.smb2.messages.session_setup import SessionSetupRequest
+from filesvc.store.memory import MemoryStore
 
 from .dialogue import Client, MakeServer
 
@@ -82,12 +83,29 @@ def test_a_failed_logon_changes_nothing(stranger: Callable[..., Client]) -> None
 
 
 @pytest.mark.parametrize("guest", [False, True])
-def test_who_does_not_say_who_it_is_stays_a_stranger_where_guests_are_not_let_in(stranger: Callable[..., Client], guest: bool) -> None:
+def test_who_does_not_say_who_it_is_stays_a_stranger(stranger: Callable[..., Client], guest: bool) -> None:
     client = stranger(guest=guest)
     client.negotiate()
     assert client.log_on_anonymously().status is Status.SUCCESS
     client.connection.dataReceived(frame_prefix(LONGEST + 1))
-    assert client.closed is not guest
+    assert client.closed
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_guests_are_strangers_until_they_use_a_share(make_server: MakeServer, store: MemoryStore, reactor: Any, named: bool) -> None:
+    """So that nobody holds connections for good without a password."""
+    server = make_server(Settings(guest=True), [Share("open", store, guest=True)])
+    idle, busy = Client(server), Client(server)
+    for client in (idle, busy):
+        client.negotiate()
+        assert (client.log_on("whoever", "whatever") if named else client.log_on_anonymously()).status is Status.SUCCESS
+        client.enter("IPC$")
+        assert client.connection in server.strangers
+    assert busy.enter("open").status is Status.SUCCESS
+    assert list(server.strangers) == [idle.connection]
+    reactor.advance(server.settings.limits.logon_timeout)
+    assert idle.closed
+    assert not busy.closed
 
 
 def test_many_strangers_make_the_oldest_go(stranger: Callable[..., Client]) -> None:
@@ -185,8 +203,5 @@ def test_few_things_are_opened_without_a_name(stranger: Callable[..., Client], g
     client.log_on_anonymously()
     entered = [client.enter("IPC$").status for _ in range(3)]
     opened = [client.create("srvsvc").status for _ in range(3)]
-    if guest:
-        assert {*entered, *opened} == {Status.SUCCESS}
-    else:
-        assert entered == [Status.SUCCESS] * 2 + [Status.INSUFFICIENT_RESOURCES]
-        assert opened == [Status.SUCCESS] * 2 + [Status.TOO_MANY_OPENED_FILES]
+    assert entered == [Status.SUCCESS] * 2 + [Status.INSUFFICIENT_RESOURCES]
+    assert opened == [Status.SUCCESS] * 2 + [Status.TOO_MANY_OPENED_FILES]

@@ -8,12 +8,13 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import map_generic
 from filesvc.dtyp.security_descriptor import Ace, AceFlags, SecurityDescriptor
+from filesvc.printable import printed
 
 if TYPE_CHECKING:
     from filesvc.interfaces import Path
     from filesvc.server.access.token import Token
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 def audit(descriptor: SecurityDescriptor, rights: int, granted: bool, token: Token, user: str, path: Path) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
+from filesvc.printable import printed
 from filesvc.smb2.messages.create import CreateOptions
 
 if TYPE_CHECKING:
     from filesvc.interfaces import Path
     from filesvc.server.access.token import Token
 
-log = Logger()
+log = Logger(observer=printed)
 
 _BACKUP = int(AccessMask.FILE_GENERIC_READ | AccessMask.FILE_EXECUTE)
 _RESTORE = int(AccessMask.FILE_GENERIC_WRITE | AccessMask.DELETE | AccessMask.WRITE_DAC | AccessMask.WRITE_OWNER)

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from filesvc.interfaces import IDescriptorFile
+from filesvc.printable import printed
 from filesvc.server.state.caching import Caching, Operation
 from filesvc.store.watching import fanotify
 from filesvc.store.watching.fanotify import Fanotify, Relation
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.node import FileNode
     from filesvc.server.state.open import Open
 
-log = Logger()
+log = Logger(observer=printed)
 
 _FILE_MASK = fanotify.FAN_OPEN | fanotify.FAN_MODIFY | fanotify.FAN_ATTRIB | fanotify.FAN_MOVE_SELF
 _ENTRIES_MASK = (

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
 from filesvc.auth.acceptor import Accepted, Continue, Conversation
 from filesvc.auth.errors import LogonFailure, MalformedToken
 from filesvc.auth.names import same_name
@@ -15,7 +13,6 @@ from filesvc.server.access.principals import SidTaken
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import StatusError
-from filesvc.server.printable import printable
 from filesvc.server.settings import Encryption, Signing
 from filesvc.server.state.gmac_binding import Binding, Bindings
 from filesvc.server.state.session import Channel, Session, SessionState
@@ -29,8 +26,6 @@ from filesvc.smb2.protection.signing import SigningAlgorithm, signer_for
 if TYPE_CHECKING:
     from filesvc.server.connection.connection import Connection
     from filesvc.server.server import Server
-
-log = Logger()
 
 
 async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
@@ -51,10 +46,7 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
         outcome = await channel.conversation.step(bytes(request.security_buffer))
         token = await _token(outcome, channel, connection.server)
     except (LogonFailure, MalformedToken) as error:
-        user, advice = (error.user, error.advice) if isinstance(error, LogonFailure) else ("", "")
-        hint = f"; {advice}" if advice else ""
-        log.info("{peer}: logon refused: {user}{hint}", peer=connection.peer, user=printable(user) or "no user", hint=hint)
-        log.debug("{peer}: because {error}", peer=connection.peer, error=error)
+        _tell_refused(connection, error if isinstance(error, LogonFailure) else LogonFailure(str(error)))
         await _refuse(channel, connection.server)
         raise StatusError(Status.LOGON_FAILURE if isinstance(error, LogonFailure) else Status.INVALID_PARAMETER) from None
     if connection.channels.get(channel.session.session_id) is not channel or connection.server.readmission.count != readmissions:
@@ -69,13 +61,12 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     channel.conversation = None
     if objection := _objection(channel.session, outcome, connection.settings.encryption):
         outcome.log_off()
-        log.info("{peer}: logon refused: {user}", peer=connection.peer, user=printable(outcome.user.name))
-        log.debug("{peer}: because {error}", peer=connection.peer, error=objection)
+        _tell_refused(connection, LogonFailure(objection, outcome.user.name))
         await _refuse(channel, connection.server)
         raise StatusError(Status.ACCESS_DENIED)
     if channel.session.state is SessionState.IN_PROGRESS and not channel.binding and _speaks_two_dialects(connection, outcome):
         outcome.log_off()
-        log.info("{peer}: logon refused: {user}, whose client has another dialect", peer=connection.peer, user=printable(outcome.user.name))
+        _tell_refused(connection, LogonFailure("the client has another dialect elsewhere", outcome.user.name))
         await _refuse(channel, connection.server)
         raise StatusError(Status.USER_SESSION_DELETED)
     if channel.binding:
@@ -83,6 +74,16 @@ async def session_setup(request: SessionSetupRequest, call: Call) -> Reply:
     else:
         await _logged_on(request, call, channel, outcome, token)
     return Reply(SessionSetupResponse(outcome.token, _flags(channel.session)).encode())
+
+
+def _tell_refused(connection: Connection, failure: LogonFailure) -> None:
+    connection.server.client_lines.info(
+        "{peer}: logon refused: user {user}, workstation {workstation}: {reason}",
+        peer=connection.peer,
+        user=failure.user or "-",
+        workstation=failure.workstation or "-",
+        reason=f"{failure.reason}; {failure.advice}" if failure.advice else failure.reason,
+    )
 
 
 async def _token(outcome: Continue | Accepted, channel: Channel, server: Server) -> Token:
@@ -138,7 +139,8 @@ def _speaks_two_dialects(connection: Connection, outcome: Accepted) -> bool:
 
 
 def _converse(channel: Channel, call: Call) -> Conversation | Binding:
-    conversation = call.connection.server.acceptor.start(call.connection.peer)
+    connection = call.connection
+    conversation = connection.server.acceptor.start(connection.peer, connection.client_host, connection.host)
     bindings = channel.session.bindings if channel.binding else None
     return conversation if bindings is None else Binding(bindings, bytes(call.message), conversation)
 
@@ -218,7 +220,7 @@ async def _bound(call: Call, channel: Channel, outcome: Accepted) -> None:
     channel.binding = False
     channel.logon_id = call.header.message_id
     connection.logged_on(known=True)
-    log.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
+    connection.server.client_lines.info("{peer}: {user} logged on, to one more channel", peer=connection.peer, user=session.user.name)
 
 
 async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel, outcome: Accepted, token: Token) -> None:
@@ -228,7 +230,7 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     if session.log_off is not None:
         session.log_off()
     session.user, session.guest, session.anonymous, session.log_off = outcome.user, outcome.guest, outcome.anonymous, outcome.log_off
-    session.token, session.proof = token, outcome.proof
+    session.token, session.proof, session.workstation = token, outcome.proof, outcome.workstation
     session.renew(server.reactor, outcome.lifetime)
     if not again:
         _make_keys(request, connection, channel, outcome.session_key)
@@ -237,8 +239,9 @@ async def _logged_on(request: SessionSetupRequest, call: Call, channel: Channel,
     if session.shares_secret and told:
         channel.logon_id = call.header.message_id
     channel.preauth = None
-    connection.logged_on(known=not outcome.anonymous or connection.settings.guest)
-    log.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
+    if not (outcome.guest or outcome.anonymous):
+        connection.logged_on(known=True)
+    server.client_lines.info("{peer}: {user} logged on", peer=connection.peer, user=outcome.user.name)
     previous = server.sessions.get(request.previous_session_id)
     if previous is not None and previous is not session and previous.user is not None and same_name(previous.user.name, outcome.user.name):
         await server.sessions.close(previous, keep=True)

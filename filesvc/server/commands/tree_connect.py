@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, Kind
+from filesvc.printable import printed
 from filesvc.server.access import rights as access
 from filesvc.server.connection.call import Call, Reply
 from filesvc.server.errors import ConnectionBroken, StatusError
@@ -20,9 +21,17 @@ from filesvc.smb2.messages.tree_connect import ShareCapabilities, ShareFlags, Sh
 if TYPE_CHECKING:
     from filesvc.server.settings import Share
 
-log = Logger()
+log = Logger(observer=printed)
 
 _PIPES = "ipc$"
+
+
+class _NotLetIn(StatusError):
+    """A share is refused, for a reason that the client is not told."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(status)
+        self.reason = reason
 
 
 async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
@@ -34,7 +43,18 @@ async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     connection, session = call.connection, call.session
     if connection.dialect is Dialect.SMB_3_1_1 and session.shares_secret and not (call.encrypted or call.header.flags & HeaderFlags.SIGNED):
         raise ConnectionBroken("a TREE_CONNECT of 3.1.1 that is neither signed nor encrypted")
-    share = _find_share(request.path, call)
+    try:
+        share = _find_share(request.path, call)
+    except _NotLetIn as refusal:
+        connection.server.client_lines.info(
+            "{peer}: share refused: user {user}, workstation {workstation}, share {share}: {reason}",
+            peer=connection.peer,
+            user=session.user.name if session.user is not None else "",
+            workstation=session.workstation or "-",
+            share=request.path.rpartition("\\")[2],
+            reason=refusal.reason,
+        )
+        raise
     if len(session.trees) >= connection.limits.trees:
         raise StatusError(Status.INSUFFICIENT_RESOURCES)
     if share is None or share.read_only:
@@ -49,7 +69,12 @@ async def tree_connect(request: TreeConnectRequest, call: Call) -> Reply:
     session.trees[tree.tree_id] = tree
     call.header.tree_id = tree.tree_id
     assert session.user is not None
-    log.info("{peer}: {user} connected to {share}", peer=connection.peer, user=session.user.name, share=share.name if share else "IPC$")
+    connection.server.client_lines.info(
+        "{peer}: {user} connected to {share}", peer=connection.peer, user=session.user.name, share=share.name if share else "IPC$"
+    )
+    if share is not None:
+        # Guests are strangers until they use a share.
+        connection.logged_on(known=True)
     if share is None:
         return Reply(TreeConnectResponse(ShareType.PIPE, ShareFlags.NO_CACHING, 0, maximal).encode())
     flags = ShareFlags.ENCRYPT_DATA if share.encrypt else ShareFlags.MANUAL_CACHING
@@ -94,11 +119,10 @@ def _find_share(path: str, call: Call) -> Share | None:
         return None
     share = call.connection.server.shares.get(name)
     if share is None:
-        log.info("{peer}: there is no share {name!r}", peer=call.connection.peer, name=parts[3])
-        raise StatusError(Status.BAD_NETWORK_NAME)
+        raise _NotLetIn(Status.BAD_NETWORK_NAME, "there is none")
     session = call.session
     if (session.guest or session.anonymous) and not call.connection.server.lets_guests_into(share):
-        raise StatusError(Status.ACCESS_DENIED)
+        raise _NotLetIn(Status.ACCESS_DENIED, "it is not for guests")
     if share.encrypt and not (session.sealer is not None and session.shares_secret):
-        raise StatusError(Status.ACCESS_DENIED)
+        raise _NotLetIn(Status.ACCESS_DENIED, "the client does not encrypt")
     return share

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.status import Status
+from filesvc.printable import printed
 from filesvc.server.connection.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.state.session import Session, SessionState
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from filesvc.server.connection.write_payload import Payload
     from filesvc.smb2.file_id import FileId
 
-log = Logger()
+log = Logger(observer=printed)
 
 _MOST_WAITING = 2 * CREDIT_UNIT
 """Bytes of requests that may be kept while they wait."""
@@ -202,10 +203,12 @@ class Compound:
             case StatusError():
                 return error_reply(error.status, error.data, in_context=self.connection.dialect is Dialect.SMB_3_1_1)
             case MalformedMessage():
-                log.info("{peer}: malformed {command}: {error}", peer=self.connection.peer, command=call.header.command, error=error)
+                peer, lines = self.connection.peer, self.connection.server.client_lines
+                lines.info("{peer}: malformed {command}: {error}", peer=peer, command=call.header.command, error=error)
                 return error_reply(Status.INVALID_PARAMETER)
             case OSError():
-                log.debug("{command}: {error}", command=call.header.command, error=error)
+                peer, lines = self.connection.peer, self.connection.server.client_lines
+                lines.debug("{peer}: {command}: {error}", peer=peer, command=call.header.command, error=error)
                 return error_reply(status_of(error))
         log.failure("a bug in command {command}", failure, command=call.header.command)
         return error_reply(Status.INTERNAL_ERROR)
@@ -305,7 +308,7 @@ class Compound:
                 raise StatusError(Status.ACCESS_DENIED)
         elif header.flags & _SIGNED:
             if not call.is_signed_by(signer):
-                log.info("{peer}: bad signature", peer=self.connection.peer)
+                self.connection.server.client_lines.info("{peer}: bad signature", peer=self.connection.peer)
                 if channel.session.bindings is not None and signer is channel.session.signer:
                     # The key signs nothing for who does not have it; see Bindings.
                     call.channel = None

@@ -11,6 +11,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 
 from filesvc.dtyp.errors import MalformedMessage
+from filesvc.printable import printed
 from filesvc.server.connection.compound import Compound
 from filesvc.server.connection.frames import FrameReceiver
 from filesvc.server.connection.rule import Rules, longest_head
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from filesvc.server.settings import Settings
     from filesvc.zerocopy.buffers import PooledBuffer
 
-log = Logger()
+log = Logger(observer=printed)
 
 _SMB2 = b"\xfeSMB"
 _TRANSFORM = b"\xfdSMB"
@@ -222,6 +223,11 @@ class Connection(Protocol):
         return getattr(self.transport.getHost(), "host", "")
 
     @property
+    def client_host(self) -> str:
+        """The client's address; empty if it has none."""
+        return getattr(self.transport.getPeer(), "host", "")
+
+    @property
     def over_loopback(self) -> bool:
         """Whether the client is on this host."""
         return bool(self.host) and ip_address(self.host).is_loopback
@@ -242,7 +248,7 @@ class Connection(Protocol):
 
     def _not_logged_on(self) -> None:
         self._logon_deadline = None
-        if not any(channel.session.user is not None for channel in self.channels.values()):
+        if self in self.server.strangers:
             self.abort("no logon in time")
 
     def end_if_vanished(self, silence_s: float, unanswered: int = PROBES) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.errors import ConnectionBroken
 from filesvc.zerocopy.receive import Drain, Received, RecvfileConsumer
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from filesvc.server.connection.connection import Connection
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 class Payload:

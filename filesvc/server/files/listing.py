@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from filesvc.interfaces import Entry, IFileStore, IOpenFile, TakesLong
+from filesvc.printable import printed
 from filesvc.server.files.names import join_name
 from filesvc.server.files.patterns import compile_pattern, has_wildcards, may_be_short
 from filesvc.server.files.short_names import ShortNames, short_name
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from filesvc.server.troubles import Troubles
 
-log = Logger()
+log = Logger(observer=printed)
 
 DOTS = (".", "..")
 """The directory itself and the one above, in every listing."""

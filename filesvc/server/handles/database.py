@@ -7,7 +7,9 @@ import sqlite3
 
 from twisted.logger import Logger
 
-log = Logger()
+from filesvc.printable import printed
+
+log = Logger(observer=printed)
 
 _FILE = "opens.sqlite"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS opens (id INTEGER PRIMARY KEY, record TEXT NOT NULL)"

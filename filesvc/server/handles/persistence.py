@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.handles.record import OpenRecord
 from filesvc.server.state.deletion import is_pending
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.zerocopy.workers import InThread
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 class Persistence:

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from filesvc.auth.users import IUser
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.interfaces import Creation, FileIdentity, IDescriptorFile, IFileStore, ILockableFile, IOpenFile, Kind, Path
+from filesvc.printable import printed
 from filesvc.server.caches.lease import Lease, LeaseRequest, Leases
 from filesvc.server.caches.oplock import OplockRequest
 from filesvc.server.files.byte_range_locks import ByteRange
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from filesvc.server.settings import Share
     from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 
-log = Logger()
+log = Logger(observer=printed)
 
 _WRITES = int(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
 _NO_KEY = bytes(16)

@@ -8,6 +8,8 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from filesvc.printable import printed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from filesvc.interfaces import Change, IOpenFile, IWatchableStore, IWatcher
     from filesvc.zerocopy.workers import InThread
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 @implementer(IReadDescriptor)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from filesvc.dtyp.status import Status
 from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction
 from filesvc.interfaces import Change, Happening, IFileStore, IWatchableStore, Kind, Path
+from filesvc.printable import printed
 from filesvc.server.files.identity import NodeKey, space_of
 from filesvc.server.files.names import join_name
 from filesvc.server.files.sidecars import is_hidden
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.zerocopy.workers import InThread
 
-log = Logger()
+log = Logger(observer=printed)
 
 _STREAM_DATA = CompletionFilter.STREAM_SIZE | CompletionFilter.STREAM_WRITE
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.files.orphans import Interrupted, collect
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from filesvc.server.settings import Share
     from filesvc.zerocopy.workers import InThread
 
-log = Logger()
+log = Logger(observer=printed)
 
 EVERY_S: Final = 86400.0
 

@@ -14,6 +14,7 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.security_descriptor import SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, IOverlappingStore, ISpecialFileStore, Kind, ParentNotFound, Path, Stat
+from filesvc.printable import printed
 from filesvc.server.access.inheritance import follow_descriptor
 from filesvc.server.access.mode_descriptors import SET_ID, descriptor_mode, mode_descriptor
 from filesvc.server.access.ownership import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
 
-log = Logger()
+log = Logger(observer=printed)
 
 _REMEMBER_S = 1.0
 _REMEMBERED = 4096

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filesvc import __version__
 from filesvc.dtyp.access_mask import AccessMask
-from filesvc.server.printable import printable
+from filesvc.printable import printable
 from filesvc.server.reports.wording import cache_kind, cache_letters, dialect_name, is_away, share_name, user_kind
 from filesvc.smb2.messages.create import ShareAccess
 

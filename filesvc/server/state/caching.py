@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from filesvc.dtyp.access_mask import AccessMask
+from filesvc.printable import printed
 from filesvc.smb2.contexts.lease import LeaseState
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.break_notice import BreakNotice, Ways
     from filesvc.server.state.open import Open
 
-log = Logger()
+log = Logger(observer=printed)
 
 Wait: TypeAlias = Callable[[Deferred[None]], Awaitable[None]]
 """Lets a client wait for something; raises L{filesvc.server.errors.StatusError} if it does not want to any more."""

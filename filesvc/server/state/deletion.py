@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import IForeseeingStore
+from filesvc.printable import printed
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.stream_access import has_sidecars, remove, remove_found
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 async def check_removable(tree: TreeConnect, file: IOpenFile) -> None:

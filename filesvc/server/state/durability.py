@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.state.caching import H, W
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from filesvc.interfaces import Path
     from filesvc.server.state.open import Open
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import FileAttributes, IDescriptorFile, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, Stat, Times
+from filesvc.printable import printed
 from filesvc.server.access.privileges import privileged_rights
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.tree import TreeConnect
     from filesvc.smb2.file_id import FileId
 
-log = Logger()
+log = Logger(observer=printed)
 
 P = ParamSpec("P")
 T = TypeVar("T")

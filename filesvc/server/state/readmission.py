@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.access.principals import Principals, SidTaken
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.session_table import SessionTable
     from filesvc.zerocopy.workers import InThread
 
-log = Logger()
+log = Logger(observer=printed)
 
 
 class Readmission:

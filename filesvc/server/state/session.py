@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 
 from twisted.logger import Logger
 
+from filesvc.printable import printed
 from filesvc.server.access.token import NOBODY, Token
 from filesvc.server.state import durability
 from filesvc.server.state.open import AnyOpen, Open
 
-log = Logger()
+log = Logger(observer=printed)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,7 @@ class Session:
 
     Once it has expired (Session.ExpirationTime), what is open stays so, but only closing and logging on again are possible.
 
+    @ivar workstation: what its client's machine calls itself.
     @ivar proof: what its user was let in for.
     @ivar shares_secret: whether its keys are made of what only the client and the server know; everybody has those of anonymous users.
     @ivar apple: the extensions that its client and the server agreed on, if it is a Mac.
@@ -88,6 +90,7 @@ class Session:
     token: Token = NOBODY
     guest: bool = False
     anonymous: bool = False
+    workstation: str = ""
     log_off: Callable[[], None] | None = None
     proof: ICredentials | None = field(default=None, repr=False)
     session_key: bytes = b""

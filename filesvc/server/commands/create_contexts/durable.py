@@ -9,6 +9,7 @@ from uuid import UUID
 from twisted.logger import Logger
 
 from filesvc.dtyp.status import Status
+from filesvc.printable import printed
 from filesvc.server.caches.lease import Lease
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import parse_name
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.smb2.messages.create import CreateRequest
 
-log = Logger()
+log = Logger(observer=printed)
 
 TIMEOUT = 960.0
 """Seconds that a handle of version 1 waits for its client: Windows's sixteen minutes."""

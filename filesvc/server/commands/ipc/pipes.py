@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import (
     FileInformationClass,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
     from filesvc.rpc.dcerpc import RpcConnection
 
-log = Logger()
 
 _NORMAL = 0x80
 _LONG = 64 << 10
@@ -153,7 +150,7 @@ async def _turn(open: PipeOpen, call: Call) -> AsyncIterator[RpcConnection]:
         yield open.rpc
     except MalformedRpc as error:
         open.broken = True
-        log.info("pipe {pipe}: {error}", pipe=open.name, error=error)
+        call.connection.server.client_lines.info("{peer}: pipe {pipe}: {error}", peer=call.connection.peer, pipe=open.name, error=error)
         raise StatusError(Status.PIPE_DISCONNECTED) from None
     finally:
         open.turn.release()
