@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
+from .fileclient import FileClient
 from .samba_client import SambaClient
 from .sites import Folder
 
@@ -52,3 +54,17 @@ def test_what_is_new_since(client: SambaClient, folder: Folder) -> None:
     assert archive(client, folder, "cg", "last.tar") == {}
     client.do("rw", f"rename {folder.name}/a {folder.name}/moved")
     assert archive(client, folder, "cg", "moved.tar") == {"moved": b"data"}
+
+
+def test_what_was_changed_in_place_since(client: SambaClient, folder: Folder, connect_files: Callable[[], FileClient]) -> None:
+    files = {"written": b"0ld data", "cut": b"data that goes", "left": b"data"}
+    for name, data in files.items():
+        put(client, folder, name, data)
+    assert archive(client, folder, "ca", "full.tar") == files
+    changer = connect_files()
+    written, cut = (changer.open(rf"{folder.name}\{name}").file_id for name in ("written", "cut"))
+    changer.write(written, 0, b"N")
+    changer.truncate(cut, 4)
+    for file_id in (written, cut):
+        changer.close_file(file_id)
+    assert archive(client, folder, "cg", "since.tar") == {"written": b"Nld data", "cut": b"data"}
