@@ -259,8 +259,8 @@ class IOpenFile(Interface):
     def punch(offset: int, length: int) -> None:
         """Make a range read as zeros, giving back its room where possible; the size stays."""
 
-    def allocated_ranges(offset: int, length: int) -> list[tuple[int, int]]:
-        """The C{(offset, length)} ranges inside the given one that may hold other than zeros, ascending."""
+    def allocated_ranges(offset: int, length: int, most: int | None = None) -> list[tuple[int, int]]:
+        """The C{(offset, length)} ranges inside the given one that may hold other than zeros, ascending, but no more than C{most}."""
 
     def flush() -> None:
         """Return when what was written is on stable storage."""

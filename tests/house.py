@@ -49,7 +49,7 @@ FLOORS = (
     (GROUND,),
 )
 """The server's rooms, from the roof down. Each imports only rooms on floors below its own; on one floor nobody knows the other."""
-ON_THE_GROUND = frozenset({"settings", "errors", "counts", "tcp", "repeats", "client_lines", "troubles"})
+ON_THE_GROUND = frozenset({"settings", "errors", "counts", "tcp", "range_index", "repeats", "client_lines", "troubles", "turn"})
 
 Graph: TypeAlias = Mapping[str, frozenset[str]]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 from struct import Struct
 from typing import TypeAlias
 
 from filesvc.dtyp.errors import MalformedMessage
-from filesvc.dtyp.sid import Sid
+from filesvc.dtyp.sid import LONGEST, Sid
 from filesvc.dtyp.structure import section, unpack
 
 _DESCRIPTOR = Struct("<BxHIIII")
@@ -130,14 +131,16 @@ class Acl:
     revision: int = 2
 
     @classmethod
-    def parse(cls, data: memoryview) -> Acl:
+    def parse(cls, data: memoryview, most: int | None = None) -> Acl:
         """
         The one that C{data} starts with.
 
-        @raise MalformedMessage: there is none.
+        @raise MalformedMessage: there is none, or one of more than C{most} entries.
         """
         revision, size, count = unpack(_ACL, data)
         data = section(data, 0, size)
+        if most is not None and count > most:
+            raise MalformedMessage(f"{count} access control entries, where {most} are the most")
         aces: list[AnyAce] = []
         offset = _ACL.size
         for _ in range(count):
@@ -154,11 +157,17 @@ class Acl:
         return _ACL.pack(self.revision, _ACL.size + len(entries), len(self.aces)) + entries
 
 
+@lru_cache(maxsize=1024)
+def _sid(data: bytes) -> Sid:
+    """Most lists name the same few."""
+    return Sid.parse(memoryview(data))
+
+
 def _parse_ace(kind: int, flags: int, body: memoryview) -> AnyAce:
     if kind not in _MASK_AND_SID:
         return OpaqueAce(kind, bytes(body), flags)
     (mask,) = unpack(_ACCESS_MASK, body)
-    return Ace(kind, Sid.parse(body[_ACCESS_MASK.size :]), mask, flags)
+    return Ace(kind, _sid(bytes(body[_ACCESS_MASK.size : _ACCESS_MASK.size + LONGEST])), mask, flags)
 
 
 @dataclass(slots=True)
@@ -177,11 +186,11 @@ class SecurityDescriptor:
     control: int = 0
 
     @classmethod
-    def parse(cls, data: memoryview) -> SecurityDescriptor:
+    def parse(cls, data: memoryview, most: int | None = None) -> SecurityDescriptor:
         """
         The descriptor in C{data}.
 
-        @raise MalformedMessage: there is none, or it is not self-relative.
+        @raise MalformedMessage: there is none, it is not self-relative, or a list has more than C{most} entries.
         """
         revision, control, owner, group, sacl, dacl = unpack(_DESCRIPTOR, data)
         if revision != _REVISION or not control & SecurityControl.SELF_RELATIVE:
@@ -189,8 +198,8 @@ class SecurityDescriptor:
         return cls(
             Sid.parse(data[owner:]) if owner else None,
             Sid.parse(data[group:]) if group else None,
-            Acl.parse(data[dacl:]) if dacl and control & SecurityControl.DACL_PRESENT else None,
-            Acl.parse(data[sacl:]) if sacl and control & SecurityControl.SACL_PRESENT else None,
+            Acl.parse(data[dacl:], most) if dacl and control & SecurityControl.DACL_PRESENT else None,
+            Acl.parse(data[sacl:], most) if sacl and control & SecurityControl.SACL_PRESENT else None,
             control,
         )
 

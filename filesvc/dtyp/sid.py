@@ -12,6 +12,8 @@ from filesvc.dtyp.structure import section, unpack
 _REVISION = 1
 _MAXIMUM_SUBAUTHORITIES = 15
 _HEAD = Struct("<BB6s")
+LONGEST = _HEAD.size + 4 * _MAXIMUM_SUBAUTHORITIES
+"""Bytes of the longest one."""
 _TEXT = re.compile(r"[Ss]-1-(0[xX][0-9a-fA-F]{1,12}|[0-9]{1,15})((?:-[0-9]{1,10})*)", re.ASCII)
 
 

@@ -46,6 +46,7 @@ from filesvc.server.state.readmission import Readmission
 from filesvc.server.state.reclaimable import ApplicationOpens, ReclaimableOpens
 from filesvc.server.state.session_table import SessionTable
 from filesvc.server.troubles import Troubles
+from filesvc.server.turn import Turn
 from filesvc.zerocopy.data_path import DataPath
 from filesvc.zerocopy.workers import thread_pool
 
@@ -79,6 +80,7 @@ class Server(Factory):
         client is told of the one it is connected to.
     @ivar data_path: what all of them move file data with.
     @ivar rpc_acceptor: lets those in who prove once more, inside a pipe, who they are.
+    @ivar turn: how long the reactor works for clients before others have their turn.
     @ivar in_thread: calls what may wait for a disk.
     @ivar compute: calls what takes long and waits for nothing.
     """
@@ -100,6 +102,7 @@ class Server(Factory):
         self.guid = uuid.uuid4()
         in_thread = self.in_thread = thread_pool(reactor)
         self.counts = Counts()
+        self.turn = Turn(reactor)
         self.repeats = Repeats(reactor, log)
         self.client_lines = ClientLines(reactor, log)
         self.acceptor, self.rpc_acceptor = self._make_acceptors(portal)

@@ -8,29 +8,28 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.smb2.header import HEADER_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _ALIGNMENT = 8
 _NEXT_COMMAND = slice(20, 24)
 
 
-def split(frame: memoryview) -> list[memoryview]:
+def split(frame: memoryview) -> Iterator[memoryview]:
     """
-    The messages of a frame, in order, each with its padding: a signature covers that too.
+    The messages of a frame, in order, each with its padding: a signature covers that too. Each is looked for when it is asked for.
 
     @raise MalformedMessage: a message is shorter than a header, or NextCommand is not aligned or points out of the frame.
     """
-    messages = []
     while True:
         if len(frame) < HEADER_LENGTH:
             raise MalformedMessage(f"a message of {len(frame)} bytes has no whole header")
         next_command = int.from_bytes(frame[_NEXT_COMMAND], "little")
         if not next_command:
-            messages.append(frame)
-            return messages
+            yield frame
+            return
         if next_command % _ALIGNMENT or not HEADER_LENGTH <= next_command < len(frame):
             raise MalformedMessage(f"NextCommand {next_command} in {len(frame)} bytes")
-        messages.append(frame[:next_command])
+        yield frame[:next_command]
         frame = frame[next_command:]
 
 

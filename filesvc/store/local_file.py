@@ -9,6 +9,7 @@ import os
 from contextlib import nullcontext, suppress
 from ctypes import c_int, c_long, c_void_p
 from dataclasses import replace
+from itertools import islice
 from stat import S_ISGID
 from typing import TYPE_CHECKING
 
@@ -185,9 +186,9 @@ class LocalFile(HeldFile):
         """See L{space.punch}."""
         space.punch(self._writable_fd(), offset, length)
 
-    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
-        """See L{space.allocated_ranges}."""
-        return list(space.allocated_ranges(self._fd, offset, length))
+    def allocated_ranges(self, offset: int, length: int, most: int | None = None) -> list[tuple[int, int]]:
+        """See L{IOpenFile.allocated_ranges}."""
+        return list(islice(space.allocated_ranges(self._fd, offset, length), most))
 
     def flush(self) -> None:
         """Return when what was written is on stable storage."""

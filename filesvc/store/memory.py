@@ -169,7 +169,7 @@ class MemoryFile:
             self.node.modified()
 
     @_locked
-    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+    def allocated_ranges(self, offset: int, length: int, most: int | None = None) -> list[tuple[int, int]]:
         """All of it: memory has no holes."""
         length = min(length, len(self.node.data) - offset)
         return [(offset, length)] if length > 0 else []

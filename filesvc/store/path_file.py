@@ -98,7 +98,7 @@ class PathFile(HeldFile):
         """C{EACCES}."""
         self._refuse()
 
-    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+    def allocated_ranges(self, offset: int, length: int, most: int | None = None) -> list[tuple[int, int]]:
         """None are known."""
         return []
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from filesvc.dtyp.status import Status
 from filesvc.fscc.fsctl import Fsctl
 from filesvc.server.access.rights import OF_OTHERS
+from filesvc.server.turn import BUDGET_S
 from filesvc.smb2.compound import chain
 from filesvc.smb2.file_id import RELATED_FILE_ID, FileId
 from filesvc.smb2.header import Command, Header, HeaderFlags
@@ -116,15 +119,19 @@ def test_a_compound_waits_while_its_client_takes_nothing(client: Client, store: 
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_others_have_their_turn_in_the_middle_of_many(client: Client, another: Client, store: MemoryStore, lost: bool) -> None:
+def test_others_have_their_turn_in_the_middle_of_many(
+    client: Client, another: Client, store: MemoryStore, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client.send(client.header(Command.ECHO, credits=1000).encode() + EchoRequest().encode())
     client.receive()
+    # Each look at the clock takes a twentieth of what a turn may take.
+    monkeypatch.setattr(client.server.turn.reactor, "seconds", count(0, BUDGET_S / 20).__next__)
     send(client, *[(Command.CREATE, create(f"{number}"), 0) for number in range(200)])
     assert 0 < len(client.server.nodes) < 200
     assert another.ask(Command.ECHO, ECHO).status is Status.SUCCESS
     if lost:
         client.transport.loseConnection()
-    client.server.reactor.pump([0] * 3)
+    client.server.reactor.pump([0] * 40)
     if lost:
         assert len(client.server.nodes) == 0
     else:

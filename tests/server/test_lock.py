@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileEndOfFileInformation, FileInformationClass
 from filesvc.server.files import byte_range_locks as locks
 from filesvc.server.files.byte_range_locks import ByteRange, ByteRangeLocks
+from filesvc.server.turn import Turn
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import Command
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions
@@ -277,10 +281,10 @@ def test_the_oldest_dialect_has_no_sequences(make_client: MakeClient, store: Mem
 
 
 def test_who_is_granted_may_come_back_at_once() -> None:
-    locks = ByteRangeLocks()
+    locks, turn = ByteRangeLocks(), Turn(Clock())
     assert locks.lock([ByteRange("a", 0, 10, True)])
-    locks.wait(ByteRange("b", 0, 10, True)).addCallback(lambda _: locks.release("b"))
-    late = locks.wait(ByteRange("c", 0, 10, True))
+    locks.wait(ByteRange("b", 0, 10, True), turn).addCallback(lambda _: locks.release("b"))
+    late = locks.wait(ByteRange("c", 0, 10, True), turn)
     locks.release("a")
     assert late.called
     assert not locks.lock([ByteRange("a", 0, 10, False)])
@@ -300,3 +304,33 @@ def test_a_file_has_only_so_many_locks(client: Client, monkeypatch: pytest.Monke
     assert client.lock(file_id, (5, 1, EXCLUSIVE)).status is Status.INSUFFICIENT_RESOURCES
     assert client.lock(file_id, (0, 1, UNLOCK)).status is Status.SUCCESS
     assert client.lock(file_id, (5, 1, EXCLUSIVE)).status is Status.SUCCESS
+
+
+RANGES = st.tuples(st.integers(0, 6), st.integers(0, 4))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), RANGES, st.booleans(), st.sampled_from(["lock", "unlock", "release"])), max_size=30), RANGES
+)
+def test_searched_ranges_say_what_looking_at_each_says(steps: list[tuple[str, tuple[int, int], bool, str]], asked: tuple[int, int]) -> None:
+    locks = ByteRangeLocks()
+    held: list[ByteRange] = []
+    for owner, (offset, length), exclusive, what in steps:
+        if what == "lock":
+            wanted = ByteRange(owner, offset, length, exclusive)
+            free = not any(one.overlaps(offset, length) and (exclusive or (one.exclusive and one.owner != owner)) for one in held)
+            assert locks.lock([wanted]) is free
+            held += [wanted] * free
+        elif what == "unlock":
+            mine = [one for one in held if (one.owner, one.offset, one.length) == (owner, offset, length)]
+            assert locks.unlock(owner, offset, length) is bool(mine)
+            if mine:
+                held.remove(next((one for one in mine if one.exclusive), mine[0]))
+        else:
+            locks.release(owner)
+            held = [one for one in held if one.owner != owner]
+        assert list(locks) == held
+        assert locks.held_by(owner) == [one for one in held if one.owner == owner]
+        for write in (False, True):
+            expected = bool(asked[1]) and any(one.overlaps(*asked) and (one.owner != owner if one.exclusive else write) for one in held)
+            assert locks.forbids(owner, *asked, write=write) is expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
@@ -19,6 +20,7 @@ from filesvc.fscc.name_information import FileLinkInformation, FileRenameInforma
 from filesvc.fscc.notify_information import FileNotifyInformation, NotifyAction, parse_notify_information
 from filesvc.server.notify.watch import BUFFER_LIMIT, Memory, Watch
 from filesvc.server.server import Server
+from filesvc.server.turn import Turn
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.header import HEADER_LENGTH, Command
 from filesvc.smb2.messages.change_notify import ChangeNotifyResponse, CompletionFilter
@@ -355,7 +357,7 @@ def test_what_is_refused(client: Client, directory: FileId) -> None:
 
 def test_a_watch_that_has_ended_keeps_nothing() -> None:
     memory = Memory()
-    watch = Watch((), ALL, False, 1000, memory)
+    watch = Watch((), ALL, False, 1000, memory, Turn(Clock()))
     watch.end(Status.NOTIFY_CLEANUP)
     watch.tell([FileNotifyInformation(ADDED, "f")])
     assert memory.used == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -260,9 +260,10 @@ def slowly(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each slice takes 20 ms."""
     take = Enumeration.take
 
-    def take_slowly(enumeration: Enumeration, room: int, fixed: int) -> list[Entry]:
+    def take_slowly(enumeration: Enumeration, room: int, fixed: int, enough: Callable[[], bool]) -> list[Entry]:
+        taken = take(enumeration, room, fixed, enough)
         client.server.reactor.rightNow += 0.02
-        return take(enumeration, room, fixed)
+        return taken
 
     monkeypatch.setattr(Enumeration, "take", take_slowly)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from filesvc.dtyp.sid import Sid
     from filesvc.server.access.token import Token
 
+MOST_ENTRIES = 512
+"""Entries that a list may have that a client gives: each is looked at whenever somebody opens the file."""
 _OF_SACL = int(SecurityControl.SACL_PRESENT | SecurityControl.SACL_PROTECTED | SecurityControl.SACL_AUTO_INHERITED)
 _OF_DACL = int(SecurityControl.DACL_PRESENT | SecurityControl.DACL_PROTECTED | SecurityControl.DACL_AUTO_INHERITED)
 _INHERITS = int(SecurityControl.DACL_AUTO_INHERITED | SecurityControl.DACL_AUTO_INHERIT_REQUIRED)

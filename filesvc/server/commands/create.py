@@ -10,7 +10,7 @@ from filesvc.dtyp.filetime import from_filetime, to_filetime
 from filesvc.dtyp.security_descriptor import SecurityDescriptor
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Kind, Stat
-from filesvc.server.access.descriptor_parts import prepare
+from filesvc.server.access.descriptor_parts import MOST_ENTRIES, prepare
 from filesvc.server.access.rights import READ_ONLY, desired_rights, granted_rights
 from filesvc.server.caches.lease import Lease, LeaseRequest
 from filesvc.server.caches.oplock import Oplock, OplockRequest
@@ -146,7 +146,7 @@ async def _opening(request: CreateRequest, contexts: Contexts, call: Call) -> Op
     if ALLOCATION_SIZE in contexts:
         opening.allocation = AllocationSize.parse(contexts[ALLOCATION_SIZE]).allocation_size
     if SD_BUFFER in contexts:
-        opening.descriptor = prepare(SecurityDescriptor.parse(contexts[SD_BUFFER]), call.session.token)
+        opening.descriptor = prepare(SecurityDescriptor.parse(contexts[SD_BUFFER], MOST_ENTRIES), call.session.token)
     opening.caching = _caching(request, contexts, call)
     if isinstance(opening.caching, LeaseRequest):
         opening.caching.check_name(opening.name)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
-from twisted.internet.task import LoopingCall
+from typing import TYPE_CHECKING
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
@@ -27,10 +25,6 @@ _MODES = _WAITS | {mode | LockFlags.FAIL_IMMEDIATELY for mode in _WAITS}
 _END = 1 << 64
 _MAX_RANGES = 128
 """Ranges that one request may lock or unlock."""
-_RETRY_S = 0.5
-"""Seconds after which to look whether another program's lock has gone."""
-
-T = TypeVar("T")
 
 
 async def lock(request: LockRequest, call: Call) -> Reply:
@@ -82,20 +76,4 @@ async def _lock(elements: list[LockElement], open: Open, call: Call) -> None:
         return
     if elements[0].flags not in _WAITS:
         raise StatusError(Status.LOCK_NOT_GRANTED)
-    await _wait(wanted[0], open, call)
-
-
-async def _wait(wanted: ByteRange, open: Open, call: Call) -> None:
-    locks = open.node.locks
-    granted = locks.wait(wanted)
-    if wanted.file is not None:
-        again = LoopingCall(locks.grant)
-        again.clock = call.connection.server.reactor
-        again.start(_RETRY_S, now=False)
-        granted.addBoth(_stop, again)
-    await call.wait(granted)
-
-
-def _stop(result: T, again: LoopingCall) -> T:
-    again.stop()
-    return result
+    await call.wait(open.node.locks.wait(wanted[0], call.connection.server.turn))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.task import deferLater
-
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
 from filesvc.fscc.directory_information import DIRECTORY_MINIMUM_LENGTH, DirectoryEncoder, DirectoryEntry
@@ -88,11 +86,11 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
     single = bool(request.flags & QueryDirectoryFlags.RETURN_SINGLE_ENTRY)
     slice_length = 0 if single else _READABLE_SLICE if open.tree.is_access_based else _SLICE
     fixed = _minimum(request, open)
-    reactor = open.tree.server.reactor
+    reactor, turn = open.tree.server.reactor, open.tree.server.turn
     started = reactor.seconds()
     until = started + min(max(_FILLED_FOR_S, 2 * (started - enumeration.answered_at)), _FILLED_FOR_AT_MOST_S)
     while True:
-        entries = await open.run(enumeration.take, min(slice_length, encoder.room), fixed)
+        entries = await open.run(enumeration.take, min(slice_length, encoder.room), fixed, turn.is_over)
         if open.tree.is_access_based:
             entries = await select_readable(entries, open, descriptors)
         described = await mac_listing.describe(entries, open, descriptors) if for_macs else None
@@ -100,7 +98,7 @@ async def _fill(request: QueryDirectoryRequest, enumeration: Enumeration, open: 
             break
         if not encoder.empty and (single or encoder.room < fixed or reactor.seconds() >= until):
             break
-        await deferLater(reactor, 0)
+        await turn.next()
         if open.closed and not encoder.empty:
             # By a CLOSE that did not wait for the answer, which is to have what there is.
             break

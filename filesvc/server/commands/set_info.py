@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from filesvc.dtyp.security_descriptor import SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileInformationClass
-from filesvc.server.access.descriptor_parts import TO_SET, amend, check_parts, require_parts
+from filesvc.server.access.descriptor_parts import MOST_ENTRIES, TO_SET, amend, check_parts, require_parts
 from filesvc.server.access.nfs_entries import kept_mode, take_nfs_entries
 from filesvc.server.commands.info import file_settings as file_setting
 from filesvc.server.commands.info import refusals
@@ -52,7 +52,7 @@ async def set_info(request: SetInfoRequest, call: Call) -> Reply:
                 for other in list(open.node.opens):
                     await durability.save(other)
         case InfoType.SECURITY:
-            await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer), call)
+            await _set_security(open, request.additional_information, SecurityDescriptor.parse(buffer, MOST_ENTRIES), call)
         case InfoType.FILESYSTEM:
             raise StatusError(refusals.VOLUME_SETTINGS.get(request.file_info_class, refusals.OTHERS))
         case InfoType.QUOTA:

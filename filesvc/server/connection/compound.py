@@ -13,7 +13,8 @@ from filesvc.printable import printed
 from filesvc.server.connection.call import CREDIT_UNIT, Call, Reply, error_reply
 from filesvc.server.errors import ConnectionBroken, StatusError, status_of
 from filesvc.server.state.session import Session, SessionState
-from filesvc.smb2.header import HEADER_LENGTH, Command, Header, HeaderFlags
+from filesvc.smb2.compound import split
+from filesvc.smb2.header import HEADER_LENGTH, Command, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _MOST_WAITING = 2 * CREDIT_UNIT
 """Bytes of requests that may be kept while they wait."""
 _MOST_TOGETHER = 8 << 20
 """Bytes of replies that are sent as one frame; a larger reply is one alone. Frames have a limit, and so has memory."""
-_IN_A_ROW = 64
-"""Messages of a frame that are processed before others have their turn."""
 _ERROR = 0xC0000000
 _RELATED = int(HeaderFlags.RELATED_OPERATIONS)
 _SIGNED = int(HeaderFlags.SIGNED)
@@ -49,34 +48,38 @@ class Compound:
 
     A related message inherits the session, the tree and the file of the one before it, and its failure
     (MS-SMB2 3.3.5.2.7.2).
+
+    @ivar at_end: what is processed now stands last in the frame.
     """
 
     __slots__ = (
         "_failure",
-        "_index",
+        "_first",
         "_length",
         "_messages",
         "_payload",
         "_replies",
         "_session_id",
+        "_size",
         "_tree_id",
         "_verified",
+        "at_end",
         "connection",
         "done",
         "file_id",
         "sealed_by",
     )
 
-    def __init__(
-        self, connection: Connection, messages: list[tuple[Header, memoryview]], sealed_by: Session | None, payload: Payload | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, frame: memoryview, sealed_by: Session | None, payload: Payload | None = None) -> None:
         self.connection = connection
         self.sealed_by = sealed_by
         self.file_id: FileId | None = None
         self.done: Callable[[], None] | None = None
-        self._messages = messages
+        self._messages = split(frame)
+        self._size = len(frame)
         self._payload = payload
-        self._index = 0
+        self._first = True
+        self.at_end = False
         self._replies: list[tuple[Call, Reply]] = []
         self._length = 0
         self._session_id = 0
@@ -86,8 +89,8 @@ class Compound:
 
     @property
     def single(self) -> bool:
-        """Whether the frame held one message."""
-        return len(self._messages) == 1
+        """Whether the frame holds one message."""
+        return self._first and self.at_end
 
     def related_file_id(self) -> FileId:
         """
@@ -104,38 +107,40 @@ class Compound:
         Process the messages until one takes time, or all are answered. One that leaves no way to go on ends the connection; what waited
         while the connection was lost is not gone on with.
         """
+        turn = self.connection.server.turn
+        turn.begin()
         try:
             if self.connection.lost:
                 raise ConnectionBroken("it was lost meanwhile")
             self._advance()
-        except ConnectionBroken as error:
+        except (ConnectionBroken, MalformedMessage) as error:
             self._abandon(error)
         except Exception:  # noqa: BLE001 - whatever it is, others must not suffer
             log.failure("a bug, which ends the connection")
             self._abandon(ConnectionBroken("a bug"))
+        finally:
+            turn.end()
 
     def _advance(self) -> None:
-        for _ in range(_IN_A_ROW):
-            if self._index == len(self._messages):
-                self._send()
+        connection = self.connection
+        turn = connection.server.turn
+        while not self.at_end:
+            if turn.is_over():
+                connection.workload.put_off(self.run)
                 return
-            if self._index and self.connection.workload.swamped:
+            if not self._first and connection.workload.swamped:
                 self.flush()
-                self.connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
+                connection.outbox.flushed().addCallbacks(lambda _: self.run(), lambda failure: self._abandon(failure.value))
                 return
-            header, message = self._messages[self._index]
-            call = Call(self.connection, header, message, self, encrypted=self.sealed_by is not None, payload=self._payload)
+            header, message = connection.admit(next(self._messages))
+            self.at_end = not header.next_command
+            call = Call(connection, header, message, self, encrypted=self.sealed_by is not None, payload=self._payload)
             outcome = self._process(call)
             if isinstance(outcome, Deferred):
                 outcome.addBoth(self._late, call)
                 return
             self._finish(call, outcome)
-        self.connection.server.reactor.callLater(0, self.run)
-
-    @property
-    def at_end(self) -> bool:
-        """Whether what is processed now stands last in the frame."""
-        return self._index == len(self._messages) - 1
+        self._send()
 
     def go_async(self, call: Call) -> None:
         """
@@ -150,7 +155,7 @@ class Compound:
         connection, command = self.connection, call.header.command
         if command == Command.CHANGE_NOTIFY and not self.at_end:
             raise StatusError(Status.INTERNAL_ERROR)
-        if sum(len(message) for _, message in self._messages) > _MOST_WAITING or not connection.workload.may_wait:
+        if self._size > _MOST_WAITING or not connection.workload.may_wait:
             raise StatusError(Status.INSUFFICIENT_RESOURCES)
         connection.workload.wait(call)
         if command != Command.SET_INFO:
@@ -181,13 +186,20 @@ class Compound:
         return waiting
 
     def _late(self, result: Reply | Failure, call: Call) -> None:
-        self.connection.workload.wait_no_more(call)
+        workload, turn = self.connection.workload, self.connection.server.turn
+        if turn.is_over():
+            workload.put_off(lambda: self._late(result, call))
+            return
+        workload.wait_no_more(call)
+        turn.begin()
         try:
             self._finish(call, self._settle(call, result))
         except ConnectionBroken as error:
             self._abandon(error)
         else:
             self.run()
+        finally:
+            turn.end()
 
     def _settle(self, call: Call, result: Reply | Failure) -> Reply:
         if isinstance(result, Reply):
@@ -233,7 +245,7 @@ class Compound:
                 self.flush()
             self._length += length
             self._replies.append((call, reply))
-        self._index += 1
+        self._first = False
 
     def _abandon(self, error: Exception) -> None:
         self.connection.abort(str(error))
@@ -258,7 +270,7 @@ class Compound:
         connection, header = self.connection, call.header
         rule = connection.rules.get(header.command)
         if header.flags & _RELATED:
-            if not self._index or not self._verified:
+            if self._first or not self._verified:
                 raise StatusError(Status.INVALID_PARAMETER)
             header.session_id = self._session_id
             if not header.flags & _ASYNC:

@@ -23,7 +23,6 @@ from filesvc.server.errors import ConnectionBroken
 from filesvc.server.state.services import Cache, Notice
 from filesvc.server.state.session import Channel, Negotiated, Session
 from filesvc.server.tcp import PROBES, has_vanished, set_tcp_options
-from filesvc.smb2.compound import split
 from filesvc.smb2.framing import PREFIX_LENGTH
 from filesvc.smb2.header import Command, Header, HeaderFlags
 from filesvc.smb2.messages.negotiate import Dialect, NegotiateRequest
@@ -115,7 +114,7 @@ class Connection(Protocol):
         self.peer = describe(self.transport.getPeer())
         self.outbox = Outbox(self.transport, self.server.reactor, self.server.data_path.drain_budget, path.stall_timeout)
         self._sender = Sender(self)
-        self.workload = Workload(self.outbox, self._sender, self.limits, self._hold_back, self._read_on)
+        self.workload = Workload(self.outbox, self._sender, self.server.turn, self.limits, self._hold_back, self._read_on)
         self._receiver = FrameReceiver(
             self.server.data_path.buffers,
             self.limits.frame,
@@ -137,13 +136,25 @@ class Connection(Protocol):
         """Process what arrived. A mistake of the client's ends this connection and no other."""
         # Now, so that what other programs did before is neither taken for what the client does next nor dropped with it.
         self.server.notifier.hear_others()
+        turn = self.server.turn
+        turn.begin(self)
         try:
             self._receiver.feed(data)
         except (ConnectionBroken, MalformedMessage) as error:
             self.abort(str(error))
+        finally:
+            turn.end()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let go of all that the client held."""
+        turn = self.server.turn
+        turn.begin(self)
+        try:
+            self._end(reason)
+        finally:
+            turn.end()
+
+    def _end(self, reason: Failure) -> None:
         self._let_go()
         self._stop_hurrying()
         self._receiver.close()
@@ -271,28 +282,26 @@ class Connection(Protocol):
 
     def _frame_received(self, frame: memoryview, buffer: PooledBuffer | None) -> None:
         try:
-            requests, sealed_by = self._open(frame)
+            message, sealed_by = self._open(frame)
         except BaseException:
             if buffer is not None:
                 buffer.release()
             raise
-        self._process(requests, sealed_by, buffer)
+        self._process(message, sealed_by, buffer)
         self.workload.throttle()
 
-    def _open(self, frame: memoryview) -> tuple[list[tuple[Header, memoryview]], Session | None]:
-        """The requests in a frame, and the session whose key it was encrypted with."""
+    def _open(self, frame: memoryview) -> tuple[memoryview, Session | None]:
+        """The requests in a frame, in clear, and the session whose key it was encrypted with."""
         protocol = frame[:4]
         sealed_by: Session | None = None
         if protocol == _TRANSFORM:
             frame, sealed_by = self._decrypt(frame)
             protocol = frame[:4]
-        if protocol == _SMB2:
-            messages = split(frame)
-        elif protocol == _SMB1 and self.dialect is None and self.from_smb1 is None:
-            messages = [self._smb1_negotiate(frame)]
-        else:
+        if protocol == _SMB1 and self.dialect is None and self.from_smb1 is None:
+            frame = self._smb1_negotiate(frame)
+        elif protocol != _SMB2:
             raise ConnectionBroken(f"protocol {bytes(protocol)!r}")
-        return [self._admit(message) for message in messages], sealed_by
+        return frame, sealed_by
 
     def _decrypt(self, frame: memoryview) -> tuple[memoryview, Session]:
         """MS-SMB2 3.3.5.2.1."""
@@ -313,8 +322,13 @@ class Connection(Protocol):
         self.from_smb1 = memoryview(Header(Command.NEGOTIATE, 0).encode() + NegotiateRequest([dialect]).encode())
         return self.from_smb1
 
-    def _admit(self, message: memoryview) -> tuple[Header, memoryview]:
-        """Take a request's ids out of the window (MS-SMB2 3.3.5.2.3)."""
+    def admit(self, message: memoryview) -> tuple[Header, memoryview]:
+        """
+        A request's header; its ids are taken out of the window (MS-SMB2 3.3.5.2.3).
+
+        @raise MalformedMessage: it has none.
+        @raise ConnectionBroken: it may not be sent.
+        """
         header = Header.parse(message)
         if header.command != _CANCEL:
             charge = max(header.credit_charge, 1) if self.multi_credit else 1
@@ -326,12 +340,12 @@ class Connection(Protocol):
 
     def _process(
         self,
-        requests: list[tuple[Header, memoryview]],
+        frame: memoryview,
         sealed_by: Session | None,
         buffer: PooledBuffer | None,
         payload: Payload | None = None,
     ) -> None:
-        compound = Compound(self, requests, sealed_by, payload)
+        compound = Compound(self, frame, sealed_by, payload)
         self.workload.running.append(compound)
         compound.done = lambda: self._done(compound, buffer, payload)
         compound.run()
@@ -363,12 +377,16 @@ class Connection(Protocol):
 
     def _collected(self, buffer: PooledBuffer) -> None:
         self._collect = None
+        turn = self.server.turn
+        turn.begin(self)
         try:
             self._frame_received(buffer.view, buffer)
         except (ConnectionBroken, MalformedMessage) as error:
             self.abort(str(error))
         else:
             self._go_on()
+        finally:
+            turn.end()
 
     def _uncollected(self, reason: Failure, buffer: PooledBuffer) -> None:
         buffer.release()
@@ -390,7 +408,7 @@ class Connection(Protocol):
             return False
         self._receiver.pause()
         self._payload = payload = Payload(self, payload_length, bytes(rest), self._payload_done)
-        self._process([self._admit(head)], None, None, payload)
+        self._process(head, None, None, payload)
         return True
 
     def _payload_done(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from filesvc.server.connection.compound import Compound
     from filesvc.server.connection.sender import Sender
     from filesvc.server.settings import Limits
+    from filesvc.server.turn import Turn
     from filesvc.zerocopy.outbox import Outbox
 
 _ASYNC = int(HeaderFlags.ASYNC_COMMAND)
@@ -23,8 +24,8 @@ class Workload:
     The requests of one connection that are worked on, those that wait for something to happen (Connection.AsyncCommandList), and the
     replies that have not left.
 
-    The client is not read from while it takes replies more slowly than it asks for them, or asks faster than it is served; a stranger not
-    while a request of its is worked on.
+    The client is not read from while it takes replies more slowly than it asks for them, or asks faster than it is served, or others have
+    their turn; a stranger not while a request of its is worked on.
 
     @ivar limits: of them, C{waiting}, C{parallel} and C{backlog} count here.
     @ivar held_back: it is not read from.
@@ -37,14 +38,18 @@ class Workload:
         "_hold_back",
         "_lost",
         "_outbox",
+        "_put_off",
         "_sender",
+        "_turn",
         "_waiting",
         "held_back",
         "limits",
         "running",
     )
 
-    def __init__(self, outbox: Outbox, sender: Sender, limits: Limits, hold_back: Callable[[], None], go_on: Callable[[], None]) -> None:
+    def __init__(
+        self, outbox: Outbox, sender: Sender, turn: Turn, limits: Limits, hold_back: Callable[[], None], go_on: Callable[[], None]
+    ) -> None:
         """
         @param hold_back: is called when nothing is to be read any more, until C{go_on} is.
         """
@@ -52,6 +57,8 @@ class Workload:
         self.running: list[Compound] = []
         self._outbox = outbox
         self._sender = sender
+        self._turn = turn
+        self._put_off = 0
         self._hold_back = hold_back
         self._go_on = go_on
         self.limits = limits
@@ -89,6 +96,17 @@ class Workload:
         """The waiting request that a CANCEL means (MS-SMB2 3.3.5.16): one that was given an AsyncId has its message id for that."""
         return self._waiting.get(header.async_id if header.flags & _ASYNC else header.message_id)
 
+    def put_off(self, call: Callable[[], None]) -> None:
+        """Do something in a later turn, as the time of the present one is used up, and read nothing from the client before."""
+
+        def go_on() -> None:
+            self._put_off -= 1
+            call()
+            self.ease()
+
+        self._put_off += 1
+        self._turn.later(go_on)
+
     # Whether there is room for more
 
     @property
@@ -99,7 +117,7 @@ class Workload:
     @property
     def _overloaded(self) -> bool:
         too_many = len(self.running) - len(self._waiting) > self.limits.parallel
-        return too_many or self._outbox.pending + self._sender.in_thread > self.limits.backlog
+        return too_many or self._put_off > 0 or self._outbox.pending + self._sender.in_thread > self.limits.backlog
 
     def throttle(self) -> None:
         """There is more to do than before. Take on no more if that is too much."""

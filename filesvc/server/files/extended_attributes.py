@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _INVALID = frozenset('",+/:;<=>?[\\]|*')
 _MAX_NAME = 254
 _MAX_LENGTH = 0x10000 - 5
+_MOST = 1024
+"""Attributes that clients may give a file: whoever asks for them all gets each by itself."""
 _NOT_CLIENTS = ("filesvc.", PREFIX.casefold())
 
 
@@ -29,33 +31,32 @@ def set_all(file: IOpenFile, attributes: Iterable[FullEa]) -> None:
 
     @raise OSError: the store does not keep them, or has no room.
     """
+    spelled = {upcase(name): name for name in _names(file)}
+    # What is set more than once ends as it is set last.
+    last = {upcase(attribute.name): attribute for attribute in attributes}
     before: list[tuple[str, bytes | None]] = []
     try:
-        for attribute in attributes:
-            name, value = _find(file, attribute.name)
-            before.append((name, value))
-            _put(file, name, attribute.value)
-        if full_eas_length(get_all(file)) > _MAX_LENGTH:
+        for key, attribute in last.items():
+            kept = key in spelled
+            name = spelled.get(key, attribute.name)
+            if kept or attribute.value:
+                before.append((name, file.get_xattr(name) if kept else None))
+                _put(file, name, attribute.value)
+        present = get_all(file)
+        if full_eas_length(present) > _MAX_LENGTH or len(present) > max(_MOST, len(spelled)):
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     except OSError:
+        there = set(file.list_xattrs())
         for name, value in reversed(before):
-            _put(file, name, value)
+            if value is not None or name in there:
+                _put(file, name, value)
         raise
-
-
-def _find(file: IOpenFile, name: str) -> tuple[str, bytes | None]:
-    """How an attribute is spelled that matches a name, and its value; the name as it is, if there is none."""
-    wanted = upcase(name)
-    for found in _names(file):
-        if upcase(found) == wanted:
-            return found, file.get_xattr(found)
-    return name, None
 
 
 def _put(file: IOpenFile, name: str, value: bytes | None) -> None:
     if value:
         file.set_xattr(name, value)
-    elif name in file.list_xattrs():
+    else:
         file.remove_xattr(name)
 
 

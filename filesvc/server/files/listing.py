@@ -18,7 +18,7 @@ from filesvc.server.files.special_files import open_anything
 from filesvc.store.upcase import upcase
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from filesvc.server.troubles import Troubles
 
@@ -28,7 +28,7 @@ DOTS = (".", "..")
 """The directory itself and the one above, in every listing."""
 
 _BYTES_OF_CHARACTER = 2
-_LOOKED_AT = 4096
+_LOOKED_AT = 2048
 """Names looked at in a row, by a pattern of one character; by a longer one each takes longer."""
 _PAUSE = ""
 
@@ -59,11 +59,12 @@ class Enumeration:
         self._names: Generator[str, None, None] | None = None
         self._only: str | None = None
 
-    def take(self, room: int, fixed: int) -> list[Entry]:
+    def take(self, room: int, fixed: int, enough: Callable[[], bool]) -> list[Entry]:
         """
         The next entries, about as many as fit into C{room} bytes where each takes C{fixed} bytes and its name. None at all may also mean
         that of many names none matched, unless it has C{ended}.
 
+        @param enough: whether others are to have their turn before the next.
         @raise TakesLong: the directory must be read first to know whether it has the only name that may match.
         """
         names = self._names
@@ -80,6 +81,8 @@ class Enumeration:
             entry = self._entry(name)
             if entry is not None:
                 taken.append(entry)
+                if enough():
+                    break
                 room -= fixed + len(name) * _BYTES_OF_CHARACTER
         return taken
 
@@ -123,7 +126,7 @@ class Enumeration:
             wanted = matches is None or name == self._only or matches(upcase(name)) or self._has_matching_short_name(name)
             if wanted and not (name[0] == "." and is_hidden(name)):
                 yield name
-            elif not number % in_a_row:
+            if not number % in_a_row:
                 yield _PAUSE
 
     def _has_matching_short_name(self, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from filesvc.dtyp.status import Status
@@ -42,7 +42,7 @@ def compile_pattern(pattern: str) -> Callable[[str], object] | None:
         return re.compile(_without_going_back(pattern), re.DOTALL).fullmatch
     # With several stars a regular expression can take forever to find that a name does not match.
     if sum(map(pattern.count, _STARS)) > 1:
-        return partial(_matches, pattern)
+        return _Places(pattern).match
     return re.compile(_expression(pattern), re.DOTALL).fullmatch
 
 
@@ -73,31 +73,60 @@ def may_be_short(pattern: str) -> bool:
     return "~" in pattern
 
 
-def _matches(pattern: str, name: str) -> bool:
-    """Go through the name once, at all places in the pattern that what came before leads to."""
-    last_dot = name.rfind(".")
-    places = {0}
-    for index, character in enumerate(name):
-        found = set()
-        for place in _with_empty_steps(pattern, places, character):
-            wanted = pattern[place : place + 1]
-            if wanted == "*" or (wanted == "<" and index != last_dot):
-                found.add(place)
-            elif (
-                wanted in ("?", character) or (wanted == ">" and character != ".") or (wanted == '"' and character == ".") or wanted == "<"
-            ):
-                found.add(place + 1)
-        places = found
-    return len(pattern) in _with_empty_steps(pattern, places, "")
+class _Places:
+    """
+    Goes through a name once, at all places in a pattern that what came before leads to: a bit for each place.
+
+    So a name takes some operations on numbers of 256 bits for each of its characters, whatever the pattern.
+    """
+
+    __slots__ = ("_anything", "_end", "_literal", "_not_dots", "_passed", "_stars", "_to_last_dot")
+
+    def __init__(self, pattern: str) -> None:
+        def bits(characters: str) -> int:
+            return sum(1 << place for place, character in enumerate(pattern) if character in characters)
+
+        self._literal = {character: bits(character) for character in set(pattern).difference("*<")}
+        self._literal["."] = bits('."')
+        self._anything = bits("?")
+        self._not_dots = bits(">")
+        self._stars = bits("*")
+        self._to_last_dot = bits("<")
+        self._end = 1 << len(pattern)
+        # What is passed without a character, where another than a dot comes next, a dot, or the end.
+        self._passed = _shifts(bits("*<")), _shifts(bits("*<>")), _shifts(bits('*<>"'))
+
+    def match(self, name: str) -> bool:
+        last_dot = name.rfind(".")
+        before_others, before_dots, before_end = self._passed
+        places = 1
+        for index, character in enumerate(name):
+            is_dot = character == "."
+            places = _pass(places, before_dots if is_dot else before_others)
+            onward = self._literal.get(character, 0) | self._anything
+            if not is_dot:
+                onward |= self._not_dots
+            staying = self._stars
+            if index == last_dot:
+                onward |= self._to_last_dot
+            else:
+                staying |= self._to_last_dot
+            places = places & staying | (places & onward) << 1
+        return bool(_pass(places, before_end) & self._end)
 
 
-def _with_empty_steps(pattern: str, places: set[int], character: str) -> set[int]:
-    """The places, and those reached from them without a character, where C{character} comes next (C{""}: the end)."""
-    passed = "*<" + ">" * (character in ("", ".")) + '"' * (not character)
-    reached = set()
-    for place in places:
-        reached.add(place)
-        while pattern[place : place + 1] and pattern[place] in passed:
-            place += 1  # noqa: PLW2901 - on to where that leads
-            reached.add(place)
-    return reached
+def _shifts(passed: int) -> list[tuple[int, int]]:
+    """By how many places to go on at once, and from where: 1, 2, 4 and so on, as far as all of these may be passed."""
+    shifts, shift = [], 1
+    while passed:
+        shifts.append((shift, passed))
+        passed &= passed >> shift
+        shift *= 2
+    return shifts
+
+
+def _pass(places: int, shifts: list[tuple[int, int]]) -> int:
+    """The places, and those reached from them without a character."""
+    for shift, passed in shifts:
+        places |= (places & passed) << shift
+    return places

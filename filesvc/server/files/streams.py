@@ -360,11 +360,11 @@ class StreamFile:
         if sidecar is not None:
             sidecar.punch(offset, length)
 
-    def allocated_ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+    def allocated_ranges(self, offset: int, length: int, most: int | None = None) -> list[tuple[int, int]]:
         """See L{IOpenFile.allocated_ranges}; a named value has no holes."""
         sidecar = self._sidecar()
         if sidecar is not None:
-            return list(sidecar.allocated_ranges(offset, length))
+            return list(sidecar.allocated_ranges(offset, length, most))
         length = min(length, self.size() - offset)
         return [(offset, length)] if length > 0 else []
 

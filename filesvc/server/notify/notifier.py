@@ -179,7 +179,7 @@ class Notifier:
         watches = self._stores.get(store)
         if watches is None:
             watches = self._stores[store] = StoreWatches(store, self._nodes, self._reactor, self._in_thread)
-        watch = Watch(open.path, completion_filter, recursive, length, self._memory)
+        watch = Watch(open.path, completion_filter, recursive, length, self._memory, open.tree.server.turn)
         watches.add(watch, open)
         self._watches[open] = watch
         open.on_close.append(lambda: self._unwatch(store, open))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from filesvc.dtyp.status import Status
     from filesvc.interfaces import Path
+    from filesvc.server.turn import Turn
 
 BUFFER_LIMIT = 1024 * 1024
 """Bytes of changes kept for one watch, whatever buffer its client offers."""
@@ -53,12 +54,13 @@ class Watch:
     Changes are kept from one request to the next. When there are more than fit they are forgotten, and the next answer says so.
     """
 
-    def __init__(self, path: Path, completion_filter: int, recursive: bool, length: int, memory: Memory) -> None:
+    def __init__(self, path: Path, completion_filter: int, recursive: bool, length: int, memory: Memory, turn: Turn) -> None:
         self.path = path
         self.completion_filter = completion_filter
         self.recursive = recursive
         self._limit = length
         self._memory = memory
+        self._turn = turn
         self._kept: Records = []
         self._kept_length = 0
         self._missed = False
@@ -93,7 +95,9 @@ class Watch:
         """Something has changed: all of C{records} together, or too much if there are none."""
         if self._waiting:
             waiting, length = self._waiting.popleft()
-            waiting.callback(self._fitting(records, length))
+            fitting = self._fitting(records, length)
+            # Many may have waited for the same change.
+            self._turn.do(lambda: None if waiting.called else waiting.callback(fitting))
         elif self._ended is None and not self._missed and records != self._kept[-1:]:
             self._keep(records)
 

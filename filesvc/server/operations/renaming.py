@@ -9,6 +9,7 @@ from filesvc.fscc.name_information import FileLinkInformation, FileRenameInforma
 from filesvc.interfaces import IOverlappingStore, Path
 from filesvc.server.errors import StatusError
 from filesvc.server.files.foreign_streams import ForeignStreams
+from filesvc.server.files.identity import space_of
 from filesvc.server.files.names import FileName, parse_name, parse_posix_name
 from filesvc.server.operations.replacing import give_name
 from filesvc.server.operations.stream_renaming import rename_stream
@@ -17,8 +18,10 @@ from filesvc.server.state import share_modes as sharemode
 from filesvc.server.state.caching import Operation, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from filesvc.server.operations.descriptors import Descriptors
-    from filesvc.server.state.node import FileNode
+    from filesvc.server.state.node import FileNode, Folder
     from filesvc.server.state.open import Open
 
 
@@ -40,7 +43,7 @@ async def before_rename(buffer: memoryview, open: Open, wait: Wait) -> None:
     if replaced is not None and replaced is not open.node and rename.replace_if_exists:
         await replaced.caching.give_way(Operation.OPEN_BREAK_H, open.holder, wait)
     if open.is_directory:
-        for node in await _nodes_below(open):
+        for node in {one.node: None for opens in await _folders_below(open) for one in opens if one.node.caching.holders}:
             await node.caching.give_way(Operation.RENAME, None, wait)
 
 
@@ -70,6 +73,7 @@ async def rename(open: Open, buffer: memoryview, descriptors: Descriptors) -> No
     await give_name(open, open.store.rename, path, rename.replace_if_exists, descriptors)
     for other in alike:
         durability.also_known_as(other, before)
+    server.nodes.moved(open)
     await _follow(open, before)
     for node in moving:
         _move_along(node, open.path, before)
@@ -152,10 +156,10 @@ async def _check_movable(open: Open, target: Path) -> list[FileNode]:
     parent = await open.tree.node_at(target[:-1])
     if parent is not None and sharemode.keeps_entries(parent.opens):
         raise StatusError(Status.SHARING_VIOLATION)
-    below = await _nodes_below(open) if open.is_directory else []
-    if open.node.file.streams or not all(_may_move_along(other, open) for node in below for other in node.opens):
+    below = await _folders_below(open) if open.is_directory else []
+    if open.node.file.streams or not all(_may_move_along(other, open) for opens in below for other in opens):
         raise StatusError(Status.ACCESS_DENIED)
-    return below
+    return list({other.node: None for opens in below for other in opens})
 
 
 def _may_move_along(other: Open, open: Open) -> bool:
@@ -174,21 +178,35 @@ def _move_along(node: FileNode, path: Path, before: Path) -> None:
     """A file that is open goes with a folder above it, and so does its deletion."""
     for other in node.opens:
         other.file.moved(path + other.path[len(before) :])
+        other.tree.server.nodes.moved(other)
     node.deletions = {link: deletion._replace(path=path + deletion.path[len(before) :]) for link, deletion in node.deletions.items()}
 
 
-async def _nodes_below(open: Open) -> list[FileNode]:
-    """What is open of all that is in a directory, through whatever store."""
-    key, nodes = open.node.key, open.tree.server.nodes
-    return [node for node in list(nodes) if node.key.space == key.space and any([await _is_below(one, open) for one in list(node.opens)])]
+async def _folders_below(open: Open) -> list[Collection[Open]]:
+    """What is open in a directory and in all below it, through whatever store: by folders, so that few things are looked at."""
+    store, path, server = open.tree.store, open.path, open.tree.server
+    folders = server.nodes.folders
+    within: dict[Folder, bool] = {}
+    while unknown := [folder for folder in folders if folder[0] is not store and folder not in within]:
+        for folder in unknown:
+            await server.turn.rest()
+            within[folder] = await _is_within(folder, open)
+    # From here on nothing is opened between.
+    return [
+        opens
+        for folder, opens in folders.items()
+        if within.get(folder, False) or (folder[0] is store and folder[1] is not None and folder[1][: len(path)] == path)
+    ]
 
 
-async def _is_below(other: Open, open: Open) -> bool:
-    store, path = other.tree.store, open.path
-    if store is open.tree.store:
-        return len(other.path) > len(path) and other.path[: len(path)] == path
+async def _is_within(folder: Folder, open: Open) -> bool:
+    """Whether what is open in a folder of another store is below a directory."""
+    store = folder[0]
+    one = next(iter(open.tree.server.nodes.folders.get(folder, ())), None)
+    if one is None or space_of(store) != open.node.key.space:
+        return False
     assert IOverlappingStore.providedBy(store)
-    return not other.closed and await other.run(store.is_within, other.path, open.node.key.identity)
+    return await one.tree.run(store.is_within, one.path, open.node.key.identity)
 
 
 async def _follow(open: Open, before: Path) -> None:
@@ -199,9 +217,11 @@ async def _follow(open: Open, before: Path) -> None:
         if store is tree.store:
             if other.path == before:
                 other.file.moved(open.path)
+                tree.server.nodes.moved(other)
         elif not other.closed:
             assert IOverlappingStore.providedBy(store)
             other.file.moved(await other.run(store.path_of, other.file))
+            tree.server.nodes.moved(other)
     if node.deletions:
         nodes = tree.server.nodes
         deletion = nodes.take_deletion(node, await tree.link_at(before))

@@ -14,8 +14,9 @@ from filesvc.smb2.messages.change_notify import CompletionFilter
 from filesvc.zerocopy.reserve import Reservation
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Collection, Hashable, Iterator, Mapping
 
+    from filesvc.interfaces import IFileStore
     from filesvc.server.files.identity import NodeKey
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
@@ -37,6 +38,8 @@ class Deletion(NamedTuple):
     path: Path
     parent_key: bytes | None
 
+
+Folder: TypeAlias = "tuple[IFileStore, Path | None]"
 
 Removal: TypeAlias = "tuple[FileNode, Deletion]"
 """What is to be removed, or was: a name of a file, or a stream."""
@@ -129,6 +132,8 @@ class NodeTable:
 
     def __init__(self) -> None:
         self._nodes: dict[NodeKey, FileNode] = {}
+        self._folders: dict[Folder, dict[Open, None]] = {}
+        self._folder_of: dict[Open, Folder] = {}
         self._pending: set[FileNode] = set()
 
     def __len__(self) -> int:
@@ -153,6 +158,7 @@ class NodeTable:
         node = open.node
         node.opens.append(open)
         self._nodes[node.key] = node
+        self._place(open)
         if node.base is not None and node not in node.base.streams:
             self._nodes[node.base.key] = node.base
             node.base.streams.append(node)
@@ -161,6 +167,7 @@ class NodeTable:
         """Count an open out. Gives the nodes that are not open any more: its own, its file's, none or both."""
         node = open.node
         node.opens.remove(open)
+        self._displace(open)
         ended = []
         if not node.opens:
             if node.base is not None:
@@ -170,6 +177,28 @@ class NodeTable:
             del self._nodes[each.key]
             self._pending.discard(each)
         return ended
+
+    def _place(self, open: Open) -> None:
+        path = open.path
+        folder = self._folder_of[open] = open.tree.store, path[:-1] if path else None
+        self._folders.setdefault(folder, {})[open] = None
+
+    def _displace(self, open: Open) -> None:
+        folder = self._folder_of.pop(open)
+        beside = self._folders[folder]
+        del beside[open]
+        if not beside:
+            del self._folders[folder]
+
+    def moved(self, open: Open) -> None:
+        """What is open goes by another path."""
+        self._displace(open)
+        self._place(open)
+
+    @property
+    def folders(self) -> Mapping[Folder, Collection[Open]]:
+        """The opens of what is in each folder, by the store that it was opened in and the folder's path; C{None} for what is in none."""
+        return self._folders
 
     @property
     def any_pending(self) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from filesvc.server.state.session import Channel, Session
     from filesvc.server.state.tree import TreeConnect
     from filesvc.server.troubles import Troubles
+    from filesvc.server.turn import Turn
     from filesvc.smb2.messages.negotiate import Dialect
     from filesvc.smb2.protection.encryption import EncryptionAlgorithm
     from filesvc.smb2.protection.signing import SigningAlgorithm
@@ -139,11 +140,13 @@ class Services(Protocol):
 
     @ivar data_path: holds leases of the kernel's, which are in the way of an open to write.
     @ivar in_thread: calls what may wait for a disk.
+    @ivar turn: how long the reactor works for clients before others have their turn.
     """
 
     settings: Settings
     reactor: Any
     in_thread: InThread
+    turn: Turn
     nodes: NodeTable
     open_ids: Iterator[int]
     change_times: ChangeTimes

@@ -17,7 +17,7 @@ from filesvc.server.state.open import AnyOpen, Open
 log = Logger(observer=printed)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from twisted.cred.credentials import ICredentials
@@ -177,8 +177,15 @@ class Session:
     async def close_tree(self, tree: TreeConnect) -> None:
         """End a tree connect and close what was opened through it."""
         self.trees.pop(tree.tree_id, None)
-        for open in [open for open in self.opens.values() if open.tree is tree]:
-            await _close(open)
+        await self._close_all([number for number, open in self.opens.items() if open.tree is tree])
+
+    async def _close_all(self, numbers: Iterable[int]) -> None:
+        """By their numbers, so that each is gone when it is closed and not all are when the last is."""
+        for number in numbers:
+            open = self.opens.get(number)
+            if open is not None:
+                await open.tree.server.turn.rest()
+                await _close(open)
 
     async def close(self, keep: bool = False) -> None:
         """End the session: its channels, tree connects and opens. Durable ones may be kept, for the client to come back."""
@@ -186,9 +193,14 @@ class Session:
         self.state = SessionState.EXPIRED
         self._drop_channels()
         self.trees.clear()
-        for open in list(self.opens.values()):
+        # Those to come back to are kept before anything else is done: the client may be quick.
+        leaving = []
+        for number in list(self.opens):
+            open = self.opens[number]
+            await open.tree.server.turn.rest()
             if not (keep and isinstance(open, Open) and durability.keep(open)):
-                await _close(open)
+                leaving.append(number)
+        await self._close_all(leaving)
         self.opens.clear()
         log_off, self.log_off = self.log_off, None
         if log_off is not None:

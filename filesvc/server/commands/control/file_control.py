@@ -44,6 +44,8 @@ _RESUME_KEY = 24
 _COPYCHUNK_RESPONSE = 12
 _MAX_TRIMMED = 1024
 """Ranges; each of them is held against all locks."""
+_MAX_ALLOCATED = 4096
+"""Ranges told at once: who has to be told of more asks on."""
 _SNAPSHOTS_MINIMUM = 16
 _RANGE_LENGTH = 16
 _REGIONS_LENGTH = 40
@@ -181,18 +183,19 @@ async def allocated_ranges(request: IoctlRequest, call: Call) -> Reply:
     if open.is_directory or asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > 0x7FFFFFFFFFFFFFFF:
         raise StatusError(Status.INVALID_PARAMETER)
     open.require(AccessMask.FILE_READ_DATA)
-    ranges = await _allocated(open, asked) if asked.length else []
-    room = request.max_output_response // _RANGE_LENGTH
+    room = min(request.max_output_response // _RANGE_LENGTH, _MAX_ALLOCATED)
+    # One more than there is room for tells that there are more.
+    ranges = await _allocated(open, asked, room + 1) if asked.length else []
     if ranges and not room:
         raise StatusError(Status.BUFFER_TOO_SMALL)
     return reply(request, encode_ranges(ranges[:room]), Status.BUFFER_OVERFLOW if len(ranges) > room else Status.SUCCESS)
 
 
-async def _allocated(open: Open, asked: FileRange) -> list[tuple[int, int]]:
+async def _allocated(open: Open, asked: FileRange, most: int) -> list[tuple[int, int]]:
     """Where a sparse file has data; one that is not marked so has it everywhere."""
     stat = await open.stat()
     if stat.attributes & FileAttributes.SPARSE_FILE:
-        return await open.run_in_thread(open.file.allocated_ranges, asked.offset, asked.length)
+        return await open.run_in_thread(open.file.allocated_ranges, asked.offset, asked.length, most)
     length = min(asked.length, stat.size - asked.offset)
     return [(asked.offset, length)] if length > 0 else []
 

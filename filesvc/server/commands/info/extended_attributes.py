@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_LIST = 0x10000
 """Bytes that a list of attributes, or of their names, may take in a request: more than a file can have of them."""
+LONG = 4096
+"""Bytes that may be so many attributes that they take many milliseconds."""
 _TOO_LARGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE})
 
 
@@ -36,16 +38,13 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
     """
     if len(buffer) > MAX_LIST:
         raise StatusError(Status.EA_TOO_LARGE)
-    attributes = parse_full_eas(buffer)
-    for attribute in attributes:
-        check_name(attribute.name)
-        if attribute.flags & ~NEED_EA:
-            raise StatusError(Status.INVALID_EA_NAME)
+    run = open.run if len(buffer) < LONG else open.run_in_thread
     try:
+        attributes = await run(_parse, buffer)
         if ISpecialFile.providedBy(open.file):
             await _set_special(open, attributes)
         else:
-            await open.run(set_all, open.file, attributes)
+            await run(set_all, open.file, attributes)
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             raise StatusError(Status.EAS_NOT_SUPPORTED) from None
@@ -54,6 +53,15 @@ async def set_extended_attributes(open: Open, buffer: memoryview) -> None:
         raise
     await open.set_archive()
     open.tree.server.notifier.modified(open, CompletionFilter.EA)
+
+
+def _parse(buffer: memoryview) -> list[FullEa]:
+    attributes = parse_full_eas(buffer)
+    for attribute in attributes:
+        check_name(attribute.name)
+        if attribute.flags & ~NEED_EA:
+            raise StatusError(Status.INVALID_EA_NAME)
+    return attributes
 
 
 async def _set_special(open: Open, attributes: Iterable[FullEa]) -> None:

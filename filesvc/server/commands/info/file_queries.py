@@ -31,7 +31,7 @@ from filesvc.fscc.name_information import (
     encode_streams,
 )
 from filesvc.fscc.posix_information import FILE_MINIMUM_LENGTH, FILE_POSIX_INFORMATION
-from filesvc.server.commands.info.extended_attributes import MAX_LIST, get_extended_attributes
+from filesvc.server.commands.info.extended_attributes import LONG, MAX_LIST, get_extended_attributes
 from filesvc.server.errors import StatusError
 from filesvc.server.files.names import join_name
 from filesvc.server.files.network_times import compression_format, network_times, wire_attributes
@@ -152,17 +152,22 @@ async def _id(open: Open, request: QueryInfoRequest) -> bytes:
     return FileIdInformation(await open.tree.volume_serial(), open.tree.file_number(identity).to_bytes(16, "little")).encode()
 
 
+def _named_eas(attributes: list[FullEa], names: memoryview) -> bytes:
+    by_name = {upcase(attribute.name): attribute for attribute in attributes}
+    return encode_full_eas([by_name.get(upcase(name)) or FullEa(name, b"") for name in parse_get_eas(names)])
+
+
 async def _full_ea(open: Open, request: QueryInfoRequest) -> bytes:
     if len(request.input_buffer) > MAX_LIST:
         raise StatusError(Status.INVALID_PARAMETER)
     attributes = await get_extended_attributes(open)
     if request.input_buffer:
-        by_name = {upcase(attribute.name): attribute for attribute in attributes}
-        wanted = parse_get_eas(memoryview(request.input_buffer))
-        attributes = [by_name.get(upcase(name)) or FullEa(name, b"") for name in wanted]
-    if not attributes:
+        run = open.run if len(request.input_buffer) < LONG else open.run_in_thread
+        data = await run(_named_eas, attributes, memoryview(request.input_buffer))
+    else:
+        data = encode_full_eas(attributes)
+    if not data:
         raise StatusError(Status.NO_EAS_ON_FILE)
-    data = encode_full_eas(attributes)
     if len(data) > request.output_buffer_length:
         raise StatusError(Status.BUFFER_TOO_SMALL)
     return data

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 _NORMAL = 0x80
-_LONG = 64 << 10
-"""Bytes that may be so many small fragments that they take tens of milliseconds."""
+_LONG = 16 << 10
+"""Bytes that may be so many small fragments that they take many milliseconds."""
 _ALLOCATION = 4096
 _MESSAGE_MODE = 1
 _CONNECTED = 3
