@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ from filesvc.store.local import LocalStore
 from filesvc.users import make_checkers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from twisted.internet.interfaces import IStreamServerEndpoint
 
@@ -83,6 +84,7 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
     for checker in provision.checkers:
         if isinstance(checker, SmbpasswdChecker) and not checker.lets_anybody_in:
             provision.notes.append(f"auth: {checker.path} has no user who may log on; filesvc passwd {checker.path} USER adds one")
+    provision.notes += _readable_secrets(config)
     for share in config.shares:
         if not share.target.value:
             continue
@@ -117,6 +119,18 @@ def provide(config: Config, opened: Mapping[StoreKey, IFileStore], mistakes: lis
             provision.stores[key].close()
         raise ConfigError(mistakes)
     return provision
+
+
+def _readable_secrets(config: Config) -> Iterator[str]:
+    """What to say of files with passwords or keys in them that more can read than their owner and group."""
+    named = [(said.where, said.value.partition(":")) for said in config.auth]
+    files = [(where, argument) for where, (kind, _, argument) in named if kind in ("smbpasswd", "file")]
+    if config.settings.keytab:
+        files.append((f"{config.where}: keytab", config.settings.keytab))
+    for where, path in files:
+        with suppress(OSError):
+            if os.stat(path).st_mode & stat.S_IRWXO:
+                yield f"{where}: anybody on this host may read or change {path}, and log on as who is in it; chmod o= {path}"
 
 
 def _check_kerberos(config: Config, checkers: Iterable[Any], mistakes: list[str]) -> None:
@@ -191,7 +205,9 @@ def endpoints(listen: Iterable[Said], reactor: Any, mistakes: list[str], activat
         try:
             if (port := _PORT.match(said.value)) and int(port[1]) > _LAST_PORT:
                 raise ValueError(f"the last port is {_LAST_PORT}")
-            found.append(Listen(said.value, serverFromString(reactor, said.value)))
+            # Twisted would let anybody on this host connect to a socket.
+            private = said.value.startswith("unix:") and ":mode=" not in said.value
+            found.append(Listen(said.value, serverFromString(reactor, f"{said.value}:mode=600" if private else said.value)))
         except Exception as error:  # noqa: BLE001 Twisted's parsers, and plugins', raise whatever they meet.
             if not said.value.startswith("systemd:") or not isinstance(error, LookupError):
                 mistakes.append(f'{said.where}: "{said.value}" is not accepted ({error}); give {ENDPOINT_FORM}')

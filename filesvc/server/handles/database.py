@@ -12,6 +12,7 @@ from filesvc.printable import printed
 log = Logger(observer=printed)
 
 _FILE = "opens.sqlite"
+_MODE = 0o600
 _SCHEMA = "CREATE TABLE IF NOT EXISTS opens (id INTEGER PRIMARY KEY, record TEXT NOT NULL)"
 
 
@@ -35,6 +36,13 @@ class Database:
 
     @staticmethod
     def _open(path: str) -> sqlite3.Connection:
+        # SQLite would leave it to the umask who may read it, and gives what it makes beside it the same mode.
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        except OSError as error:
+            raise sqlite3.OperationalError(error.strerror) from error
+        os.fchmod(fd, _MODE)
+        os.close(fd)
         # The thread that uses it changes, but there is one at a time.
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
