@@ -172,15 +172,6 @@ def level_two_outlives_its_own_writes(patch: Patch) -> None:
 
 
 @fault
-def a_lease_is_widened_during_its_break(patch: Patch) -> None:
-    def promote(self: Caching, holder: Holder, open: Any, wanted: LeaseState, locked: bool) -> None:
-        if wanted in holder.offers and wanted & holder.state == holder.state != wanted:
-            self._grant(holder, open, (wanted,), locked)
-
-    patch.setattr(Caching, "promote", promote)
-
-
-@fault
 def a_lock_is_not_released_at_close(patch: Patch) -> None:
     patch.setattr(ByteRangeLocks, "release", nothing)
 
