@@ -139,7 +139,8 @@ class Files(RuleBasedStateMachine):
                 opened.holder = holder
 
         def blocked() -> bool:
-            return name in self.directory.files and self.directory.files[name].is_breaking
+            # What it waits for may have another name by now.
+            return bool(self.clients.asked)
 
         told = self.clients.told
         self.clients.send(client, Command.CREATE, request.encode(), finish, blocked)
