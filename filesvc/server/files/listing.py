@@ -30,6 +30,8 @@ DOTS = (".", "..")
 _BYTES_OF_CHARACTER = 2
 _LOOKED_AT = 2048
 """Names looked at in a row, by a pattern of one character; by a longer one each takes longer."""
+_AT_LEAST = 32
+"""Entries taken before others have their turn: a small folder is told in one answer, however slow the machine."""
 _PAUSE = ""
 
 
@@ -81,7 +83,7 @@ class Enumeration:
             entry = self._entry(name)
             if entry is not None:
                 taken.append(entry)
-                if enough():
+                if len(taken) >= _AT_LEAST and enough():
                     break
                 room -= fixed + len(name) * _BYTES_OF_CHARACTER
         return taken
