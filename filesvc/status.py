@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.exposition import choose_encoder
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from filesvc.server.server import Server
 
 _IDLE = 30
+_MISDIRECTED = 421
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -40,13 +43,52 @@ class StatusSite(Site):
             request.setHeader("content-type", content_type)
             return encode(metrics)
 
-        root = Resource()
+        names = {name.casefold() for name in ("localhost", socket.gethostname(), server.settings.name, *server.settings.names)}
+        root = _OwnNames(names)
         root.putChild(b"", _Page(for_people))
         root.putChild(b"metrics", _Page(for_prometheus))
         super().__init__(root, timeout=_IDLE, reactor=reactor)  # type: ignore[no-untyped-call]
 
     def log(self, request: Any) -> None:
         """Nothing: who is asked every few seconds would fill the log with it."""
+
+
+class _OwnNames(Resource):
+    """
+    Answers only who asks for an address, or for a name of this server's: a page of somebody else's whose name leads here (DNS rebinding)
+    asks for its own.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._names = names
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> Resource:
+        """What is asked for, if this server is."""
+        # No browser gets to a Unix socket.
+        over_network = getattr(request.getHost(), "host", None) is not None
+        name = request.getRequestHostname().decode("ascii", "replace").casefold().strip("[]") if over_network else ""
+        if name and name not in self._names and not _is_address(name):
+            return _Refusal()  # type: ignore[no-untyped-call]
+        child: Resource = super().getChildWithDefault(path, request)  # type: ignore[no-untyped-call]
+        return child
+
+
+class _Refusal(Resource):
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        request.setResponseCode(_MISDIRECTED)
+        request.setHeader("content-type", _TEXT)
+        return b"This server has another name; see names in its configuration.\n"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Page(Resource):

@@ -52,7 +52,7 @@ async def fetch(reactor: Any, where: str) -> str:
         raise NoStatus(f'"{where}" is not accepted ({error}); give an endpoint, such as {DEFAULT} or unix:PATH') from error
     agent = Agent.usingEndpointFactory(reactor, _Always(endpoint))
     try:
-        response = await agent.request(b"GET", b"http://filesvc/").addTimeout(_PATIENCE, reactor)
+        response = await agent.request(b"GET", b"http://localhost/").addTimeout(_PATIENCE, reactor)
         body: bytes = await readBody(response).addTimeout(_PATIENCE, reactor)
         if response.code != _OK:
             raise ValueError(response.code)

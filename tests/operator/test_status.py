@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -31,6 +32,14 @@ def loopback(port: int) -> str:
 def get(port: int, path: str) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as response:
         return str(response.read(), "utf-8")
+
+
+def asked_for(port: int, host: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/", headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 class Site:
@@ -229,3 +238,10 @@ def test_a_configuration_that_does_not_say_where(tmp_path: Path, capsys: pytest.
 )
 def test_where_a_client_finds_what_listens(listening: str, expected: str) -> None:
     assert client_endpoint(listening) == expected
+
+
+def test_it_answers_for_its_own_names_only(site: Site) -> None:
+    """A page in somebody's browser whose name leads here learns nothing."""
+    own = ["localhost", f"127.0.0.1:{site.status}", "[::1]:9450", "tower", f"{socket.gethostname()}:80"]
+    assert [asked_for(site.status, host) for host in own] == [200] * len(own)
+    assert [asked_for(site.status, host) for host in ("attacker.example", "attacker.example:9450", "tower.attacker.example")] == [421] * 3
