@@ -103,11 +103,6 @@ def an_open_does_not_wait_for_the_answer_to_a_break(patch: Patch) -> None:
 
 
 @fault
-def what_is_taken_during_a_break_is_forgotten(patch: Patch) -> None:
-    patch.setattr(Holder, "answered", Holder._settle)
-
-
-@fault
 def an_answer_keeps_what_was_there(patch: Patch) -> None:
     settle = Holder._settle
     patch.setattr(Holder, "answered", lambda self, state: settle(self, self.state))
@@ -179,11 +174,6 @@ def a_lock_is_not_released_at_close(patch: Patch) -> None:
 @fault
 def who_waits_for_a_lock_is_not_told_of_its_close(patch: Patch) -> None:
     patch.setattr(ByteRangeLocks, "stop_waiting", nothing)
-
-
-@fault
-def a_lock_that_is_given_back_goes_to_nobody(patch: Patch) -> None:
-    patch.setattr(ByteRangeLocks, "grant", nothing)
 
 
 @fault
