@@ -38,7 +38,7 @@ def deny(sid: Sid, mask: int) -> Ace:
         (unix_user(7), [], 0),
         (CAROL, [allow(ALICE, READ)], READ),
         (CAROL, [allow(STAFF, READ), allow(EVERYONE, WRITE)], READ | WRITE),
-        (CAROL, [allow(unix_user(7), READ)], READ),
+        (CAROL, [allow(unix_user(7), READ)], 0),
         (CAROL, [allow(CAROL, READ)], 0),
         (CAROL, [allow(ALICE, AccessMask.GENERIC_ALL)], ALL),
         (CAROL, [allow(ALICE, READ, AceFlags.INHERIT_ONLY)], 0),

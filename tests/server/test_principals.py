@@ -61,14 +61,14 @@ def test_guests_are_all_one_and_not_authenticated() -> None:
     token = principals.token(User("somebody", 1234, is_guest=True), False)
     assert token.user == Sid(5, (*principals.sid.subauthorities, 501))
     assert token.groups == {EVERYONE, BUILTIN_GUESTS, NETWORK}
-    assert not token.matches(token.account)
+    assert not token.owns(token.account)
 
 
 def test_anonymous_users_are_not_everyone() -> None:
     token = make().token(User("guest", 1234, is_guest=True), True)
     assert token.user == ANONYMOUS
     assert token.groups == {NETWORK}
-    assert not token.matches(token.account)
+    assert not token.owns(token.account)
 
 
 @pytest.mark.parametrize("name", ["no\0body", "\ud800", "nobody-of-that-name"])
@@ -176,7 +176,7 @@ def test_a_user_of_the_host_is_the_account_that_is_listed_too() -> None:
     listed = Sid(5, (*principals.sid.subauthorities, account.rid))
     token = principals.token(User(name, 1234), False)
     assert token.user == unix_user(0)
-    assert token.matches(listed)
+    assert token.owns(listed)
     found = principals.principal_by_sid(listed)
     assert found is not None
     assert (found.domain, found.name) == ("SERVER", name)

@@ -25,7 +25,7 @@ def audit(descriptor: SecurityDescriptor, rights: int, granted: bool, token: Tok
     for ace in descriptor.sacl.aces:
         if not isinstance(ace, Ace) or ace.flags & AceFlags.INHERIT_ONLY or not ace.flags & outcome:
             continue
-        if map_generic(ace.mask) & rights and token.matches(ace.sid):
+        if map_generic(ace.mask) & rights and token.owns(ace.sid):
             verdict = "was granted" if granted else "was refused"
             log.info(
                 "audit: {user} {verdict} {rights} on {path}",

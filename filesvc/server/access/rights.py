@@ -77,7 +77,7 @@ def allowed_rights(descriptor: SecurityDescriptor, token: Token) -> int:
             if not owns:
                 continue
             implied = 0
-        elif not token.matches(ace.sid):
+        elif not token.owns(ace.sid):
             continue
         mask = map_generic(ace.mask)
         if ace.type == AceType.ACCESS_ALLOWED:

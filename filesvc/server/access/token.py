@@ -16,8 +16,8 @@ class Token:
     """
     A user, the groups the user is in, and the account of the operating system that the server acts as for this user.
 
-    C{account} counts where entries of access control lists are matched, but for guests. It owns nothing: several users can share one, and
-    what belongs to one of them is not the others'. C{group} is the group of what the user makes.
+    C{account} says whose a file is on the host. Entries for it, and what belongs to it, are nobody's who does not log on as that user: all
+    others come through it too. C{group} is the group of what the user makes.
     """
 
     user: Sid
@@ -35,17 +35,13 @@ class Token:
         """Whether it is not known who this is."""
         return well_known_sids.BUILTIN_GUESTS in self.groups or self.user == well_known_sids.ANONYMOUS
 
-    def owns(self, owner: Sid) -> bool:
-        """Whether what belongs to C{owner} is this user's."""
-        return owner == self.user or owner in self.groups
+    def owns(self, sid: Sid) -> bool:
+        """Whether an entry for C{sid} is about this user, and what belongs to it is this user's."""
+        return sid == self.user or sid in self.groups
 
     def may_make_owner(self, owner: Sid) -> bool:
         """Whether this user can make C{owner} the owner of something."""
         return self.owns(owner) or self.is_administrator
-
-    def matches(self, sid: Sid) -> bool:
-        """Whether an entry for C{sid} is about this user."""
-        return self.owns(sid) or (sid == self.account and not self.is_guest)
 
 
 NOBODY = Token(well_known_sids.NOBODY, well_known_sids.NOBODY, frozenset(), well_known_sids.NOBODY)
