@@ -27,6 +27,8 @@ ECHO, QUERY_DIRECTORY, QUERY_INFO = 13, 14, 16
 
 BATCH = 9
 READ_DATA, FULL_ACCESS = 0x1, 0x1F01FF
+OF_OTHERS = FULL_ACCESS & ~0xC0000
+"""All but the rights that only a file's owner has where it keeps no list: WRITE_DAC and WRITE_OWNER."""
 OPEN, OPEN_IF = 1, 3
 DIRECTORY_FILE = 0x1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .rawclient import FULL_ACCESS, RawClient, Refused
+from .rawclient import OF_OTHERS, RawClient, Refused
 from .sites import Folder
 
 LOCK = 10
@@ -25,7 +25,7 @@ def lock(client: RawClient, file_id: bytes, flags: int) -> None:
 def test_local_programs_and_clients_keep_each_other_out(connect: Connect, folder: Folder) -> None:
     (folder.path / "f").write_bytes(bytes(10))
     client = connect()
-    file_id = client.create(f"{folder.name}\\f", FULL_ACCESS)
+    file_id = client.create(f"{folder.name}\\f", OF_OTHERS)
     with (folder.path / "f").open("r+b") as local:
         lock(client, file_id, EXCLUSIVE)
         with pytest.raises(BlockingIOError):

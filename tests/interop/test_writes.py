@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from .rawclient import FULL_ACCESS, OPEN_IF, READ_DATA, RawClient, Refused
+from .rawclient import FULL_ACCESS, OF_OTHERS, OPEN_IF, READ_DATA, RawClient, Refused
 from .sites import Folder, Site
 
 LOCK = 10
@@ -28,7 +28,7 @@ ways = pytest.mark.parametrize("signing", [False, True], ids=["from the socket",
 def opened(connect: Connect, folder: Folder, signing: bool) -> tuple[RawClient, bytes]:
     client = connect()
     client.signing = signing
-    return client, client.create(f"{folder.name}\\file", FULL_ACCESS, OPEN_IF)
+    return client, client.create(f"{folder.name}\\file", OF_OTHERS, OPEN_IF)
 
 
 @ways
