@@ -10,6 +10,8 @@ from filesvc.printable import printed
 
 log = Logger(observer=printed)
 
+LISTED_BY_NAME: Final = "{path} cannot be looked at: {error}"
+"""Of an entry that is listed by its name alone, or not at all."""
 _MOST: Final = 1000
 """Places remembered; then all of them may be told again."""
 
@@ -18,14 +20,19 @@ class Troubles:
     """Tells of entries that cannot be looked at: those below mounts that are dead, on disks that fail, of other users."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, int | None]] = set()
+        self._told: set[tuple[str, str, str]] = set()
 
-    def tell(self, path: str, error: OSError) -> None:
-        """An entry is listed by its name alone, or not at all, because of an error."""
-        key = path, error.errno
+    def tell(self, path: str, error: Exception, line: str = LISTED_BY_NAME) -> None:
+        """
+        Something is not as it is elsewhere because of an error.
+
+        @param line: what to say, with C{path} and C{error}.
+        """
+        reason = str(getattr(error, "strerror", None) or error)
+        key = line, path, reason
         if key in self._told:
             return
         if len(self._told) == _MOST:
             self._told.clear()
         self._told.add(key)
-        log.warn("{path} cannot be looked at: {error}", path=path, error=error.strerror or error)
+        log.warn(line, path=path, error=reason)

@@ -7,14 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.logger import Logger
-
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.errors import MalformedMessage
 from filesvc.dtyp.security_descriptor import SecurityControl, SecurityDescriptor, SecurityInformation
 from filesvc.dtyp.status import Status
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, IOverlappingStore, ISpecialFileStore, Kind, ParentNotFound, Path, Stat
-from filesvc.printable import printed
 from filesvc.server.access.inheritance import follow_descriptor
 from filesvc.server.access.mode_descriptors import SET_ID, descriptor_mode, mode_descriptor
 from filesvc.server.access.ownership import (
@@ -42,10 +39,11 @@ if TYPE_CHECKING:
     from filesvc.server.state.open import Open
     from filesvc.server.state.tree import TreeConnect
 
-log = Logger(observer=printed)
 
 _REMEMBER_S = 1.0
 _REMEMBERED = 4096
+_SENSELESS = "{path}: its security descriptor makes no sense: {error}"
+_UNREADABLE = "{path}: its security descriptor cannot be looked at, so nobody is let in: {error}"
 _NONE_KEPT = frozenset({errno.ENODATA, errno.ENOTSUP})
 _DELETE = int(AccessMask.DELETE)
 _READ_ATTRIBUTES = int(AccessMask.FILE_READ_ATTRIBUTES)
@@ -114,7 +112,7 @@ class Descriptors:
             try:
                 place, kept, stat = await self._look_at(tree, path)
             except PermissionError as error:
-                _tell_unreadable(path, error)
+                _tell_unreadable(tree, path, error)
                 folders[store, path] = _Placed(UNREADABLE, path)
                 break
             if not place or not follows(kept):
@@ -155,17 +153,17 @@ class Descriptors:
         try:
             value = await tree.run(file.get_xattr, DESCRIPTOR_XATTR)
         except PermissionError as error:
-            _tell_unreadable(file.path, error)
+            _tell_unreadable(tree, file.path, error)
             return UNREADABLE
         except OSError as error:
             if error.errno in _NONE_KEPT:
                 return None
-            _tell_unreadable(file.path, error)
+            _tell_unreadable(tree, file.path, error)
             raise
         try:
             return parse_kept(value, self._machine)
         except MalformedMessage as error:
-            log.error("{path}: its security descriptor makes no sense: {error}", path="/".join(file.path), error=error)
+            tree.server.troubles.tell("/".join(file.path), error, _SENSELESS)
             raise StatusError(Status.FILE_CORRUPT_ERROR) from error
 
     async def maximal_access(self, tree: TreeConnect, file: IOpenFile) -> int:
@@ -316,5 +314,5 @@ class Descriptors:
         self._folders = {}
 
 
-def _tell_unreadable(path: Path, error: OSError) -> None:
-    log.error("{path}: its security descriptor cannot be looked at, so nobody is let in: {error}", path="/".join(path), error=error)
+def _tell_unreadable(tree: TreeConnect, path: Path, error: OSError) -> None:
+    tree.server.troubles.tell("/".join(path), error, _UNREADABLE)
