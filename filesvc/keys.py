@@ -145,6 +145,7 @@ LIMITS: Mapping[str, Kind[Any]] = {
     "channels": _whole(1, 65535),
     "trees": _whole(1, 65535),
     "opens": _whole(1, 10_000_000),
+    "pipes": _whole(1, 65535),
     "parallel": _whole(1, 65535),
     "waiting": _whole(1, 65535),
     "backlog": _whole(64 * 1024, 1 << 40),

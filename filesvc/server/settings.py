@@ -38,7 +38,8 @@ class Limits:
 
     C{waiting} requests of a connection may wait at a time, for a lock, a change or a break; they cost no credits. A connection with more
     than C{parallel} requests being worked on, or C{backlog} bytes of replies not yet sent, is not read from. C{strangers} are connections
-    that nobody has logged on to; one more, and the oldest of them is closed.
+    that nobody has logged on to; one more, and the oldest of them is closed. C{opens} are all that the sessions of a connection have open;
+    C{pipes} are those of IPC$ among them, each of which may keep a mebibyte of a call that is not complete.
     """
 
     connections: int = 4096
@@ -50,6 +51,7 @@ class Limits:
     channels: int = 32
     trees: int = 256
     opens: int = 16384
+    pipes: int = 32
     parallel: int = 32
     waiting: int = 511
     backlog: int = 1024 * 1024

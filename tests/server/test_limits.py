@@ -57,6 +57,33 @@ def test_opens_of_pipes(limited: Callable[..., Client]) -> None:
     assert client.create("srvsvc").status is Status.TOO_MANY_OPENED_FILES
 
 
+def test_opens_of_all_sessions_of_a_connection(limited: Callable[..., Client]) -> None:
+    client = limited(opens=2)
+    client.open("a")
+    enter_anew(client, "files")
+    client.open("b")
+    enter_anew(client, "files")
+    assert client.create("c").status is Status.TOO_MANY_OPENED_FILES
+
+
+def test_pipes_keep_calls_that_are_not_complete_and_so_are_few(limited: Callable[..., Client]) -> None:
+    client = limited(pipes=2)
+    enter_anew(client, "IPC$")
+    client.open("srvsvc")
+    enter_anew(client, "IPC$")
+    client.open("lsarpc")
+    assert client.create("srvsvc").status is Status.TOO_MANY_OPENED_FILES
+    assert client.enter().status is Status.SUCCESS
+    client.open("a file")
+
+
+def enter_anew(client: Client, share: str) -> None:
+    """Enter a share in one more session of the connection."""
+    client.session_id = 0
+    assert client.log_on().status is Status.SUCCESS
+    assert client.enter(share).status is Status.SUCCESS
+
+
 def test_trees(limited: Callable[..., Client]) -> None:
     client = limited(trees=1)
     assert client.enter().status is Status.INSUFFICIENT_RESOURCES

@@ -308,7 +308,7 @@ def _check(request: CreateRequest, call: Call) -> None:
     if options & _DELETE_ON_CLOSE and not map_generic(request.desired_access) & _MAY_DELETE:
         assert call.tree is not None
         raise StatusError(Status.INVALID_PARAMETER if call.tree.maximal_access & AccessMask.DELETE else Status.ACCESS_DENIED)
-    if len(call.session.opens) >= call.connection.limits.opens:
+    if sum(map(len, call.connection.opens())) >= call.connection.limits.opens:
         raise StatusError(Status.TOO_MANY_OPENED_FILES)
 
 

@@ -36,6 +36,7 @@ from filesvc.zerocopy.producer import Transport, socket_of
 from filesvc.zerocopy.receive import Collect, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from filesvc.server.connection.call import Call, Reply
     from filesvc.server.server import Server
     from filesvc.server.settings import Settings
+    from filesvc.server.state.open import AnyOpen
     from filesvc.zerocopy.buffers import PooledBuffer
 
 log = Logger(observer=printed)
@@ -222,6 +224,10 @@ class Connection(Protocol):
         if signer is None or not call.header.flags & _SIGNED or not call.is_signed_by(signer):
             return None
         return Channel(session, self, signer, binding=past is None)
+
+    def opens(self) -> Iterator[Mapping[int, AnyOpen]]:
+        """What the sessions that it carries have open."""
+        return (channel.session.opens for channel in self.channels.values())
 
     @property
     def zero_copy(self) -> bool:

@@ -49,6 +49,7 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
 
     @raise StatusError: OBJECT_NAME_NOT_FOUND. Who does not say who it is gets ACCESS_DENIED, as from a Windows that lets such sessions into
         the pipes of its list only (RestrictNullSessAccess): programs that try passwords take the other for a logon that succeeded.
+        TOO_MANY_OPENED_FILES.
     """
     session, server = call.session, call.connection.server
     assert session.user is not None
@@ -59,6 +60,8 @@ def open_pipe(request: CreateRequest, call: Call) -> Reply:
     services = pipes(server.facts, caller)
     if name not in services:
         raise StatusError(Status.ACCESS_DENIED if session.anonymous else Status.OBJECT_NAME_NOT_FOUND)
+    if sum(isinstance(open, PipeOpen) for opens in call.connection.opens() for open in opens.values()) >= call.connection.limits.pipes:
+        raise StatusError(Status.TOO_MANY_OPENED_FILES)
     number = next(server.open_ids)
     open = PipeOpen(FileId(number, number), session, call.tree, name, services[name]())
     session.opens[number] = open
