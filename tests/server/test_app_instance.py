@@ -160,6 +160,7 @@ def test_another_share_of_the_same_folder_is_another(
 def test_who_may_not_read_a_file_closes_nobody(
     client: Client, make_client: MakeClient, first: list[CreateContext], second: list[CreateContext]
 ) -> None:
+    client.desires = AccessMask.FILE_ALL_ACCESS
     file_id = open_alone(client, *first, *application())
     assert put(client, file_id, listing(allow(owner_of(client, file_id), AccessMask.FILE_ALL_ACCESS))) is Status.SUCCESS
     other = make_client(user=ANOTHER_USER, client_guid=STRANGER)

@@ -9,6 +9,7 @@ from filesvc.dtyp.status import Status
 from filesvc.fscc.file_information import FileAccessInformation, FileBasicInformation, FileInformationClass
 from filesvc.fscc.name_information import FileLinkInformation
 from filesvc.interfaces import FileAttributes
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.settings import Share
 from filesvc.smb2.file_id import FileId
 from filesvc.smb2.messages.create import CreateDisposition, CreateOptions, CreateResponse
@@ -143,7 +144,7 @@ def test_what_has_no_integrity_is_made_all_the_same(client: Client, name: str, o
     ("access", "share", "status"),
     [
         (AccessMask.FILE_WRITE_DATA, 1, Status.SHARING_VIOLATION),
-        (AccessMask.GENERIC_ALL, 1, Status.SHARING_VIOLATION),
+        (OF_OTHERS, 1, Status.SHARING_VIOLATION),
         (AccessMask.FILE_EXECUTE, 3, Status.SHARING_VIOLATION),
         (AccessMask.FILE_WRITE_DATA, 7, Status.SUCCESS),
         (AccessMask.FILE_WRITE_DATA, 4, Status.SUCCESS),

@@ -12,6 +12,7 @@ import pytest
 
 from filesvc.dtyp.access_mask import AccessMask
 from filesvc.dtyp.status import Status
+from filesvc.server.access.rights import OF_OTHERS
 from filesvc.server.operations.finding import LOOK_AGAIN_S
 from filesvc.server.server import Server
 from filesvc.server.state.caching import BREAK_TIMEOUT
@@ -49,7 +50,7 @@ def after(client: Client, seconds: float) -> list[Answer]:
 
 def test_who_opens_it_waits_until_it_is_given_up(client: Client, lease: int) -> None:
     assert client.create("f", CreateDisposition.OPEN, READ).status is Status.SUCCESS
-    asked = CreateRequest("f", AccessMask.FILE_ALL_ACCESS, CreateDisposition.OPEN, share_access=7).encode()
+    asked = CreateRequest("f", OF_OTHERS, CreateDisposition.OPEN, share_access=7).encode()
     assert client.ask(Command.CREATE, asked).status is Status.PENDING
     assert after(client, 3) == []
     assert client.create("other").status is Status.SUCCESS
