@@ -12,7 +12,7 @@ RELATED = 0x4
 LOGOFF, TREE_DISCONNECT = 2, 4
 CANCEL, LOCK, IOCTL, CHANGE_NOTIFY, SET_INFO = 12, 10, 11, 15, 17
 SHARED_LOCK, EXCLUSIVE_LOCK, UNLOCK, FAIL_IMMEDIATELY = 1, 2, 4, 0x10
-FULL_ACCESS = 0x1F01FF
+OF_OTHERS = 0x1301FF
 IN_A_FRAME = 64
 
 Request = tuple[int, bytes, int]
@@ -81,7 +81,7 @@ class HeavyClient:
             self.receive()
         return ids
 
-    def open_all(self, names: Sequence[str], disposition: int = OPEN_IF, options: int = 0, access: int = FULL_ACCESS) -> list[bytes]:
+    def open_all(self, names: Sequence[str], disposition: int = OPEN_IF, options: int = 0, access: int = OF_OTHERS) -> list[bytes]:
         """Open many files or folders; their ids."""
         opened = []
         for start in range(0, len(names), IN_A_FRAME):

@@ -15,7 +15,7 @@ from filesvc.open_files import too_few
 from filesvc.server.settings import Limits
 
 from ..conformance.peers import PASSWORD
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import OF_OTHERS, OPEN_IF, RawClient, Refused
 from ..interop.sites import Site, end, start
 
 SOFT, HARD = 60, 80
@@ -43,7 +43,7 @@ def use_up(client: RawClient) -> list[bytes]:
 
     def open_more() -> None:
         while len(opened) < HARD:
-            opened.append(client.create(f"file{len(opened)}", FULL_ACCESS, OPEN_IF))
+            opened.append(client.create(f"file{len(opened)}", OF_OTHERS, OPEN_IF))
 
     with pytest.raises(Refused, match=f"{TOO_MANY_OPENED_FILES:08X}"):
         open_more()
@@ -74,7 +74,7 @@ def test_without_descriptors_requests_are_refused_and_the_rest_goes_on(poor_site
     other.echo()
     for request in (
         lambda: other.create("FILE0"),
-        lambda: other.create("new", FULL_ACCESS, OPEN_IF),
+        lambda: other.create("new", OF_OTHERS, OPEN_IF),
         lambda: client.write(opened[0], 0, data),
     ):
         with pytest.raises(Refused, match=f"{TOO_MANY_OPENED_FILES:08X}"):

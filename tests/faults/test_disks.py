@@ -13,7 +13,7 @@ import pytest
 from filesvc.store.local import LocalStore
 from filesvc.zerocopy import reserve
 
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import OF_OTHERS, OPEN_IF, RawClient, Refused
 from .conftest import Victim
 from .in_thread import connect, serving
 
@@ -40,7 +40,7 @@ def test_a_full_disk_leaves_the_old_data_as_it_was(victim: Victim, small_disk: P
     (small_disk / "file").write_bytes(old)
     client = victim.connect()
     client.signing = signing
-    file_id = client.create("small\\file", FULL_ACCESS)
+    file_id = client.create("small\\file", OF_OTHERS)
     assert status_of(client.write, file_id, 100, b"x" * length) == DISK_FULL
     assert (small_disk / "file").read_bytes() == old
     client.echo()
@@ -64,7 +64,7 @@ def test_a_quota_that_is_used_up_leaves_the_old_data_as_it_was(
     with serving(LocalStore(tmp_path)) as port:
         client = connect(port)
         client.signing = signing
-        file_id = client.create("file", FULL_ACCESS)
+        file_id = client.create("file", OF_OTHERS)
         with monkeypatch.context() as full:
             full.setattr(reserve, "allocate", over_quota)
             assert status_of(client.write, file_id, 100, b"x" * length) == DISK_FULL
@@ -77,7 +77,7 @@ def test_a_quota_that_is_used_up_leaves_the_old_data_as_it_was(
 
 def test_a_disk_that_fills_up_holds_what_was_acknowledged(victim: Victim, small_disk: Path) -> None:
     client = victim.connect()
-    file_id = client.create("small\\grows", FULL_ACCESS, OPEN_IF)
+    file_id = client.create("small\\grows", OF_OTHERS, OPEN_IF)
     piece, written = os.urandom(100_000), 0
     while (status := status_of(client.write, file_id, written, piece)) == 0:
         written += len(piece)
@@ -112,11 +112,11 @@ def test_an_error_in_the_middle_of_a_file_is_an_error_and_no_short_reply(victim:
 def test_a_share_that_becomes_read_only(victim: Victim, small_disk: Path) -> None:
     (small_disk / "file").write_bytes(b"old" * 1000)
     client: RawClient = victim.connect()
-    file_id = client.create("small\\file", FULL_ACCESS)
+    file_id = client.create("small\\file", OF_OTHERS)
     client.close_file(file_id)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    assert status_of(client.create, "small\\file", FULL_ACCESS) == MEDIA_WRITE_PROTECTED
-    assert status_of(client.create, "small\\new", FULL_ACCESS, OPEN_IF) == MEDIA_WRITE_PROTECTED
+    assert status_of(client.create, "small\\file", OF_OTHERS) == MEDIA_WRITE_PROTECTED
+    assert status_of(client.create, "small\\new", OF_OTHERS, OPEN_IF) == MEDIA_WRITE_PROTECTED
     file_id = client.create("small\\file")
     assert client.read(file_id, 0, 3000) == b"old" * 1000
     client.close_file(file_id)

@@ -28,7 +28,7 @@ from filesvc.zerocopy import copy, preflight, reserve, room
 from filesvc.zerocopy.copy import read_true
 from filesvc.zerocopy.residency import bring_in
 
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import OF_OTHERS, OPEN_IF, RawClient, Refused
 from .in_thread import connect, serving
 
 DELAY_S = 0.3
@@ -191,7 +191,7 @@ def test_a_copy_inside_the_server_holds_up_nobody(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(space, "copy_range", copy_slowly)
     with serving(LocalStore(tmp_path)) as port:
         client, bystander = connect(port), connect(port)
-        source, target = client.create("source"), client.create("target", FULL_ACCESS, OPEN_IF)
+        source, target = client.create("source"), client.create("target", OF_OTHERS, OPEN_IF)
         key = ioctl(client, RESUME_KEY, source)[:24]
 
         def copy() -> None:
@@ -215,7 +215,7 @@ def test_sharing_many_blocks_holds_up_nobody(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(space, "clone_range", clone_slowly)
     with serving(LocalStore(tmp_path)) as port:
         client, bystander = connect(port), connect(port)
-        source, target = client.create("source"), client.create("target", FULL_ACCESS, OPEN_IF)
+        source, target = client.create("source"), client.create("target", OF_OTHERS, OPEN_IF)
 
         def clone() -> None:
             ioctl(client, DUPLICATE_EXTENTS, target, source + struct.pack("<qqq", 0, 0, SIZE))
@@ -238,7 +238,7 @@ def set_info(client: RawClient, file_id: bytes, information_class: int, buffer: 
 
 
 def rename_over(client: RawClient, name: str, target: str) -> None:
-    file_id, path = client.create(name, FULL_ACCESS, OPEN_IF), target.encode("utf-16-le")
+    file_id, path = client.create(name, OF_OTHERS, OPEN_IF), target.encode("utf-16-le")
     set_info(client, file_id, RENAME, struct.pack("<B7xQI", 1, 0, len(path)) + path)
     client.close_file(file_id)
 
@@ -258,7 +258,7 @@ FREEING: dict[str, Callable[[RawClient, bytes], object]] = {
     "zero": lambda client, file_id: ioctl(client, SET_ZERO_DATA, file_id, struct.pack("<QQ", 0, MANY_BYTES)),
     "trim": lambda client, file_id: ioctl(client, FILE_LEVEL_TRIM, file_id, struct.pack("<IIQQ", 0, 1, 0, MANY_BYTES)),
     "delete": delete,
-    "overwrite": lambda client, file_id: client.create("large", FULL_ACCESS, SUPERSEDE),
+    "overwrite": lambda client, file_id: client.create("large", OF_OTHERS, SUPERSEDE),
     "rename over it": close_and_rename_over,
 }
 
@@ -275,7 +275,7 @@ def test_giving_a_large_file_room_holds_up_nobody(tmp_path: Path, monkeypatch: p
     taken = []
     with serving(LocalStore(tmp_path)) as port:
         client, bystander = connect(port), connect(port)
-        file_id = client.create("large", FULL_ACCESS, OPEN_IF)
+        file_id = client.create("large", OF_OTHERS, OPEN_IF)
         for number in range(1, 4):
             size = struct.pack("<Q", number * MANY_BYTES)
             taken.append(hold_up_of(lambda: set_info(client, file_id, ALLOCATION, size), bystander))  # noqa: B023
@@ -306,7 +306,7 @@ def test_freeing_a_large_file_holds_up_nobody(way: str, tmp_path: Path, monkeypa
         bystander = connect(port)
         for _ in range(3):
             client = connect(port)
-            file_id = client.create("large", FULL_ACCESS, OPEN_IF)
+            file_id = client.create("large", OF_OTHERS, OPEN_IF)
             with (tmp_path / "large").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, MANY_BYTES)
             taken.append(hold_up_of(lambda: FREEING[way](client, file_id), bystander))  # noqa: B023

@@ -20,7 +20,7 @@ from filesvc.server.state import break_notice
 from filesvc.server.tcp import has_vanished
 from filesvc.store.memory import MemoryStore
 
-from ..interop.rawclient import BATCH, CREATE, ECHO, FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import BATCH, CREATE, ECHO, OF_OTHERS, OPEN_IF, RawClient, Refused
 from .conftest import Victim
 from .in_thread import connect, serving
 
@@ -62,7 +62,7 @@ def test_what_a_vanished_client_holds_is_free_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tcp_options, "IDLE_S", 1)
     with serving(MemoryStore()) as port:
         client, another = connect(port), connect(port)
-        client.create("file", FULL_ACCESS, OPEN_IF, share=OPENED_ALONE)
+        client.create("file", OF_OTHERS, OPEN_IF, share=OPENED_ALONE)
         with pytest.raises(Refused, match=f"{SHARING_VIOLATION:08X}"):
             another.create("file")
         timer_at_rest(port, client)
@@ -131,7 +131,7 @@ def test_who_has_a_lease_and_vanished_holds_others_up_no_longer_than_it_takes_to
     monkeypatch.setattr(break_notice, "ALONE_S", 1)
     with serving(MemoryStore()) as port:
         client, another = connect(port), connect(port)
-        client.call(CREATE, client.create_body("file", FULL_ACCESS, OPEN_IF, oplock=BATCH))
+        client.call(CREATE, client.create_body("file", OF_OTHERS, OPEN_IF, oplock=BATCH))
         cut_off(client.socket)
         time.sleep(1)
         begun = time.monotonic()
@@ -160,7 +160,7 @@ def test_what_a_client_holds_that_vanished_in_the_middle_of_a_reply_is_free_agai
 
     with serving(MemoryStore(), look_often) as port:
         client, another = connect(port), connect(port)
-        client.create("file", FULL_ACCESS, OPEN_IF, share=OPENED_ALONE)
+        client.create("file", OF_OTHERS, OPEN_IF, share=OPENED_ALONE)
         cut_off(client.socket)
         client.send_frame(client.message(ECHO, struct.pack("<HH", 4, 0)))
         wait_until_free(another, "file")

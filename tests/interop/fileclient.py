@@ -6,7 +6,7 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .rawclient import CREATE, FULL_ACCESS, HEADER, OPEN, QUERY_DIRECTORY, QUERY_INFO, RawClient, Refused, charge_for
+from .rawclient import CREATE, HEADER, OF_OTHERS, OPEN, QUERY_DIRECTORY, QUERY_INFO, RawClient, Refused, charge_for
 
 FLUSH, LOCK, IOCTL, CHANGE_NOTIFY, SET_INFO = 7, 10, 11, 15, 17
 SUPERSEDE, CREATE_NEW, OVERWRITE, OVERWRITE_IF = 0, 2, 4, 5
@@ -73,7 +73,7 @@ class FileClient(RawClient):
     def open(
         self,
         name: str,
-        access: int = FULL_ACCESS,
+        access: int = OF_OTHERS,
         disposition: int = OPEN,
         options: int = 0,
         share: int = 7,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .rawclient import DIRECTORY_FILE, FULL_ACCESS, OPEN_IF, RawClient, Refused
+from .rawclient import DIRECTORY_FILE, OF_OTHERS, OPEN_IF, RawClient, Refused
 from .sites import Folder
 
 Connect = Callable[..., RawClient]
@@ -76,14 +76,14 @@ def assert_refused(client: RawClient, name: str, *arguments: int) -> None:
 def test_no_name_leads_out(connect: Connect, folder: Folder, name: str) -> None:
     client = connect()
     assert_refused(client, name.format(folder=folder.name))
-    assert_refused(client, name.format(folder=folder.name) + "\\made", FULL_ACCESS, OPEN_IF)
+    assert_refused(client, name.format(folder=folder.name) + "\\made", OF_OTHERS, OPEN_IF)
 
 
 def test_a_link_to_a_file_outside(connect: Connect, folder: Folder, outside: Path) -> None:
     (folder.path / "link").symlink_to(outside / "secret")
     client = connect()
     assert_refused(client, f"{folder.name}\\link")
-    assert_refused(client, f"{folder.name}\\link", FULL_ACCESS, OPEN_IF)
+    assert_refused(client, f"{folder.name}\\link", OF_OTHERS, OPEN_IF)
 
 
 @pytest.mark.parametrize("target", ["absolute", "relative", "/proc/self/root"])
@@ -93,13 +93,13 @@ def test_a_link_to_a_folder_outside(connect: Connect, folder: Folder, outside: P
     client = connect()
     assert_refused(client, f"{folder.name}\\link", 1, 1, DIRECTORY_FILE)
     assert_refused(client, f"{folder.name}\\link\\secret")
-    assert_refused(client, f"{folder.name}\\link\\made", FULL_ACCESS, OPEN_IF)
-    assert_refused(client, f"{folder.name}\\link\\made", FULL_ACCESS, OPEN_IF, DIRECTORY_FILE)
+    assert_refused(client, f"{folder.name}\\link\\made", OF_OTHERS, OPEN_IF)
+    assert_refused(client, f"{folder.name}\\link\\made", OF_OTHERS, OPEN_IF, DIRECTORY_FILE)
 
 
 def test_a_link_outside_to_nothing_makes_nothing(connect: Connect, folder: Folder, outside: Path) -> None:
     (folder.path / "link").symlink_to(outside / "made")
-    assert_refused(connect(), f"{folder.name}\\link", FULL_ACCESS, OPEN_IF)
+    assert_refused(connect(), f"{folder.name}\\link", OF_OTHERS, OPEN_IF)
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_used(connect: Connect, folder: Folder, outside: Path) -> None:

@@ -15,7 +15,7 @@ from threading import Timer
 import pytest
 
 from ..conformance.peers import PASSWORD, Filesvc, Share
-from .rawclient import FULL_ACCESS, OPEN, OPEN_IF, WRITE, RawClient
+from .rawclient import OF_OTHERS, OPEN, OPEN_IF, WRITE, RawClient
 from .samba_client import SambaClient
 from .sites import only_filesvc
 
@@ -72,7 +72,7 @@ def test_many_values_in_one_file(server: Filesvc) -> None:
     client = connected(server)
     contents = {f"s{number}": bytes([number]) * 1500 for number in range(10)}
     for name, data in contents.items():
-        file_id = client.create(f"a:{name}", FULL_ACCESS, OPEN_IF)
+        file_id = client.create(f"a:{name}", OF_OTHERS, OPEN_IF)
         write(client, file_id, 0, data)
         client.close_file(file_id)
     for name, data in contents.items():
@@ -87,7 +87,7 @@ def test_a_kill_loses_nothing(server: Filesvc) -> None:
     for number in range(KILLS):
         name = f"f{number}:s"
         client = connected(server)
-        file_id = client.create(name, FULL_ACCESS, OPEN_IF)
+        file_id = client.create(name, OF_OTHERS, OPEN_IF)
         client.write(file_id, 0, before)
         killer = Timer(chance.uniform(0, 0.006), os.kill, (server.pid, signal.SIGKILL))
         killer.start()

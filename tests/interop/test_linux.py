@@ -33,7 +33,7 @@ from .linux_client import (
     renaming,
     reparse_buffer,
 )
-from .rawclient import DIRECTORY_FILE, FULL_ACCESS, OPEN_IF, Refused
+from .rawclient import DIRECTORY_FILE, OF_OTHERS, OPEN_IF, Refused
 from .sites import Folder, Site, only_filesvc
 
 pytestmark = only_filesvc
@@ -143,7 +143,7 @@ def test_links_that_are_files(linux: LinuxClient, folder: Folder) -> None:
     """Mounted with C{mfsymlinks}: the server knows nothing of these links, and keeps them as they are."""
     link = f"XSym\n{len(TARGET.encode()):04}\n{TARGET_MD5}\n{TARGET}\n".encode().ljust(LINK_LENGTH)
     name = f"{folder.name}\\link"
-    file_id = linux.create(name, FULL_ACCESS, ONLY_NEW, NO_DIRECTORY)
+    file_id = linux.create(name, OF_OTHERS, ONLY_NEW, NO_DIRECTORY)
     linux.write(file_id, 0, link)
     linux.close_file(file_id)
     assert (folder.path / "link").read_bytes() == link
@@ -154,7 +154,7 @@ def test_links_that_are_files(linux: LinuxClient, folder: Folder) -> None:
     linux.close_file(file_id)
 
 
-def posix_create(folder: Folder, name: str, disposition: int = OPEN_IF, options: int = 0, access: int = FULL_ACCESS) -> bytes:
+def posix_create(folder: Folder, name: str, disposition: int = OPEN_IF, options: int = 0, access: int = OF_OTHERS) -> bytes:
     return creating(f"{folder.name}/{name}", access, disposition, options, posix_mode=0o640)
 
 

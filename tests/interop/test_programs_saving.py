@@ -19,7 +19,7 @@ from .fileclient import (
     SHARING_VIOLATION,
     FileClient,
 )
-from .rawclient import DIRECTORY_FILE, FULL_ACCESS, OPEN_IF, READ_DATA, Refused
+from .rawclient import DIRECTORY_FILE, OF_OTHERS, OPEN_IF, READ_DATA, Refused
 from .sites import Folder, only_filesvc
 
 Connect = Callable[[], FileClient]
@@ -106,8 +106,8 @@ def test_replace_file_keeps_the_old_one_under_a_backup_name(client: FileClient, 
     born = client.query_info(file_id, BASIC)[:8]
     client.close_file(file_id)
     save(client, replacement, b"new")
-    old = client.open(replaced, FULL_ACCESS, share=SHARE_ALL).file_id
-    new = client.open(replacement, FULL_ACCESS, share=SHARE_ALL).file_id
+    old = client.open(replaced, OF_OTHERS, share=SHARE_ALL).file_id
+    new = client.open(replacement, OF_OTHERS, share=SHARE_ALL).file_id
     client.set_info(new, BASIC, born + bytes(24) + client.query_info(old, BASIC)[32:36] + bytes(4))
     client.rename(old, backup, True)
     client.rename(new, replaced, False)

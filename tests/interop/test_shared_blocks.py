@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ..conformance.peers import PASSWORD, Filesvc, Share
-from .rawclient import FULL_ACCESS, OPEN_IF, RawClient
+from .rawclient import OF_OTHERS, OPEN_IF, RawClient
 from .samba_client import SambaClient
 from .sites import only_filesvc
 
@@ -49,7 +49,7 @@ def test_a_clone(server: Filesvc, folder: Path) -> None:
     client.negotiate()
     client.log_on(server.user, PASSWORD)
     client.connect_tree("files")
-    source, target = client.create("source"), client.create("target", FULL_ACCESS, OPEN_IF)
+    source, target = client.create("source"), client.create("target", OF_OTHERS, OPEN_IF)
     os.truncate(folder / "target", SIZE)
     given = source + struct.pack("<qqq", 0, 0, SIZE)
     client.call(IOCTL, struct.pack("<HHI16sIIIIIIII", 57, 0, DUPLICATE_EXTENTS, target, 64 + 56, len(given), 0, 0, 0, 0, 1, 0) + given)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .rawclient import CREATE, ECHO, FULL_ACCESS, HEADER, OPEN_IF, QUERY_DIRECTORY, QUERY_INFO, READ, WRITE, RawClient, Refused
+from .rawclient import CREATE, ECHO, HEADER, OF_OTHERS, OPEN_IF, QUERY_DIRECTORY, QUERY_INFO, READ, WRITE, RawClient, Refused
 from .sites import Folder, Site, only_filesvc
 
 INVALID_PARAMETER = 0xC000000D
@@ -143,7 +143,7 @@ def test_a_bad_signature(connect: Connect) -> None:
 def test_a_signed_message_that_was_changed(connect: Connect, folder: Folder, changed: int) -> None:
     client = connect()
     client.signing = True
-    file_id = client.create(f"{folder.name}\\file", FULL_ACCESS, OPEN_IF)
+    file_id = client.create(f"{folder.name}\\file", OF_OTHERS, OPEN_IF)
     message = bytearray(client.message(WRITE, client.write_body(file_id, 0, b"x" * 200_000), charge=4))
     message[changed] ^= 1
     client.send_frame(bytes(message))

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from .rawclient import FULL_ACCESS, OF_OTHERS, OPEN_IF, READ_DATA, RawClient, Refused
+from .rawclient import OF_OTHERS, OPEN_IF, READ_DATA, RawClient, Refused
 from .sites import Folder, Site
 
 LOCK = 10
@@ -108,7 +108,7 @@ class TestRefusedPayloadsAreThrownAway:
         client = connect("ro")
         client.signing = signing
         with pytest.raises(Refused) as told:
-            client.create(path.name, FULL_ACCESS)
+            client.create(path.name, OF_OTHERS)
         assert told.value.status == ACCESS_DENIED
         assert refused(client, client.create(path.name, READ_DATA), length) == ACCESS_DENIED
         assert path.read_bytes() == b"old"

@@ -20,7 +20,7 @@ from filesvc.dtyp.well_known_sids import EVERYONE, unix_group
 from filesvc.server.access.groups import Groups
 from filesvc.server.access.principals import Principals
 
-from ..interop.rawclient import FULL_ACCESS, OPEN_IF, RawClient, Refused
+from ..interop.rawclient import OF_OTHERS, OPEN_IF, RawClient, Refused
 from .programs import Twistd, filesvc, free_port, smbclient
 
 SET_INFO, SECURITY, DACL = 17, 3, 4
@@ -60,7 +60,7 @@ class Site:
     def allow(self, trustee: Sid) -> None:
         """Nobody may change anything in the share any more but a group and the administrator."""
         inherited = AceFlags.OBJECT_INHERIT | AceFlags.CONTAINER_INHERIT
-        allowed = [(trustee, CHANGE), (EVERYONE, READ), (self.sid("chief"), FULL_ACCESS)]
+        allowed = [(trustee, CHANGE), (EVERYONE, READ), (self.sid("chief"), OF_OTHERS)]
         acl = Acl([Ace(AceType.ACCESS_ALLOWED, sid, mask, inherited) for sid, mask in allowed])
         descriptor = SecurityDescriptor(dacl=acl, control=SecurityControl.DACL_PRESENT).encode()
         client = RawClient(self.port)

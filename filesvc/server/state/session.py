@@ -196,10 +196,13 @@ class Session:
         # Those to come back to are kept before anything else is done: the client may be quick.
         leaving = []
         for number in list(self.opens):
-            open = self.opens[number]
-            await open.tree.server.turn.rest()
+            # Others may close some while this rests.
+            open = self.opens.get(number)
+            if open is None:
+                continue
             if not (keep and isinstance(open, Open) and durability.keep(open)):
                 leaving.append(number)
+            await open.tree.server.turn.rest()
         await self._close_all(leaving)
         self.opens.clear()
         log_off, self.log_off = self.log_off, None
