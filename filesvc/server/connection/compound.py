@@ -125,7 +125,8 @@ class Compound:
         connection = self.connection
         turn = connection.server.turn
         while not self.at_end:
-            if turn.is_over():
+            # What follows the head of a WRITE in the socket is awaited by nobody else.
+            if turn.is_over() and self._payload is None:
                 connection.workload.put_off(self.run)
                 return
             if not self._first and connection.workload.swamped:
