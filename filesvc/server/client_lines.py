@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.logger import Logger
 
-MOST_A_SECOND: Final = 10
+MOST_A_SECOND: Final = 50
 """Lines about one address that are written as they are in a second."""
 _ADDRESSES: Final = 4096
 _OTHERS: Final = "others"

@@ -273,6 +273,7 @@ class Server(Factory):
 
     def shutdown(self) -> Deferred[None]:
         """Finish the replies in flight, then close every connection; fires when all are closed, or the time for it is over."""
+        self.turn.hurry()
         gone, timeout = Deferred[None](), self.settings.limits.shutdown_timeout
         self._all_gone = gone
         late = self.reactor.callLater(timeout, self._finish_late)
@@ -307,6 +308,7 @@ class Server(Factory):
 
     async def _close_opens(self) -> None:
         """Wait for no client to come back any more; those with persistent handles will find the next server."""
+        await self.turn.caught_up()
         for open in self.reclaimable:
             if not is_persistent(open):
                 await open.close()

@@ -23,7 +23,7 @@ class Turn:
     The reactor serves a client once in a turn, so when one comes for the second time a new turn has begun.
     """
 
-    __slots__ = ("_began", "_depth", "_queue", "_scheduled", "_served", "_used_s", "reactor")
+    __slots__ = ("_began", "_depth", "_hurries", "_queue", "_scheduled", "_served", "_used_s", "reactor")
 
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
@@ -32,6 +32,7 @@ class Turn:
         self._used_s = 0.0
         self._served: set[int] = set()
         self._scheduled = False
+        self._hurries = False
         self._queue: deque[Callable[[], None]] = deque()
 
     def begin(self, client: object = None) -> None:
@@ -55,7 +56,16 @@ class Turn:
         used_s: float = self._used_s
         if self._depth:
             used_s += self.reactor.seconds() - self._began
-        return used_s > BUDGET_S
+        return used_s > BUDGET_S and not self._hurries
+
+    def hurry(self) -> None:
+        """From now on put nothing off: the server ends, and what is not done when the reactor stops never is."""
+        self._hurries = True
+
+    async def caught_up(self) -> None:
+        """Return when all that was put off has been gone on with."""
+        if self._queue:
+            await self.next()
 
     def do(self, call: Callable[[], None]) -> None:
         """Do something: now, or in a later turn if this one is over."""

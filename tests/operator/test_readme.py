@@ -107,6 +107,7 @@ def test_every_block_is_run() -> None:
         ("Connect", "sh"),
         ("Watch it", "sh"),
         ("Watch it", "sh"),
+        ("Keep strangers out", "ini"),  # Run by test_wrong_passwords.py.
         ("A store of your own", "python"),
         ("A store of your own", "sh"),
         ("A share in your program", "python"),

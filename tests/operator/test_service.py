@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -155,7 +156,7 @@ def test_a_store_that_has_a_file_to_delete_stays_open(reactor: Reactor, service:
     node = FileNode(
         NodeKey(store.space, identity), deletions={None: Deletion(cast(TreeConnect, SimpleNamespace(store=store)), ("f",), None)}
     )
-    elsewhere = cast(Open, SimpleNamespace(node=node))
+    elsewhere = Mock(Open, node=node, path=("f",), tree=Mock(TreeConnect, store=store))
     service.server.nodes.attach(elsewhere)
     (tmp_path / "other").mkdir()
     other = ShareConfig("other", Said(str(tmp_path / "other"), "here"), "here")

@@ -323,7 +323,7 @@ def test_a_folder_that_is_removed_is_missed_until_it_is_there_again_and_reloaded
 def test_the_log_tells_which_share_there_is_not(site: tuple[Twistd, Path, int]) -> None:
     server, _, port = site
     assert "NT_STATUS_BAD_NETWORK_NAME" in smbclient(port, "dosc", ALICE, "ls")
-    assert "there is no share 'dosc'" in server.output
+    assert "share dosc: there is none" in server.output
 
 
 def test_hang_up_with_a_mistake_changes_nothing(site: tuple[Twistd, Path, int], pub: Path) -> None:
