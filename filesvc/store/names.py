@@ -49,7 +49,9 @@ _ON_WIRE = re.compile(rf"[\ud800-\udfff]|{_THEIRS}")
 SERVERS_OWN: Final = ".filesvc"
 """The folder at the root of a share that no client sees or reaches."""
 DESCRIPTOR_XATTR: Final = "filesvc.sd"
-"""The named value that a security descriptor is kept as: self-relative (MS-DTYP 2.4.6), as it is."""
+"""The named value that a security descriptor is kept as: self-relative (MS-DTYP 2.4.6), as it is; or whose the file is, and no more."""
+OWNER_LENGTH: Final = 5
+"""The bytes of what says no more. A descriptor is longer."""
 
 
 def _is_plain(name: bytes) -> bool:

@@ -15,6 +15,7 @@ from filesvc.dtyp.security_descriptor import Acl, SecurityControl, SecurityDescr
 from filesvc.dtyp.well_known_sids import LOCAL_SYSTEM, unix_gid, unix_group, unix_uid, unix_user
 from filesvc.interfaces import Kind, Stat
 from filesvc.server.access.inheritance import follow_descriptor
+from filesvc.store.names import OWNER_LENGTH
 
 if TYPE_CHECKING:
     from filesvc.dtyp.sid import Sid
@@ -64,7 +65,7 @@ def parse_kept(value: bytes, machine: Sid) -> SecurityDescriptor:
 
 def is_owner_alone(value: bytes) -> bool:
     """Whether what is kept with a file says whose it is, and no more."""
-    return len(value) == _OWNER.size and value[0] in (_OF_MACHINE, _OF_HOST)
+    return len(value) == OWNER_LENGTH and value[0] in (_OF_MACHINE, _OF_HOST)
 
 
 def has_list(descriptor: SecurityDescriptor) -> bool:

@@ -21,7 +21,7 @@ from filesvc.dtyp.errors import MalformedMessage
 from filesvc.interfaces import Creation, IFileStore, IOpenFile, ISpecialFileStore, Kind, Path, TakesLong
 from filesvc.server.files.afp_streams import AFP_INFO, AFP_RESOURCE, stream_file
 from filesvc.server.files.streams import StreamFile, find_stream
-from filesvc.store.names import DESCRIPTOR_XATTR
+from filesvc.store.names import DESCRIPTOR_XATTR, OWNER_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,8 @@ class ForeignStreams:
             raise
         except OSError:
             return
-        if _value(file, DESCRIPTOR_XATTR) is not None:
+        kept = _value(file, DESCRIPTOR_XATTR)
+        if kept is not None and len(kept) != OWNER_LENGTH:
             # Whoever may read the file need not be one who may read what has a descriptor of its own.
             file.close()
             return
