@@ -19,10 +19,19 @@ class RangeIndex:
     __slots__ = ("_empty", "_ends", "_starts")
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        ranges = list(ranges)
-        self._starts = sorted(offset for offset, length in ranges if length)
-        self._ends = sorted(offset + length for offset, length in ranges if length)
-        self._empty = sorted(offset for offset, length in ranges if not length)
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._empty: list[int] = []
+        for offset, length in ranges:
+            if length:
+                self._starts.append(offset)
+                self._ends.append(offset + length)
+            else:
+                self._empty.append(offset)
+        # Each file that is open has such indexes, and nearly all stay empty.
+        if ranges:
+            for places in (self._starts, self._ends, self._empty):
+                places.sort()
 
     def add(self, offset: int, length: int) -> None:
         """One more."""

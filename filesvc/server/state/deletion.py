@@ -128,8 +128,10 @@ async def _remove(open: Open, node: FileNode, deletion: Deletion) -> bool:
     """Remove a name of the file that is open, or a stream of it; false if it was gone, or the store refused, as the client is to hear."""
     tree, path, parent_key = deletion
     stream, removed = bool(node.key.stream), False
-    with open.noting_refusal():
+    try:
         removed = await _remove_name(open, node, deletion, stream)
+    except OSError as error:
+        open.note_refusal(error)
     if not removed:
         return False
     if not stream and path:

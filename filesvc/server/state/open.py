@@ -293,14 +293,10 @@ class Open:
         if path:
             await self.tree.server.directory_leases.changed(self.tree, path[:-1], self.session, self.parent_key)
 
-    @contextmanager
-    def noting_refusal(self) -> Iterator[None]:
-        """Go on with the end of the open after what the host refuses, and keep that for who waits to hear of it."""
-        try:
-            yield
-        except OSError as error:
-            log.info("closing {path}: {error}", path=join_name(self.full_path), error=error)
-            self.refusal = self.refusal or error
+    def note_refusal(self, error: OSError) -> None:
+        """The end of the open goes on after what the host refuses; who waits to hear of it does."""
+        log.info("closing {path}: {error}", path=join_name(self.full_path), error=error)
+        self.refusal = self.refusal or error
 
     async def close(self) -> None:
         """
@@ -332,12 +328,16 @@ class Open:
             await self._stop_listing()
             owes = not removed and node.file in ended and bool(node.file.reservation.owed)
             unused = await self._give_back_room_at_last() if owes else None
-            with self.noting_refusal():
+            try:
                 await self.free_write_time()
                 await self.free_change_time()
+            except OSError as error:
+                self.note_refusal(error)
             self.descriptor = None
-            with self.noting_refusal():
+            try:
                 await (tree.close_unnamed(self.file) if removed else tree.run(self.file.close))
+            except OSError as error:
+                self.note_refusal(error)
             if unused is not None:
                 await self._release_room(unused)
                 os.close(unused)
